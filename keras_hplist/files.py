@@ -1,0 +1,67 @@
+"""Files that are either the old one or the new one, whole, at whatever moment a process dies."""
+
+import json
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from keras_hplist.errors import FileFormatError
+
+
+def write_atomically(path: str | os.PathLike[str], write: Callable[[BinaryIO], None]) -> None:
+    """Write a file under a temporary name in the same folder, sync it, and rename it over `path`.
+
+    Args:
+        path: the file to make or replace; its folder is made if it is missing.
+        write: called with the open binary file.
+
+    Raises:
+        OSError: if the disk is full or the folder not writable; `path` then is as it was.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def write_text(path: str | os.PathLike[str], text: str) -> None:
+    """Write UTF-8 text atomically (see `write_atomically`)."""
+    write_atomically(path, lambda file: _ignore(file.write(text.encode())))
+
+
+def read_json(path: str | os.PathLike[str]) -> Any:
+    """Read strict JSON.
+
+    Raises:
+        FileFormatError: if the file is not UTF-8 or not JSON; NaN and Infinity count as not JSON.
+        FileNotFoundError: if there is no such file.
+    """
+
+    def refuse(token: str) -> Any:
+        raise ValueError(f"{token} is not a JSON value")
+
+    try:
+        return json.loads(Path(path).read_bytes().decode(), parse_constant=refuse)
+    except ValueError as error:  # UnicodeDecodeError and JSONDecodeError are ValueErrors
+        raise FileFormatError(f"{os.fspath(path)} is not valid JSON: {error}") from error
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _ignore(_: object) -> None:
+    return None
