@@ -1,1 +1,17 @@
-"""TODO."""
+"""Histories of learning curves: their format, and readers of what other tools wrote."""
+
+from keras_hplist.history.curves import CurveArray
+from keras_hplist.history.report import ReadReport
+from keras_hplist.history.schema import SCHEMA, SPLITS, STATUSES, complete_record
+from keras_hplist.history.store import History, append_shards
+
+__all__ = [
+    "SCHEMA",
+    "SPLITS",
+    "STATUSES",
+    "CurveArray",
+    "History",
+    "ReadReport",
+    "append_shards",
+    "complete_record",
+]

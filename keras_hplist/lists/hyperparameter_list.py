@@ -63,6 +63,7 @@ class HyperparameterList(Sequence[dict[str, Value]]):
         gains: Sequence[float | None] | None = None,
         provenance: Mapping[str, Any] | None = None,
     ) -> None:
+        """Check the entries and keep them."""
         self.space = spaces.get(space)
         self.name = self.space.name if name is None else name
         self._entries = _checked_entries(entries, self.space)

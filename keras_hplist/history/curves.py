@@ -1,0 +1,182 @@
+"""Learning curves as one dense array on one time axis."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from keras_hplist.errors import InvalidValueError
+
+DEFAULT_TIMES = 51
+"""Points of the common time axis where curves differ in theirs; TaskSet's number."""
+
+
+@dataclass(frozen=True)
+class CurveArray:
+    """Losses by task, configuration, seed and time.
+
+    Attributes:
+        values: float32 of shape (tasks, configurations, seeds, times): a finite loss, +inf from the
+            time on at which the run had diverged, NaN where nothing is known (never run, pruned
+            before, failed).
+        tasks: names, sorted.
+        configurations: ids, sorted.
+        seeds: the seeds, sorted, int32.
+        times: float64 of shape (times,), increasing, as fractions of the planned training steps.
+        training_steps: int32 of shape (tasks,), the planned steps of each task's runs.
+        seconds: float64 of shape (tasks, configurations, seeds), NaN where not known.
+        families: for each task its family, or None.
+    """
+
+    values: np.ndarray
+    tasks: tuple[str, ...]
+    configurations: tuple[str, ...]
+    seeds: np.ndarray
+    times: np.ndarray
+    training_steps: np.ndarray
+    seconds: np.ndarray
+    families: tuple[str | None, ...]
+
+
+def curve_array(table: pa.Table, split: str, times: Sequence[float] | None = None) -> CurveArray:
+    """Scatter the rows of a history into a dense array.
+
+    The time of a point is its step divided by the planned training steps. If every run was measured
+    at the same times and `times` is None, these are the time axis; otherwise the losses are put on
+    `times` (default: 51 evenly spaced ones from 0 to 1) by straight lines between measured points.
+    Before the first finite loss of a run that loss is used. After the last one: the last loss
+    (status `ok`), +inf (`diverged`) or NaN (`pruned`). Losses that are not finite inside a curve
+    are gaps and are bridged. Failed runs are left out.
+
+    Args:
+        table: rows of `SCHEMA`, without duplicates of a run.
+        split: "train", "valid" or "test".
+        times: fractions of the training steps in [0, 1], increasing.
+
+    Returns:
+        The array with its labels. Losses are copied once, straight from the table.
+
+    Raises:
+        InvalidValueError: if a task was run for several numbers of training steps, or no run has
+            losses of this split.
+    """
+    usable = pc.and_(pc.is_valid(table[split]), pc.not_equal(table["status"], "failed"))
+    if not pc.all(usable, min_count=0).as_py():
+        table = table.filter(usable)
+    if not table.num_rows:
+        raise InvalidValueError(
+            f"No run of this history has losses of the split {split!r}; "
+            "choose another: 'train', 'valid' or 'test'."
+        )
+    (tasks, task), (configurations, configuration), (seeds, seed) = (
+        _codes(table[column]) for column in ("task", "configuration", "seed")
+    )
+    planned = table["training_steps"].to_numpy()
+    training_steps = _one_per_task(planned, task, tasks)
+    shared = _shared_times(table) if times is None else None
+    grid = shared if shared is not None else _checked_times(times)
+
+    values = np.full((len(tasks), len(configurations), len(seeds), len(grid)), np.nan, np.float32)
+    start = 0
+    for batch in table.to_batches():
+        rows = slice(start, start + batch.num_rows)
+        start = rows.stop
+        lengths = pc.list_value_length(batch["steps"]).to_numpy()
+        losses = batch[split].flatten().to_numpy()
+        if shared is not None:
+            block = losses.reshape(len(lengths), len(grid))
+            known = np.isfinite(block)
+            odd = np.flatnonzero(~known.all(axis=1))
+        else:
+            block = np.full((len(lengths), len(grid)), np.nan, np.float32)
+            odd = np.arange(len(lengths))
+        cells = task[rows], configuration[rows], seed[rows]
+        values[cells] = block
+        ends = np.cumsum(lengths)
+        point_times = batch["steps"].flatten().to_numpy() / np.repeat(
+            np.maximum(planned[rows], 1), lengths
+        )
+        statuses = batch["status"].to_pylist()
+        for row in odd:
+            points = slice(ends[row] - lengths[row], ends[row])
+            values[tuple(cell[row] for cell in cells)] = _on_grid(
+                point_times[points], losses[points], grid, statuses[row]
+            )
+    seconds = np.full(values.shape[:3], np.nan)
+    seconds[task, configuration, seed] = table["seconds"].to_numpy()
+    families = dict(zip(table["task"].to_pylist(), table["family"].to_pylist(), strict=True))
+    return CurveArray(
+        values=values,
+        tasks=tuple(tasks),
+        configurations=tuple(configurations),
+        seeds=np.asarray(seeds, np.int32),
+        times=grid,
+        training_steps=training_steps,
+        seconds=seconds,
+        families=tuple(families[name] for name in tasks),
+    )
+
+
+def _codes(column: pa.ChunkedArray) -> tuple[list, np.ndarray]:
+    labels = sorted(column.unique().to_pylist())
+    return labels, pc.index_in(column, pa.array(labels, column.type)).to_numpy()
+
+
+def _one_per_task(planned: np.ndarray, task: np.ndarray, tasks: list[str]) -> np.ndarray:
+    steps = np.zeros(len(tasks), np.int32)
+    steps[task] = planned
+    other = np.flatnonzero(steps[task] != planned)
+    if other.size:
+        name, several = tasks[task[other[0]]], (planned[other[0]], steps[task[other[0]]])
+        raise InvalidValueError(
+            f"task {name!r} was run for several numbers of training steps ({several[0]} and "
+            f"{several[1]}); their times cannot be compared. Choose one: "
+            f"history.select(training_steps={max(several)}), or give the task two names."
+        )
+    return steps
+
+
+def _shared_times(table: pa.Table) -> np.ndarray | None:
+    """The times at which every run was measured, if they are the same for all."""
+    first: dict[int, np.ndarray] = {}  # planned steps -> steps of the first such run
+    for batch in table.select(["training_steps", "steps"]).to_batches():
+        lengths = pc.list_value_length(batch["steps"]).to_numpy()
+        if not len(lengths):
+            continue
+        if lengths.min() != lengths.max() or not lengths[0]:
+            return None
+        steps = batch["steps"].flatten().to_numpy().reshape(len(lengths), -1)
+        planned = batch["training_steps"].to_numpy()
+        for horizon in np.unique(planned):
+            rows = steps[planned == horizon] if planned.min() != planned.max() else steps
+            expected = first.setdefault(int(horizon), rows[0])
+            if len(expected) != rows.shape[1] or (rows != expected).any():
+                return None
+    grids = [steps / max(horizon, 1) for horizon, steps in first.items()]
+    if any(len(grid) != len(grids[0]) or not np.allclose(grid, grids[0]) for grid in grids):
+        return None
+    return grids[0]
+
+
+def _checked_times(times: Sequence[float] | None) -> np.ndarray:
+    if times is None:
+        return np.linspace(0, 1, DEFAULT_TIMES)
+    grid = np.asarray(times, float)
+    if grid.ndim != 1 or not grid.size or (np.diff(grid) <= 0).any() or grid[0] < 0 or grid[-1] > 1:
+        raise InvalidValueError(
+            f"times is {times!r}; give increasing fractions of the training steps from 0 to 1."
+        )
+    return grid
+
+
+def _on_grid(times: np.ndarray, losses: np.ndarray, grid: np.ndarray, status: str) -> np.ndarray:
+    after = {"ok": None, "diverged": np.inf, "pruned": np.nan}[status]
+    known = np.isfinite(losses)
+    if not known.any():
+        return np.full(len(grid), np.nan if after is None else after)
+    row = np.interp(grid, times[known], losses[known])
+    if after is not None:
+        row[grid > times[known][-1] + 1e-9] = after  # times are rounded quotients
+    return row
