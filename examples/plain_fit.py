@@ -6,10 +6,11 @@ python examples/plain_fit.py
 import argparse
 
 import keras
-import keras_hplist as khl
 from sklearn.datasets import load_breast_cancer
 from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
+
+import keras_hplist as khl
 
 
 def main():

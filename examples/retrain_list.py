@@ -12,11 +12,12 @@ import tempfile
 from pathlib import Path
 
 import keras
-import keras_hplist as khl
 import keras_tuner
 from sklearn import datasets
 from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
+
+import keras_hplist as khl
 
 OLD_PROBLEMS = {
     "wine": datasets.load_wine,

@@ -1,4 +1,4 @@
-"""Tune the optimizer of a small network on real handwritten digits with KerasTuner and a learned list.
+"""Tune the optimizer of a small network on real digits with KerasTuner and a learned list.
 
 Run it twice: the second run finds the finished trials in `--directory` and trains nothing again.
 
@@ -8,9 +8,10 @@ Run it twice: the second run finds the finished trials in `--directory` and trai
 import argparse
 
 import keras
-import keras_hplist as khl
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
+
+import keras_hplist as khl
 
 
 def build_model(hp):

@@ -1,0 +1,173 @@
+"""The `keras-hplist` command: every subcommand parses, calls one public function, and prints.
+
+Exit status 0: done; 1: failed, with one message on standard error; 2: wrong usage.
+"""
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from keras_hplist import __version__
+from keras_hplist.errors import HPListError
+
+app = typer.Typer(
+    name="keras-hplist",
+    help="Learned, ordered lists of optimizer hyperparameters for Keras and KerasTuner.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+console = Console()
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a machine.")]
+
+
+def main() -> None:
+    """Run the command line; an error of this package ends it with status 1 and its message."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's greetings are not ours
+    try:
+        app()
+    except (HPListError, FileNotFoundError, PermissionError) as error:
+        Console(stderr=True).print(f"keras-hplist: {error}", style="red", markup=False, soft_wrap=True)
+        sys.exit(1)
+
+
+@app.callback(invoke_without_command=True)
+def _version(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+) -> None:
+    if version:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.command()
+def demo(
+    trials: Annotated[int, typer.Option(min=1, help="Trials of each method.")] = 8,
+    epochs: Annotated[int, typer.Option(min=1, help="Epochs of each trial.")] = 10,
+    hyperparameter_list: Annotated[
+        str, typer.Option("--list", help="Shipped name or path of the list.")
+    ] = "nadamw",
+    seed: Annotated[int, typer.Option(help="Seed of both methods.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Tune a small real network with a learned list, and with RandomSearch beside it."""
+    from keras_hplist import demo as demonstration
+
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("best validation loss {task.fields[best]:.4f}"),
+        TimeElapsedColumn(),
+        console=Console(stderr=True),
+        disable=as_json,
+    ) as progress:
+        bars: dict[str, Any] = {}
+
+        def advance(method: str, trial: int, loss: float) -> None:
+            if method not in bars:
+                bars[method] = progress.add_task(method, total=trials, best=float("inf"))
+            best = min(progress.tasks[bars[method]].fields["best"], loss)
+            progress.update(bars[method], completed=trial + 1, best=best)
+
+        results = demonstration.run(hyperparameter_list, trials, epochs, seed, report=advance)
+
+    if as_json:
+        _print_json(
+            [
+                {
+                    "method": result.method,
+                    "trials": json.loads(result.trials.to_json(orient="records")),
+                    "test_accuracy": result.test_accuracy,
+                }
+                for result in results
+            ]
+        )
+        return
+    for result in results:
+        best = result.trials["val_loss"].idxmin()
+        table = Table(title=f"{result.method}: trials in the order tried")
+        for column in ("trial", *result.trials.columns):
+            table.add_column(column, justify="right")
+        for number, row in result.trials.iterrows():
+            table.add_row(
+                str(number),
+                *map(_short, row),
+                style="bold green" if number == best else None,
+            )
+        console.print(table)
+    for result in results:
+        console.print(
+            f"{result.method}: best validation loss [bold]{result.best['val_loss']:.4f}[/bold] in trial "
+            f"{result.trials['val_loss'].idxmin()} of {len(result.trials)}; "
+            f"test accuracy of that model [bold]{result.test_accuracy:.1%}[/bold]"
+        )
+
+
+@app.command()
+def lists(
+    name: Annotated[str | None, typer.Argument(help="A list to show: shipped name or path.")] = None,
+    entries: Annotated[int, typer.Option(min=1, help="Entries to show.")] = 10,
+    as_json: AsJson = False,
+) -> None:
+    """Show the shipped lists, or the first entries of one."""
+    from keras_hplist.lists import HyperparameterList, available_lists
+
+    if name is None:
+        loaded = [HyperparameterList.load(each) for each in available_lists()]
+        if as_json:
+            _print_json(
+                [
+                    {"name": x.name, "space": x.space.name, "entries": len(x), "provenance": x.provenance}
+                    for x in loaded
+                ]
+            )
+            return
+        table = Table(title="Shipped lists")
+        for column in ("name", "search space", "entries", "learned from"):
+            table.add_column(column)
+        for each in loaded:
+            table.add_row(each.name, each.space.name, str(len(each)), each.provenance.get("summary", ""))
+        console.print(table)
+        return
+    chosen = HyperparameterList.load(name)
+    if as_json:
+        _print_json(
+            {
+                "name": chosen.name,
+                "space": chosen.space.name,
+                "fingerprint": chosen.fingerprint,
+                "entries": [dict(entry) for entry in chosen],
+                "provenance": chosen.provenance,
+            }
+        )
+        return
+    table = Table(title=f"{chosen.name}: first {min(entries, len(chosen))} of {len(chosen)} entries")
+    table.add_column("rank", justify="right")
+    for column in chosen.space.names:
+        table.add_column(column, justify="right")
+    for rank, entry in enumerate(chosen[:entries]):
+        table.add_row(str(rank), *(_short(entry[column]) for column in chosen.space.names))
+    console.print(table)
+    if "summary" in chosen.provenance:
+        console.print(chosen.provenance["summary"], markup=False)
+
+
+def _short(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _print_json(value: Any) -> None:
+    json.dump(value, sys.stdout, indent=2, allow_nan=False)
+    sys.stdout.write("\n")
+
+
+__all__ = ["Path", "app", "main"]

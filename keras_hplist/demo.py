@@ -1,0 +1,152 @@
+"""The demonstration: tune a small real network with a learned list, and with random search beside it."""
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import keras
+import keras_tuner
+import numpy as np
+import pandas as pd
+from sklearn.datasets import load_digits
+from sklearn.model_selection import train_test_split
+
+from keras_hplist import spaces
+from keras_hplist.lists import HyperparameterList
+from keras_hplist.tuning import HyperparameterListTuner
+
+BATCH_SIZE = 64
+
+
+@dataclass(frozen=True)
+class Digits:
+    """The 1,797 handwritten digits that ship with scikit-learn, split 60/20/20 with a fixed seed."""
+
+    x_train: np.ndarray
+    y_train: np.ndarray
+    x_valid: np.ndarray
+    y_valid: np.ndarray
+    x_test: np.ndarray
+    y_test: np.ndarray
+
+    @classmethod
+    def load(cls) -> "Digits":
+        """Load the images as float32 of shape (n, 8, 8, 1) in [0, 1] and int labels 0-9."""
+        images, labels = load_digits(return_X_y=True)
+        images = (images / 16.0).astype("float32").reshape(-1, 8, 8, 1)
+        x_train, x_rest, y_train, y_rest = train_test_split(
+            images, labels, test_size=0.4, random_state=0, stratify=labels
+        )
+        x_valid, x_test, y_valid, y_test = train_test_split(
+            x_rest, y_rest, test_size=0.5, random_state=0, stratify=y_rest
+        )
+        return cls(x_train, y_train, x_valid, y_valid, x_test, y_test)
+
+
+def network() -> keras.Model:
+    """Return an uncompiled convolutional network for 8x8 grey images and ten classes."""
+    return keras.Sequential(
+        [
+            keras.Input((8, 8, 1)),
+            keras.layers.Conv2D(16, 3, padding="same", activation="relu"),
+            keras.layers.Conv2D(32, 3, strides=2, padding="same", activation="relu"),
+            keras.layers.Flatten(),
+            keras.layers.Dense(64, activation="relu"),
+            keras.layers.Dense(10),
+        ]
+    )
+
+
+def compiled(optimizer: keras.optimizers.Optimizer | str = "adam") -> keras.Model:
+    """Return the network compiled for classification."""
+    model = network()
+    model.compile(
+        optimizer=optimizer,
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+    )
+    return model
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one search found.
+
+    Attributes:
+        method: name of the method.
+        trials: one row per trial in the order tried: `val_loss` and the hyperparameters.
+        test_accuracy: accuracy of the best trial's model on the test part.
+    """
+
+    method: str
+    trials: pd.DataFrame
+    test_accuracy: float
+
+    @property
+    def best(self) -> pd.Series:
+        """The row of the lowest validation loss."""
+        return self.trials.loc[self.trials["val_loss"].idxmin()]
+
+
+def run(
+    hyperparameter_list: str | HyperparameterList = "nadamw",
+    trials: int = 8,
+    epochs: int = 10,
+    seed: int = 0,
+    report: Callable[[str, int, float], None] | None = None,
+) -> tuple[Result, Result]:
+    """Search with the list and, with the same budget, with KerasTuner's RandomSearch.
+
+    Random search draws from the search space that the list was learned over, trains the same
+    network with the same optimizer for the same number of epochs, and so differs in one thing:
+    which configurations it tries.
+
+    Args:
+        hyperparameter_list: a shipped name, a path, or a list.
+        trials: trials of each method.
+        epochs: epochs of each trial.
+        seed: seed of both methods.
+        report: called after every trial with the method, the trial's number from 0, and its loss.
+
+    Returns:
+        The list's result and random search's.
+    """
+    digits = Digits.load()
+    entries = (
+        hyperparameter_list
+        if isinstance(hyperparameter_list, HyperparameterList)
+        else HyperparameterList.load(hyperparameter_list)
+    )
+    space = entries.space
+    steps = -(-len(digits.x_train) // BATCH_SIZE) * epochs
+
+    def random_model(hp: keras_tuner.HyperParameters) -> keras.Model:
+        return compiled(space.optimizer(spaces.values_of(space, hp), training_steps=steps))
+
+    with tempfile.TemporaryDirectory() as folder:
+        tuners: dict[str, keras_tuner.Tuner] = {
+            f"list {entries.name!r}": HyperparameterListTuner(
+                lambda hp: compiled(),
+                objective="val_loss",
+                max_trials=trials,
+                hyperparameter_list=entries,
+                seed=seed,
+                directory=folder,
+                project_name="list",
+            ),
+            "RandomSearch": keras_tuner.RandomSearch(
+                random_model,
+                objective="val_loss",
+                max_trials=trials,
+                hyperparameters=space.hyperparameters(),
+                seed=seed,
+                max_consecutive_failed_trials=trials,
+                directory=folder,
+                project_name="random",
+            ),
+        }
+        results = [
+            _search(name, tuner, digits, epochs, report or _silent)
+            for name, tuner in tuners.items()
+        ]
+    return results[0], results[1]
