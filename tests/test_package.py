@@ -1,0 +1,62 @@
+"""What an installed package is: its imports, its data files, its lazy names."""
+
+import subprocess
+import sys
+
+import pytest
+
+import keras_hplist
+
+
+def run(code: str, **options) -> str:
+    """Run Python code in a fresh process away from the checkout; return what it printed."""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, **options
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_import_loads_no_heavy_library(tmp_path):
+    """`import keras_hplist` loads neither TensorFlow nor Keras nor pandas."""
+    code = (
+        "import sys, keras_hplist; "
+        "print([m for m in ('tensorflow', 'keras', 'keras_tuner', 'pandas') if m in sys.modules])"
+    )
+    assert run(code, cwd=tmp_path) == "[]"
+
+
+@pytest.mark.parametrize("name", ["spaces", "lists", "history", "learning", "tasks"])
+def test_tools_that_train_nothing_load_no_tensorflow(name, tmp_path):
+    """The spaces, lists, history, learner and the listing of tasks work without TensorFlow."""
+    code = f"import sys, keras_hplist; keras_hplist.{name}; print('tensorflow' in sys.modules)"
+    assert run(code, cwd=tmp_path) == "False"
+
+
+def test_every_public_name_exists():
+    """Every name that the package promises can be imported and is listed by dir()."""
+    for name in keras_hplist.__all__:
+        assert getattr(keras_hplist, name) is not None
+    assert set(keras_hplist.__all__) <= set(dir(keras_hplist))
+
+
+def test_unknown_attribute_is_an_attribute_error():
+    """A misspelt name fails as attributes do."""
+    with pytest.raises(AttributeError, match="no attribute 'HyperparameterLst'"):
+        _ = keras_hplist.HyperparameterLst
+
+
+def test_no_global_module_named_tasks(tmp_path):
+    """The task suite installs inside the package only."""
+    code = "import importlib.util; print(importlib.util.find_spec('tasks'))"
+    assert run(code, cwd=tmp_path) == "None"
+
+
+def test_shipped_lists_are_found(tmp_path):
+    """The shipped lists are data of the installed package and load."""
+    code = (
+        "import keras_hplist as khl; "
+        "print(all(len(khl.HyperparameterList.load(n)) > 1 for n in khl.available_lists()), "
+        "'nadamw' in khl.available_lists())"
+    )
+    assert run(code, cwd=tmp_path) == "True True"
