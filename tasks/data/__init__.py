@@ -1,1 +1,21 @@
-"""TODO."""
+"""The data of the task suite: published names, real embedded data, splits and batches.
+
+    splits = load("cifar10", {"num_train": 4000, "valid_size": 3000})
+    x, y = splits.train.batch(step=0, batch_size=128, seed=0)
+"""
+
+from .catalog import DataSet, describe, names
+from .loading import Options, load
+from .splits import ImageSplit, Split, Splits, TextSplit
+
+__all__ = [
+    "DataSet",
+    "ImageSplit",
+    "Options",
+    "Split",
+    "Splits",
+    "TextSplit",
+    "describe",
+    "load",
+    "names",
+]
