@@ -10,12 +10,16 @@ from typing import Any, BinaryIO
 from keras_hplist.errors import FileFormatError
 
 
-def write_atomically(path: str | os.PathLike[str], write: Callable[[BinaryIO], None]) -> None:
+def write_atomically(
+    path: str | os.PathLike[str], write: Callable[[BinaryIO], None], *, sync: bool = True
+) -> None:
     """Write a file under a temporary name in the same folder, sync it, and rename it over `path`.
 
     Args:
         path: the file to make or replace; its folder is made if it is missing.
         write: called with the open binary file.
+        sync: whether to wait until the disk has the bytes. A killed process never needs that, a
+            power cut does: without it the file may then be the old one, or empty.
 
     Raises:
         OSError: if the disk is full or the folder not writable; `path` then is as it was.
@@ -27,7 +31,8 @@ def write_atomically(path: str | os.PathLike[str], write: Callable[[BinaryIO], N
         with os.fdopen(handle, "wb") as file:
             write(file)
             file.flush()
-            os.fsync(file.fileno())
+            if sync:
+                os.fsync(file.fileno())
         os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
     except BaseException:
@@ -35,9 +40,9 @@ def write_atomically(path: str | os.PathLike[str], write: Callable[[BinaryIO], N
         raise
 
 
-def write_text(path: str | os.PathLike[str], text: str) -> None:
+def write_text(path: str | os.PathLike[str], text: str, *, sync: bool = True) -> None:
     """Write UTF-8 text atomically (see `write_atomically`)."""
-    write_atomically(path, lambda file: _ignore(file.write(text.encode())))
+    write_atomically(path, lambda file: _ignore(file.write(text.encode())), sync=sync)
 
 
 def read_json(path: str | os.PathLike[str]) -> Any:

@@ -1,1 +1,31 @@
-"""TODO."""
+"""The KerasTuner side: the oracle, the tuner, and the callbacks of `model.fit`.
+
+Names are imported on first use: the callbacks alone do not need KerasTuner.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+_PLACES = {"HyperparameterListOracle": "oracle", "HyperparameterListTuner": "tuner"}
+
+__all__ = ["HyperparameterListOracle", "HyperparameterListTuner", "callbacks"]
+
+if TYPE_CHECKING:
+    from keras_hplist.tuning import callbacks as callbacks
+    from keras_hplist.tuning.oracle import HyperparameterListOracle as HyperparameterListOracle
+    from keras_hplist.tuning.tuner import HyperparameterListTuner as HyperparameterListTuner
+
+
+def __getattr__(name: str) -> Any:
+    if name in _PLACES:
+        value = getattr(importlib.import_module(f"{__name__}.{_PLACES[name]}"), name)
+    elif name == "callbacks":
+        value = importlib.import_module(f"{__name__}.callbacks")
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

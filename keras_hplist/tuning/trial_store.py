@@ -1,0 +1,281 @@
+"""The files of a KerasTuner project, kept so that a kill at any moment leaves them readable.
+
+One `trial_<id>/trial.json` per trial is the truth; everything else can be rebuilt from these, and
+`oracle.json` has the same size whether one trial was run or a thousand. Each file is written under
+a temporary name and renamed, so it is the old one or the new one, whole. The layout and the keys
+are KerasTuner's; a trial has one more key, `hplist`. Numbers that are not finite are null, because
+JSON has no other word for them.
+
+A process that is killed needs no `fsync`: what it wrote is in the hands of the operating system.
+After a power cut an unsynced file may be old or empty. So a trial is synced when it ends, for it
+holds a result that took time to get, and nothing else is: a trial file lost that way is set aside
+and its entry runs again.
+"""
+
+import json
+import math
+import os
+import re
+import warnings
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from keras_tuner.engine.trial import Trial, TrialStatus
+from keras_tuner.src import backend
+
+from keras_hplist.errors import FileFormatError
+from keras_hplist.files import read_json, write_text
+
+# Where a trial's values say which list entry it tries (-1: none), and of which list.
+INDEX, NAME = "hplist/index", "hplist/name"
+
+FINISHED = (TrialStatus.COMPLETED, TrialStatus.FAILED)
+_STATUSES = (*FINISHED, TrialStatus.RUNNING, TrialStatus.INVALID)
+_DAMAGED = ".damaged"
+
+
+@dataclass(frozen=True)
+class TrialRecord:
+    """What an oracle needs to know of a trial beside KerasTuner's own fields.
+
+    Attributes:
+        fingerprint: of the hyperparameter list that is tried.
+        seed: of the search.
+        runs: how often the trial ran to an end, be it a result or an exception.
+        ended: how many trials had ended before this one; None if it has not ended.
+        diverged: whether the result is a loss that is not finite.
+    """
+
+    fingerprint: str
+    seed: int
+    runs: int
+    ended: int | None
+    diverged: bool
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Self:
+        """Take the fields from what `json` read; keys that a later release added are left out."""
+        ended = document["ended"]
+        return cls(
+            fingerprint=str(document["fingerprint"]),
+            seed=int(document["seed"]),
+            runs=int(document["runs"]),
+            ended=None if ended is None else int(ended),
+            diverged=bool(document["diverged"]),
+        )
+
+
+class TrialStore:
+    """Reads and writes the files of one project folder.
+
+    Args:
+        folder: the project folder. A path with a scheme (`gs://…`) is left to KerasTuner's own
+            file functions, which write in place: there is no atomic rename to build on. Object
+            stores replace a file as a whole anyway.
+
+    Attributes:
+        folder: as above.
+        numbers: the trial numbers that are taken, also by files that cannot be read.
+    """
+
+    def __init__(self, folder: str) -> None:
+        self.folder = folder
+        self.numbers: set[int] = set()
+        self._damaged: list[str] = []
+        self._oracle_text: str | None = None
+
+    @property
+    def oracle_file(self) -> str:
+        """The path of `oracle.json`."""
+        return os.path.join(self.folder, "oracle.json")
+
+    def trial_file(self, trial_id: str) -> str:
+        """The path of a trial's `trial.json`."""
+        return os.path.join(self.folder, f"trial_{trial_id}", "trial.json")
+
+    def write_oracle(self, state: Mapping[str, Any]) -> None:
+        """Write `oracle.json`, unless it holds this very state already."""
+        text = _text(state)
+        if text == self._oracle_text and os.path.exists(self.oracle_file):
+            return
+        _write(self.oracle_file, text, sync=False)
+        self._oracle_text = text
+
+    def write_trial(self, trial: Trial, record: TrialRecord, sync: bool = False) -> None:
+        """Write a trial's `trial.json`; with `sync`, wait until the disk has it."""
+        document = trial.get_state() | {"hplist": asdict(record)}
+        if record.diverged:
+            document["score"] = None
+        _write(self.trial_file(trial.trial_id), _text(document), sync)
+        self.numbers.add(int(trial.trial_id))
+
+    def read_oracle(self) -> dict[str, Any] | None:
+        """The state in `oracle.json`; None if there is none that can be read."""
+        if not backend.io.exists(self.oracle_file):
+            return None
+        return self._read(self.oracle_file, _checked_state)
+
+    def read_trials(self) -> list[tuple[Trial, TrialRecord | None]]:
+        """All trials that can be read, lowest number first.
+
+        Returns:
+            Each with its record; None in place of a record if another oracle wrote the trial. A
+            trial that diverged has no score.
+        """
+        found = []
+        for path in _trial_files(self.folder):
+            number = re.search(r"trial_(\d+)$", os.path.dirname(path))
+            if number:
+                self.numbers.add(int(number[1]))
+            if path.endswith("trial.json"):
+                trial = self._read(path, _checked_trial)
+                if trial is not None:
+                    found.append(trial)
+        return sorted(found, key=lambda pair: _by_number(pair[0].trial_id))
+
+    def _read(self, path: str, parse: Callable[[str, Any], Any]) -> Any:
+        try:
+            return parse(path, _load(path))
+        except FileFormatError:
+            self._damaged.append(path)
+            return None
+
+    def set_damaged_aside(self) -> None:
+        """Rename the files that could not be read to `<name>.damaged`, and warn of each."""
+        for path in self._damaged:
+            warnings.warn(
+                f"{path} cannot be read and is left out; {_set_aside(path)}. "
+                "A list entry without a readable trial runs again.",
+                stacklevel=2,
+            )
+        self._damaged.clear()
+
+    def sweep(self) -> None:
+        """Delete the temporary files of processes that were killed while they wrote."""
+        if _is_local(self.folder):
+            for pattern in (".*.tmp", "trial_*/.*.tmp"):
+                for path in Path(self.folder).glob(pattern):
+                    path.unlink(missing_ok=True)
+
+
+def save_state(path: str, state: Mapping[str, Any]) -> None:
+    """Write a small state file such as `tuner0.json`, whole or not at all.
+
+    Args:
+        path: the file to make or replace.
+        state: what JSON can hold.
+    """
+    _write(path, _text(state), sync=False)
+
+
+def load_state(path: str) -> dict[str, Any]:
+    """Read a state file such as `tuner0.json`.
+
+    Args:
+        path: the file.
+
+    Returns:
+        The state; an empty dict if the file is missing or torn. A torn one is renamed to
+        `<name>.damaged`, with a warning, and an empty one put in its place, so that KerasTuner's
+        own `reload` can read it as well.
+    """
+    if not backend.io.exists(path):
+        return {}
+    try:
+        return _checked_state(path, _load(path))
+    except FileFormatError as error:
+        warnings.warn(f"{error}; {_set_aside(path)}.", stacklevel=2)
+        save_state(path, {})
+        return {}
+
+
+def _is_local(path: str) -> bool:
+    return "://" not in path
+
+
+def _trial_files(folder: str) -> Iterable[str]:
+    pattern = os.path.join("trial_*", "trial.json*")
+    if _is_local(folder):
+        # A glob over the whole path would take "run[1]" in it for a pattern and find nothing.
+        return map(str, Path(folder).glob(pattern))
+    return backend.io.glob(os.path.join(folder, pattern))
+
+
+def _write(path: str, text: str, sync: bool) -> None:
+    if _is_local(path):
+        write_text(path, text, sync=sync)
+        return
+    backend.io.makedirs(os.path.dirname(path))
+    with backend.io.File(path, "w") as file:
+        file.write(text)
+
+
+def _load(path: str) -> Any:
+    try:
+        if _is_local(path):
+            return read_json(path)
+        with backend.io.File(path, "r") as file:
+            return json.loads(file.read())
+    except (ValueError, RecursionError) as error:
+        raise FileFormatError(f"{path} is not valid JSON: {error}") from error
+
+
+def _set_aside(path: str) -> str:
+    if not _is_local(path):
+        return "it stays where it is"
+    aside, copies = path + _DAMAGED, 1
+    while os.path.exists(aside):
+        aside, copies = f"{path}{_DAMAGED}{copies}", copies + 1
+    os.replace(path, aside)
+    return f"it is now {os.path.basename(aside)}"
+
+
+def _text(document: Mapping[str, Any]) -> str:
+    try:
+        return json.dumps(document, allow_nan=False, default=_plain)
+    except ValueError:
+        return json.dumps(_without_nan(document), allow_nan=False, default=_plain)
+
+
+def _plain(value: Any) -> Any:
+    return value.item()  # a NumPy scalar; anything else has no place in a trial
+
+
+def _without_nan(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _without_nan(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_without_nan(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _by_number(trial_id: str) -> tuple[int, str]:
+    return (int(trial_id) if trial_id.isdigit() else -1, trial_id)
+
+
+def _checked_state(path: str, document: Any) -> dict[str, Any]:
+    if not isinstance(document, dict):
+        raise FileFormatError(f"{path} does not hold a JSON object")
+    return document
+
+
+def _checked_trial(path: str, document: Any) -> tuple[Trial, TrialRecord | None]:
+    try:
+        folder = os.path.basename(os.path.dirname(path))
+        if folder != f"trial_{document['trial_id']}":
+            raise ValueError(f"its trial_id is {document['trial_id']!r}")
+        if document["status"] not in _STATUSES:
+            raise ValueError(f"its status is {document['status']!r}")
+        for history in document["metrics"]["metrics"].values():
+            for observation in history["observations"]:
+                observation["value"] = [
+                    math.nan if value is None else float(value) for value in observation["value"]
+                ]
+        if "hplist" not in document:
+            return Trial.from_state(document), None
+        int(document["hyperparameters"]["values"][INDEX])
+        return Trial.from_state(document), TrialRecord.from_json(document["hplist"])
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        raise FileFormatError(f"{path} does not hold a trial: {error}") from error
