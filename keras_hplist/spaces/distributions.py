@@ -1,0 +1,265 @@
+"""Distributions of a single hyperparameter: each maps one uniform variate to a value.
+
+Drawing by the inverse of the distribution function makes a sample a pure function of the uniform
+variates: the published configurations are bit for bit those of NumPy's legacy generator.
+"""
+
+import bisect
+import decimal
+import functools
+import math
+import numbers
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from keras_hplist.errors import InvalidValueError
+
+Value = float | int | bool | str
+
+# `math.exp` of some C libraries is off by one unit in the last place for about one argument in a
+# thousand, and the published values are the correctly rounded ones. Forty digits decide them all.
+_DIGITS = decimal.Context(prec=40)
+
+# Values computed elsewhere (KerasTuner's powers, files in float32) may miss a bound by rounding.
+_SLACK = 1e-6
+
+
+class NotAllowedError(InvalidValueError):
+    """A value that a distribution cannot give; the message says what is allowed."""
+
+
+@dataclass(frozen=True)
+class Number:
+    """A real or whole number between two bounds, both of which can be drawn.
+
+    With u uniform in [0, 1), and without `step`:
+
+    - "linear": low + (high - low) u
+    - "log": exp(ln low + (ln high - ln low) u), log-uniform
+    - "reverse_log": low + high - exp(ln high + (ln low - ln high) u), as in KerasTuner: dense
+      near `high`
+    - "one_minus_log": 1 - exp(ln low + (ln high - ln low) u): one minus a log-uniform number, the
+      usual choice for decay rates. Here `low` and `high` bound the difference to 1.
+
+    Attributes:
+        low: lower bound; positive unless "linear".
+        high: upper bound.
+        sampling: one of the four.
+        step: distance of neighbours (their ratio, unless "linear"); all are equally likely.
+        integer: whether the number is whole.
+        descending: for "log", whether u = 0 is `high`; the same distribution, other draws.
+    """
+
+    low: float
+    high: float
+    sampling: str = "linear"
+    step: float | None = None
+    integer: bool = False
+    descending: bool = False
+
+    samplings: ClassVar[tuple[str, ...]] = ("linear", "log", "reverse_log", "one_minus_log")
+
+    def __post_init__(self) -> None:
+        """Refuse bounds that hold no number."""
+        if self.sampling not in self.samplings:
+            raise NotAllowedError(
+                f"sampling must be one of {self.samplings}; got {self.sampling!r}"
+            )
+        for name in ("low", "high"):
+            bound = getattr(self, name)
+            if not _is_number(bound) or not math.isfinite(bound):
+                raise NotAllowedError(f"{name} must be a finite number; got {bound!r}")
+        linear = self.sampling == "linear"
+        if self.low > self.high or not (linear or self.low > 0):
+            raise NotAllowedError(
+                f"bounds must be {'low <= high' if linear else '0 < low <= high'}; "
+                f"got low={self.low!r}, high={self.high!r}"
+            )
+        if self.step is not None and not self.step > (0 if linear else 1):
+            raise NotAllowedError(
+                f"step must be above {0 if linear else 1} for sampling {self.sampling!r}; "
+                f"got {self.step!r}"
+            )
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """The smallest and the largest value."""
+        if self.sampling == "one_minus_log":
+            return 1.0 - self.high, 1.0 - self.low
+        return self.low, self.high
+
+    def draw(self, u: float) -> Value:
+        """The value at the quantile u in [0, 1)."""
+        number = self._continuous(u) if self.step is None else self._on_grid(u)
+        return int(number) if self.integer else number
+
+    def _continuous(self, u: float) -> float:
+        # Whole numbers are cut off, so the upper bound needs a unit interval of its own.
+        low, high = self.low, self.high + self.integer
+        if self.sampling == "linear":
+            return low + (high - low) * u
+        ends = (high, low) if self.descending or self.sampling == "reverse_log" else (low, high)
+        start, stop = _ln(ends[0]), _ln(ends[1])
+        power = _exp(start + (stop - start) * u)
+        if self.sampling == "log":
+            return power
+        return (low + high if self.sampling == "reverse_log" else 1.0) - power
+
+    def _on_grid(self, u: float) -> float:
+        assert self.step is not None
+        if self.sampling == "linear":
+            count = int((self.high - self.low) / self.step + _SLACK) + 1
+            return self.low + min(int(u * count), count - 1) * self.step
+        count = int(math.log(self.high / self.low) / math.log(self.step) + _SLACK) + 1
+        power = self.low * self.step ** min(int(u * count), count - 1)
+        if self.sampling == "log":
+            return power
+        return (self.low + self.high if self.sampling == "reverse_log" else 1.0) - power
+
+    def check(self, value: Any) -> Value:
+        """The value as a plain float or int.
+
+        Raises:
+            NotAllowedError: if it is not a number or out of bounds.
+        """
+        kind = "an integer" if self.integer else "a number"
+        low, high = self.bounds
+        if (
+            not _is_number(value)
+            or not low - _SLACK * abs(low) <= value <= high + _SLACK * abs(high)
+            or (self.integer and value != int(value))
+        ):
+            raise NotAllowedError(f"must be {kind} in [{low!r}, {high!r}]")
+        return int(value) if self.integer else float(value)
+
+    def register(self, hyperparameters: Any, name: str, default: Value | None) -> None:
+        """Add it to a `keras_tuner.HyperParameters`.
+
+        KerasTuner has no one-minus-log sampling. Its "reverse_log" between d and 1 - d is one minus
+        a log-uniform number in [d, 1 - d], which for the small d of decay rates is within d of it.
+        """
+        add = hyperparameters.Int if self.integer else hyperparameters.Float
+        low, high, sampling = self.low, self.high, self.sampling
+        if sampling == "one_minus_log":
+            high, sampling = self.high - self.low, "reverse_log"
+        add(name, low, high, step=self.step, sampling=sampling, default=default)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of several values of one type.
+
+    Attributes:
+        values: the values.
+        ordered: whether their order means something; only for numbers.
+        thresholds: where u passes from one value to the next; None for equal shares.
+    """
+
+    values: tuple[Value, ...]
+    ordered: bool = False
+    thresholds: tuple[float, ...] | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse an empty or mixed choice."""
+        kinds = {type(value) for value in self.values}
+        if len(kinds) != 1 or not kinds <= {bool, int, float, str}:
+            raise NotAllowedError(
+                f"values must be several floats, ints, bools or strings, all of one type; "
+                f"got {self.values!r}"
+            )
+
+    def draw(self, u: float) -> Value:
+        """The value at the quantile u in [0, 1)."""
+        if self.thresholds is not None:
+            return self.values[bisect.bisect_right(self.thresholds, u)]
+        return self.values[min(int(u * len(self.values)), len(self.values) - 1)]
+
+    def check(self, value: Any) -> Value:
+        """The one of the values that `value` equals.
+
+        Raises:
+            NotAllowedError: if it equals none.
+        """
+        return _equal_one(self.values, value)
+
+    def register(self, hyperparameters: Any, name: str, default: Value | None) -> None:
+        """Add it to a `keras_tuner.HyperParameters`, which draws all values equally often."""
+        hyperparameters.Choice(name, list(self.values), ordered=self.ordered, default=default)
+
+
+@dataclass(frozen=True)
+class Boolean:
+    """True or False, equally likely."""
+
+    values: ClassVar[tuple[bool, bool]] = (False, True)
+
+    def draw(self, u: float) -> Value:
+        """The value at the quantile u in [0, 1)."""
+        return u > 0.5
+
+    def check(self, value: Any) -> Value:
+        """The value as a plain bool.
+
+        Raises:
+            NotAllowedError: if it is not a boolean.
+        """
+        if not _is_bool(value):
+            raise NotAllowedError("must be True or False")
+        return bool(value)
+
+    def register(self, hyperparameters: Any, name: str, default: Value | None) -> None:
+        """Add it to a `keras_tuner.HyperParameters`."""
+        hyperparameters.Boolean(name, default=bool(default))
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """A single value."""
+
+    value: Value
+
+    def draw(self, u: float) -> Value:
+        """The value."""
+        return self.value
+
+    def check(self, value: Any) -> Value:
+        """The value.
+
+        Raises:
+            NotAllowedError: if another one is given.
+        """
+        return _equal_one((self.value,), value)
+
+    def register(self, hyperparameters: Any, name: str, default: Value | None) -> None:
+        """Add it to a `keras_tuner.HyperParameters`."""
+        hyperparameters.Fixed(name, self.value)
+
+
+Distribution = Number | Choice | Boolean | Fixed
+
+
+def _equal_one(allowed: tuple[Value, ...], value: Any) -> Value:
+    for candidate in allowed:
+        if candidate == value and isinstance(candidate, bool) == _is_bool(value):
+            return candidate
+    choices = ", ".join(map(repr, allowed))
+    raise NotAllowedError(f"must be {'one of ' if len(allowed) > 1 else ''}{choices}")
+
+
+def _exp(x: float) -> float:
+    return float(_DIGITS.exp(decimal.Decimal(x)))
+
+
+@functools.cache
+def _ln(x: float) -> float:
+    return float(_DIGITS.ln(decimal.Decimal(x)))
+
+
+def _is_bool(value: Any) -> bool:
+    return isinstance(value, bool | np.bool_)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, numbers.Real) and not _is_bool(value)
