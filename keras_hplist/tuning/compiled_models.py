@@ -1,0 +1,201 @@
+"""Train many models that differ in their numbers only with one compiled train step."""
+
+import dataclasses
+import functools
+import types
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_hplist.optimizers import RuleOptimizer
+from keras_hplist.tuning.training_steps import inner_optimizer
+
+_Definition = Any  # nested tuples of types, names and plain values, comparable with ==
+
+
+class CompiledModels:
+    """Keeps the model that was trained last, and trains its twins in its place.
+
+    To compile a train step takes far longer than to build a model. So each trial builds its model
+    as ever, with its own seed; if it is a twin of the one before, with equal definition and other
+    numbers, all its numbers (weights, states of layers and of random generators, optimizer state,
+    hyperparameters) are copied to that one, and that one is trained. It then trains as the new one
+    would have.
+
+    Two models are twins if their classes, configurations, attributes, compile arguments and
+    optimizer settings are equal and nothing is found in them whose state is unknown: a second
+    optimizer, a variable that Keras does not track. Functions are equal if they run the same code
+    on equal defaults and equal captured values. Whatever cannot be compared counts as different.
+    """
+
+    def __init__(self) -> None:
+        """Start with no model."""
+        self._kept: keras.Model | None = None
+        self._definition: _Definition = None
+
+    def forget(self) -> None:
+        """Let go of the model, for example because an error left it in an unknown state."""
+        self._kept = self._definition = None
+
+    def adopt(self, fresh: keras.Model, context: Any = None) -> keras.Model:
+        """The model to train in place of a fresh one.
+
+        Args:
+            fresh: compiled, never trained. Not to be used any more if another model is returned.
+            context: what else decides on the model; models of unequal contexts are no twins.
+
+        Returns:
+            The kept model with the state of `fresh`, or `fresh`, which is kept from now on.
+        """
+        kept = self._kept
+        definition = None if _has_unknown_state(fresh) else (context, _model_definition(fresh))
+        if kept is not None and definition is not None and definition == self._definition:
+            if not fresh.built:
+                build_like(fresh, kept.get_build_config())
+            if _copy_state(fresh, kept):
+                return kept
+        self._kept, self._definition = (None, None) if definition is None else (fresh, definition)
+        return fresh
+
+
+def build_like(model: keras.Model, build_config: Mapping[str, Any] | None) -> None:
+    """Build a model for the input shapes another one was built for.
+
+    Keras makes the variables of a subclassed model but does not mark the model as built, and then
+    refuses to load weights into it.
+
+    Args:
+        model: may be built already; then nothing happens.
+        build_config: what the other model's `get_build_config()` gave.
+    """
+    if model.built or not build_config:
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # whoever needs the model built sees that it is not
+        model.build_from_config(build_config)
+    model.built = model.built or bool(model.weights)
+
+
+def _copy_state(source: keras.Model, target: keras.Model) -> bool:
+    """Copy all numbers, if the variables correspond; nothing is changed otherwise."""
+    if not source.built or _trainable(source) != _trainable(target):
+        return False
+    source.optimizer.build(source.trainable_variables)
+    pairs = [
+        *zip(source.variables, target.variables),
+        *zip(source.optimizer.variables, target.optimizer.variables),
+    ]
+    numbers = [len(m.variables) + len(m.optimizer.variables) for m in (source, target)]
+    if numbers != [len(pairs)] * 2 or any(_layout(a) != _layout(b) for a, b in pairs):
+        return False
+    for new, variable in pairs:
+        variable.assign(new)
+    optimizer, new_optimizer = inner_optimizer(target), inner_optimizer(source)
+    if isinstance(optimizer, RuleOptimizer):  # it remembers in Python what its variables hold
+        optimizer.set_weights(new_optimizer.variables)
+        optimizer.set_hyperparameters(new_optimizer.hyperparameters)
+    return True
+
+
+def _layout(variable: keras.Variable) -> tuple:
+    return tuple(variable.shape), variable.dtype
+
+
+def _trainable(model: keras.Model) -> list[bool]:
+    return [layer.trainable for layer in _layers(model)]
+
+
+def _layers(model: keras.Model) -> list[keras.Layer]:
+    return list(model._flatten_layers())
+
+
+def _has_unknown_state(model: keras.Model) -> bool:
+    known = [id(model.optimizer), id(inner_optimizer(model))]
+    members = [each for layer in _layers(model) for each in vars(layer).values()]
+    for member in members:
+        for value in member if isinstance(member, list | tuple) else [member]:
+            if isinstance(value, keras.optimizers.Optimizer):
+                if id(value) not in known:
+                    return True
+            elif hasattr(value, "assign") and not isinstance(value, keras.Variable):
+                return True
+    return False
+
+
+def _model_definition(model: keras.Model) -> _Definition | None:
+    """What decides how a model trains, apart from its numbers; None if that cannot be told."""
+    arguments = getattr(model, "_compile_config", None)
+    compiled = {} if arguments is None else dict(arguments.config)
+    compiled.pop("optimizer", None)
+    try:
+        return (
+            type(model),
+            _definition(model.get_config()),
+            _definition(compiled),
+            [(type(layer), _plain_attributes(layer)) for layer in _layers(model)],
+            _optimizer_definition(model.optimizer),
+        )
+    except Exception:  # whatever a user's get_config raises; a function that captures itself
+        return None
+
+
+def _optimizer_definition(optimizer: keras.optimizers.Optimizer) -> _Definition:
+    config = optimizer.get_config()
+    live = {"name", "learning_rate", "inner_optimizer"}
+    if isinstance(optimizer, RuleOptimizer):
+        live |= {"training_steps", "schedule_start", *optimizer.hyperparameter_names}
+    elif not isinstance(config.get("learning_rate"), float):
+        live -= {"learning_rate"}  # a schedule's numbers are compiled into the train step
+    settings = {name: value for name, value in config.items() if name not in live}
+    inner = getattr(optimizer, "inner_optimizer", None)
+    return (
+        type(optimizer),
+        _definition(settings),
+        None if inner is None else _optimizer_definition(inner),
+    )
+
+
+def _definition(value: Any) -> _Definition:
+    """A value as something that `==` compares by what it does, not by where it is."""
+    if isinstance(value, Mapping):
+        return tuple((key, _definition(item)) for key, item in value.items())
+    if isinstance(value, list | tuple):
+        return (type(value), *map(_definition, value))
+    if isinstance(value, np.ndarray | np.generic):
+        return value.dtype.str, value.shape, value.tobytes()
+    if isinstance(value, types.FunctionType):
+        cells = [cell.cell_contents for cell in value.__closure__ or ()]
+        return value.__code__, _definition((value.__defaults__, value.__kwdefaults__, cells))
+    if isinstance(value, functools.partial):
+        return _definition((value.func, value.args, value.keywords))
+    if isinstance(value, types.MethodType):
+        return _definition(value.__func__), _definition(value.__self__)
+    if isinstance(value, keras.losses.Loss | keras.metrics.Metric):
+        return type(value), _definition(value.get_config()), _plain_attributes(value)
+    if value is None or isinstance(value, bool | int | float | str | bytes | type):
+        return value
+    return _Itself(value)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Itself:
+    """An object of which nothing is known; equal to itself only."""
+
+    value: Any
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Itself) and other.value is self.value
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def _plain_attributes(thing: Any) -> _Definition:
+    """An object's own public numbers, strings and flags, by name."""
+    return tuple(
+        (name, value)
+        for name, value in sorted(vars(thing).items())
+        if not name.startswith("_") and isinstance(value, bool | int | float | str)
+    )

@@ -1,0 +1,231 @@
+"""The callback that writes learning curves into a history."""
+
+import functools
+import importlib.metadata
+import math
+import os
+import random
+import time
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import keras
+import numpy as np
+
+import keras_hplist
+from keras_hplist import spaces
+from keras_hplist.errors import InvalidValueError
+from keras_hplist.history import History
+from keras_hplist.optimizers import RuleOptimizer
+from keras_hplist.spaces import SearchSpace
+from keras_hplist.tuning.training_steps import inner_optimizer
+
+
+class CurveRecorder(keras.callbacks.Callback):
+    """Writes the learning curve of a fit into a history, one row and one file for each fit.
+
+    The file is written when the fit ends, whole or not at all; a fit that is killed leaves those of
+    earlier fits as they were. Read them with `keras_hplist.History.read(path)`.
+
+    The curve counts steps (batches) from the start of the fit. Its train loss is Keras's `loss`,
+    the mean over the batches since the last point of the epoch, during training; at step 0 that of
+    the first batch, before its update. Its valid loss is `val_loss` at the end of each epoch, and
+    the loss on `validation_data` wherever that is evaluated besides. NaN stands for not measured.
+
+    Args:
+        path: a folder to add to, or the `.parquet` file to make or replace.
+        task: what problem this is; runs of one task are compared with each other.
+        every: "epoch", or a number of steps after which a further point is taken; a fit with
+            `steps_per_execution` takes it after the execution in which it falls due.
+        initial: whether to take a point before training, which normalised scores need.
+        validation_data: what to give to `model.evaluate` for the points that are not the end of an
+            epoch: `(x, y)`, `(x, y, sample_weight)` or a dataset that can be iterated repeatedly.
+            None: no such evaluation.
+        validation_arguments: further arguments of `model.evaluate`, such as `batch_size`, `steps`.
+        values: the configuration; default: the hyperparameters of the model's optimizer.
+        space: its search space or the name of it; default: that of the optimizer's family.
+        seed: tells runs of one configuration from each other; default: a random number.
+        family: a name for a group of tasks.
+        batch_size: to be noted in the history.
+        source: to be noted in the history.
+
+    Raises:
+        InvalidValueError: if `every` is neither "epoch" nor a positive integer, or `task` is empty.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        task: str,
+        *,
+        every: Literal["epoch"] | int = "epoch",
+        initial: bool = True,
+        validation_data: Any = None,
+        validation_arguments: Mapping[str, Any] | None = None,
+        values: Mapping[str, Any] | None = None,
+        space: str | SearchSpace | None = None,
+        seed: int | None = None,
+        family: str | None = None,
+        batch_size: int | None = None,
+        source: str = "keras",
+    ) -> None:
+        """Check the arguments; nothing is written yet."""
+        super().__init__()
+        whole = isinstance(every, int) and not isinstance(every, bool)
+        if every != "epoch" and not (whole and every > 0):
+            raise InvalidValueError(
+                f"every is {every!r}; give 'epoch' or a positive number of steps."
+            )
+        if not isinstance(task, str) or not task:
+            raise InvalidValueError(f"task is {task!r}; give the problem a name.")
+        self.path, self.task, self.every, self.initial = path, task, every, initial
+        self.validation_data = validation_data
+        self.validation_arguments = dict(validation_arguments or {})
+        self.values, self.space, self.seed = values, space, seed
+        self.family, self.batch_size, self.source = family, batch_size, source
+        self._started: float | None = None
+
+    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
+        """Start the clock and take the point before training."""
+        self._started = time.perf_counter()
+        self._points: dict[int, dict[str, float]] = {}
+        self._steps = self._epoch_start = self._last_point = 0
+        self._mean, self._last_total = math.nan, 0.0
+        self._finite = {"train": True, "valid": True}
+        if self.initial:
+            self._measure_valid()
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Keras starts its running means anew."""
+        self._epoch_start = self._last_point = self._steps
+        self._last_total = 0.0
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        """Count, and take a point where one falls due."""
+        batches = min(batch + 1, self.params.get("steps") or batch + 1)
+        self._steps = self._epoch_start + batches
+        if "loss" not in (logs := logs or {}):
+            return
+        self._mean = logs["loss"]
+        if self._steps == 1 and self.initial:
+            self._note(0, train=self._mean)
+        if self._finite["train"] and not math.isfinite(self._mean):
+            self._note(self._steps, train=self._mean)  # where the run diverged
+        if self.every != "epoch" and self._steps // self.every > self._last_point // self.every:
+            self._measure_train()
+            self._measure_valid()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Take the point of the epoch."""
+        logs = logs or {}
+        if "loss" in logs:
+            self._mean = logs["loss"]
+            self._measure_train()
+        if "val_loss" in logs:
+            self._note(self._steps, valid=logs["val_loss"])
+
+    def on_train_end(self, logs: dict[str, float] | None = None) -> None:
+        """Write the curve."""
+        self.write("ok" if all(self._finite.values()) else "diverged")
+
+    def write(self, status: Literal["ok", "diverged", "pruned", "failed"]) -> None:
+        """Write the curve as far as it got, with how the run ended.
+
+        Keras does not tell callbacks that a fit was ended by an exception: whoever catches it may
+        call this with "failed". Nothing is written if no fit has begun.
+        """
+        if self._started is None:
+            return
+        definitions = []
+        if isinstance(self.space, SearchSpace) and self.space.name not in spaces.names():
+            definitions.append(self.space)
+        History.from_records([self.record(status)], spaces=definitions).write(self.path)
+
+    def record(self, status: str) -> dict[str, Any]:
+        """The curve as a row of a history, see `keras_hplist.history.SCHEMA`."""
+        optimizer = inner_optimizer(self.model)
+        steps = sorted(self._points)
+        curves = {
+            split: [self._points[step].get(split, math.nan) for step in steps]
+            for split in ("train", "valid")
+        }
+        assert self._started is not None
+        return {
+            "task": self.task,
+            "family": self.family,
+            "space": self._space_name(optimizer),
+            "values": _values(optimizer) if self.values is None else dict(self.values),
+            "seed": random.SystemRandom().getrandbits(31) if self.seed is None else self.seed,
+            "training_steps": self._planned_steps(optimizer),
+            "batch_size": self.batch_size,
+            "steps": steps,
+            **{split: curve for split, curve in curves.items() if not np.isnan(curve).all()},
+            "status": status,
+            "seconds": time.perf_counter() - self._started,
+            "num_parameters": self.model.count_params(),
+            "source": self.source,
+            "versions": _versions(),
+        }
+
+    def _note(self, step: int, **losses: float) -> None:
+        self._points.setdefault(step, {}).update(losses)
+        self._finite.update((split, math.isfinite(loss)) for split, loss in losses.items())
+
+    def _measure_train(self) -> None:
+        """Note the mean loss since the last point, from Keras's mean since the epoch began."""
+        if self._steps > self._last_point:
+            total = self._mean * (self._steps - self._epoch_start)
+            mean = (total - self._last_total) / (self._steps - self._last_point)
+            self._note(self._steps, train=mean)
+            self._last_point, self._last_total = self._steps, total
+
+    def _measure_valid(self) -> None:
+        if self.validation_data is not None:
+            loss = _evaluate(self.model, self.validation_data, self.validation_arguments)
+            self._note(self._steps, valid=loss)
+
+    def _space_name(self, optimizer: keras.optimizers.Optimizer) -> str:
+        if self.space is None:
+            return getattr(optimizer, "family", type(optimizer).__name__.lower())
+        return self.space if isinstance(self.space, str) else self.space.name
+
+    def _planned_steps(self, optimizer: keras.optimizers.Optimizer) -> int:
+        planned = getattr(optimizer, "training_steps", None)
+        if planned is None and self.params.get("steps"):
+            planned = self.params["steps"] * self.params["epochs"]
+        return self._steps if planned is None else planned
+
+
+def _evaluate(model: keras.Model, data: Any, arguments: Mapping[str, Any]) -> float:
+    """The loss on some data, leaving the running metrics of a fit in progress as they are."""
+    if keras.backend.backend() == "jax":
+        model.jax_state_sync()  # during an epoch the state is not in the variables
+    running = [keras.ops.convert_to_numpy(variable) for variable in model.metrics_variables]
+    x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+    logs = model.evaluate(
+        x, y, sample_weight=sample_weight, verbose=0, return_dict=True, **arguments
+    )
+    for variable, value in zip(model.metrics_variables, running):
+        variable.assign(value)
+    return logs.get("loss", math.nan)
+
+
+def _values(optimizer: keras.optimizers.Optimizer) -> dict[str, Any]:
+    if isinstance(optimizer, RuleOptimizer):
+        return optimizer.hyperparameters
+    config = optimizer.get_config()
+    return {
+        name: value
+        for name, value in config.items()
+        if name != "name" and isinstance(value, bool | int | float | str)
+    }
+
+
+@functools.cache
+def _versions() -> dict[str, str]:
+    backend = keras.backend.backend()
+    return {
+        "keras_hplist": keras_hplist.__version__,
+        "keras": keras.__version__,
+        backend: importlib.metadata.version(backend),
+    }

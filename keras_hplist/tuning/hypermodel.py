@@ -1,0 +1,171 @@
+"""A hypermodel whose models train with the optimizer that a trial's values describe."""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import keras_tuner
+
+from keras_hplist import spaces
+from keras_hplist.optimizers import RuleOptimizer
+from keras_hplist.spaces import SearchSpace
+from keras_hplist.tuning.errors import SetupError
+from keras_hplist.tuning.training_steps import TrainingSteps, inner_optimizer
+
+TRAINING_STEPS = "hplist/training_steps"
+"""Name of the value by which a trial may state its number of training steps."""
+
+# What an optimizer does apart from its update rule; a swap keeps it.
+_KEPT_SETTINGS = (
+    "clipnorm",
+    "clipvalue",
+    "global_clipnorm",
+    "use_ema",
+    "ema_momentum",
+    "ema_overwrite_frequency",
+    "loss_scale_factor",
+    "gradient_accumulation_steps",
+)
+
+
+class OptimizerHyperModel(keras_tuner.HyperModel):
+    """A user's hypermodel with the optimizers of a search space in place of its own.
+
+    Works in any KerasTuner tuner: the hyperparameters of the space are declared to it, and each
+    model gets the optimizer that the trial's values describe. The user's model is compiled once, by
+    the user, and keeps its loss, metrics, weights of both, `jit_compile`, `steps_per_execution`,
+    mixed precision and distribution; of its optimizer, it keeps gradient clipping and accumulation
+    and the moving average of weights. The schedule learns its length when `fit` begins.
+
+    A search space that is not of an optimizer family (a user's own) changes nothing in the models:
+    the trial's values reach `build` as its own hyperparameters.
+
+    Args:
+        hypermodel: a function `build(hp)` that returns a compiled Keras model, or a `HyperModel`.
+        space: the search space, or its name.
+
+    Attributes:
+        hypermodel: the user's, as a `HyperModel`.
+        space: the `SearchSpace`.
+        swaps_optimizer: whether the space is that of an optimizer family.
+
+    Raises:
+        SetupError: if `hypermodel` is neither; from `build`, if it gives no compiled Keras model.
+        UnknownNameError: if there is no such space.
+    """
+
+    def __init__(
+        self,
+        hypermodel: keras_tuner.HyperModel | Callable[[keras_tuner.HyperParameters], keras.Model],
+        space: str | SearchSpace,
+    ) -> None:
+        """Wrap the user's hypermodel."""
+        super().__init__()
+        self.space = spaces.get(space)
+        self.swaps_optimizer = bool(self.space.family)
+        self.hypermodel = _as_hypermodel(hypermodel)
+
+    def declare_hyperparameters(self, hp: keras_tuner.HyperParameters) -> None:
+        """Add the space's hyperparameters, then those that the user's hypermodel declares."""
+        hp.merge(self.space.hyperparameters(), overwrite=False)
+        self.hypermodel.declare_hyperparameters(hp)
+
+    def build(self, hp: keras_tuner.HyperParameters) -> keras.Model:
+        """Build the user's model and swap its optimizer.
+
+        Args:
+            hp: the trial's hyperparameters; those of the space that it lacks are declared.
+
+        Returns:
+            A compiled model.
+        """
+        self.declare_hyperparameters(hp)
+        model = _compiled(self.hypermodel.build(hp))
+        if self.swaps_optimizer:
+            values = self.configuration(hp)
+            settings = _kept_settings(inner_optimizer(model))
+            swap_optimizer(
+                model, self.space.optimizer(values, hp.values.get(TRAINING_STEPS), **settings)
+            )
+        return model
+
+    def configuration(self, hp: keras_tuner.HyperParameters) -> dict[str, Any]:
+        """The configuration of the space that a trial's values hold, as plain Python values.
+
+        Raises:
+            InvalidValueError: if they hold none, or one that is not allowed.
+        """
+        named = {name: hp.values[name] for name in self.space.names if name in hp.values}
+        if len(named) == len(self.space.names):  # no matter what KerasTuner takes for inactive
+            return self.space.validate(named)
+        return self.space.from_keras_tuner(hp.values)
+
+    def fit(
+        self, hp: keras_tuner.HyperParameters, model: keras.Model, *args: Any, **kwargs: Any
+    ) -> Any:
+        """Train with the user's `fit`, adding a `TrainingSteps` callback where none is given."""
+        callbacks = list(kwargs.pop("callbacks", None) or [])
+        needed = isinstance(inner_optimizer(model), RuleOptimizer)
+        if needed and not any(isinstance(callback, TrainingSteps) for callback in callbacks):
+            callbacks.insert(0, TrainingSteps(hp.values.get(TRAINING_STEPS)))
+        return self.hypermodel.fit(hp, model, *args, callbacks=callbacks, **kwargs)
+
+
+def swap_optimizer(model: keras.Model, optimizer: keras.optimizers.Optimizer) -> None:
+    """Give a compiled model another optimizer, and leave all else as it was compiled.
+
+    Compiling again would lose what `compile` cannot be asked for: losses that are not registered
+    for serialization, and the arguments of an overridden `compile`.
+
+    Args:
+        model: compiled; if it was trained before, its train step will be traced anew.
+        optimizer: new. It is wrapped in a `LossScaleOptimizer` if the old one is.
+    """
+    old, new = model.optimizer, optimizer
+    if isinstance(old, keras.optimizers.LossScaleOptimizer):
+        new = keras.optimizers.LossScaleOptimizer(
+            optimizer,
+            initial_scale=old.initial_scale,
+            dynamic_growth_steps=old.dynamic_growth_steps,
+        )
+    model.optimizer = new
+    model.train_function = None
+    # What `model.save` writes; `compile` keeps the optimizer there as it was given.
+    compiled = getattr(model, "_compile_config", None)
+    if compiled is not None:
+        compiled.config["optimizer"] = new if compiled.config["optimizer"] is old else optimizer
+
+
+def _as_hypermodel(hypermodel: Any) -> keras_tuner.HyperModel:
+    if isinstance(hypermodel, keras_tuner.HyperModel):
+        return hypermodel
+    if isinstance(hypermodel, keras.Model) or not callable(hypermodel):
+        raise SetupError(
+            f"hypermodel is {hypermodel!r}; give a function build_model(hp) that returns a "
+            "compiled Keras model, or a keras_tuner.HyperModel."
+        )
+    built = keras_tuner.HyperModel()
+    built.build = hypermodel
+    return built
+
+
+def _compiled(model: Any) -> keras.Model:
+    if not isinstance(model, keras.Model):
+        raise SetupError(
+            f"The hypermodel returned {model!r} of type {type(model).__name__}; it must return a "
+            "compiled keras.Model."
+        )
+    if not model.compiled:
+        raise SetupError(
+            f"The hypermodel returned the model {model.name!r}, which is not compiled. Call "
+            "model.compile(loss=..., metrics=...) in it; its optimizer will be replaced."
+        )
+    return model
+
+
+def _kept_settings(optimizer: keras.optimizers.Optimizer | None) -> dict[str, Any]:
+    return {
+        name: value
+        for name in _KEPT_SETTINGS
+        if (value := getattr(optimizer, name, None)) not in (None, False)
+    }

@@ -1,0 +1,46 @@
+"""What a search along a list looks like, in words."""
+
+import math
+from collections.abc import Iterable, Iterator
+
+from keras_tuner.engine.trial import Trial, TrialStatus
+
+from keras_hplist.lists import HyperparameterList
+from keras_hplist.tuning.trial_store import INDEX
+
+
+def trial_lines(trials: Iterable[Trial], objective: str) -> Iterator[str]:
+    """A table of trials: the rank in the list, the trial's id, its score, how it ended."""
+    yield f"{'list rank':>9}  {'trial':>6}  {objective:>14}  outcome"
+    for trial in trials:
+        score = f"{trial.score:.6g}" if has_result(trial) else "-"
+        yield f"{rank(trial):>9}  {trial.trial_id:>6}  {score:>14}  {outcome(trial)}"
+
+
+def rank(trial: Trial) -> str:
+    """A trial's rank in the list, from 0."""
+    index = trial.hyperparameters.values.get(INDEX, -1)
+    return "after" if index < 0 else str(index)
+
+
+def has_result(trial: Trial) -> bool:
+    """Whether a trial ended with a finite score."""
+    return trial.status == TrialStatus.COMPLETED and math.isfinite(trial.score)
+
+
+def outcome(trial: Trial) -> str:
+    """How a trial ended: best epoch, "diverged", "failed", "running"."""
+    if trial.status != TrialStatus.COMPLETED:
+        return trial.status.lower()
+    if not has_result(trial):
+        return "diverged"
+    return f"best at epoch {trial.best_step + 1}"
+
+
+def list_line(list_: HyperparameterList, max_trials: int, after_list: str) -> str:
+    """Which ranks are tried, and what comes then."""
+    tried = min(max_trials, len(list_))
+    line = f"List {list_.name!r}: ranks 0 to {tried - 1} of {len(list_)}, in order"
+    if max_trials > len(list_):
+        line += f"; then {max_trials - len(list_)} trials by {after_list!r}"
+    return line + "."

@@ -1,0 +1,82 @@
+"""The callback that tells a schedule how long the run will be."""
+
+import keras
+
+from keras_hplist.errors import InvalidValueError
+from keras_hplist.optimizers import RuleOptimizer
+from keras_hplist.tuning.errors import SetupError
+
+
+def inner_optimizer(model: keras.Model) -> keras.optimizers.Optimizer:
+    """The optimizer of a model, without the `LossScaleOptimizer` of mixed precision around it."""
+    return getattr(model.optimizer, "inner_optimizer", model.optimizer)
+
+
+class TrainingSteps(keras.callbacks.Callback):
+    """Tells the optimizer for how many steps (batches) this fit will run.
+
+    Schedules of this package's optimizers are functions of the number of training steps. This
+    callback works it out when a fit begins: batches per epoch times the epochs that are left. A
+    second `fit` of the same model starts a new schedule; with `initial_epoch` (set by the user, or
+    by `keras.callbacks.BackupAndRestore`) it goes on in the schedule of the whole run.
+
+    A fit that ends early, for example by `EarlyStopping`, keeps the schedule it was planned with.
+
+    Args:
+        training_steps: the number of steps, stated by hand; None to work it out.
+
+    Raises:
+        InvalidValueError: if `training_steps` is not a positive integer.
+        SetupError: when training begins, if the model's optimizer is not one of this package, or
+            the number of batches per epoch cannot be known.
+    """
+
+    def __init__(self, training_steps: int | None = None) -> None:
+        """Check the number."""
+        super().__init__()
+        if training_steps is not None and (
+            isinstance(training_steps, bool)
+            or not isinstance(training_steps, int)
+            or training_steps < 1
+        ):
+            raise InvalidValueError(
+                f"training_steps is {training_steps!r}; give a positive integer, or None to have "
+                "it worked out from the data and the epochs."
+            )
+        self.training_steps = training_steps
+
+    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
+        """Check, before anything is trained, that the steps can be known."""
+        optimizer = inner_optimizer(self.model)
+        if not isinstance(optimizer, RuleOptimizer):
+            raise SetupError(
+                f"TrainingSteps needs an optimizer of keras_hplist; this model was compiled with "
+                f"{type(optimizer).__name__}. Compile it with keras_hplist.get_optimizer(...), or "
+                "leave the callback out."
+            )
+        if self.training_steps is None and not self.params.get("steps"):
+            raise SetupError(
+                "The number of batches per epoch cannot be known from this data (a generator, or a "
+                "dataset of unknown or infinite cardinality). Give fit() or search() "
+                "steps_per_epoch=..., or apply tf.data.experimental.assert_cardinality to the "
+                "dataset, or state the total with TrainingSteps(training_steps=...)."
+            )
+        self._planned = False
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Plan the schedule when the first epoch begins: no parameter tells its number before."""
+        if self._planned:
+            return
+        self._planned = True
+        optimizer = inner_optimizer(self.model)
+        steps_done = int(keras.ops.convert_to_numpy(optimizer._iterations))
+        if self.training_steps is not None:
+            start, planned = steps_done, self.training_steps
+        else:
+            per_epoch = self.params["steps"]
+            start, epochs = steps_done, self.params["epochs"] - epoch
+            if epoch and steps_done:  # the optimizer was there in the earlier epochs
+                start, epochs = max(steps_done - epoch * per_epoch, 0), self.params["epochs"]
+            planned = epochs * per_epoch
+        optimizer.schedule_start = start
+        optimizer.training_steps = planned

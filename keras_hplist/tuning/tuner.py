@@ -1,0 +1,353 @@
+"""The KerasTuner tuner that tries a hyperparameter list on a user's model."""
+
+import gc
+import itertools
+import math
+import os
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import keras
+import keras_tuner
+from keras_tuner.engine.trial import Trial
+from keras_tuner.engine.tuner import maybe_distribute
+
+from keras_hplist.errors import InvalidValueError
+from keras_hplist.lists import HyperparameterList
+from keras_hplist.tuning import summaries
+from keras_hplist.tuning.compiled_models import CompiledModels, build_like
+from keras_hplist.tuning.curve_recorder import CurveRecorder
+from keras_hplist.tuning.divergence import StopOnDivergence
+from keras_hplist.tuning.errors import SetupError
+from keras_hplist.tuning.fit_data import FitData
+from keras_hplist.tuning.hypermodel import OptimizerHyperModel
+from keras_hplist.tuning.oracle import HyperparameterListOracle
+from keras_hplist.tuning.trial_store import MESSAGE, load_state, save_state
+
+CURVES = "curves"
+"""Name of the folder, in the project's, that holds the learning curves as a history."""
+
+
+_LARGE = 1_000_000  # parameters of a model whose memory is not left to the garbage collector
+
+
+class HyperparameterListTuner(keras_tuner.Tuner):
+    """Tries the entries of a hyperparameter list, in order, on a user's model.
+
+    The model stays as the user builds and compiles it; each trial swaps in the optimizer of its
+    entry (see `OptimizerHyperModel`). All else is KerasTuner's: `search(...)` takes the arguments
+    of `model.fit`, then `get_best_models()`, `get_best_hyperparameters()`, `results_summary()`.
+
+    **Seeds.** Each execution of a trial sets the seeds of Python, NumPy and the backend with
+    `keras.utils.set_random_seed`, to a number made of the tuner's seed, the trial id and the
+    execution. Two searches with one seed give the same scores, as far as the user's data and the
+    device are deterministic.
+
+    **Compiled once.** Where the trials' models differ in numbers only, all are trained with the
+    train step that the first one compiled; the results are those of a model built anew (see
+    `CompiledModels`). Where they do not, each model is compiled.
+
+    **Curves.** The learning curve of each execution is a row of the history in
+    `<directory>/<project_name>/curves`; read it with `History.read`.
+
+    **Divergence.** A trial whose training loss is no longer finite ends early. Its score is its
+    best epoch before that; if there is none, it is a result (diverged, ranked last), not a failure.
+
+    Args:
+        hypermodel: a function `build_model(hp)` that returns a compiled Keras model, or a
+            `keras_tuner.HyperModel`. The optimizer it compiles with is replaced.
+        objective: what to minimize or maximize, as in KerasTuner.
+        max_trials: how many trials to run at most; None: the whole list.
+        hyperparameter_list: a `HyperparameterList`, the name of a shipped one, or the path of a
+            list file.
+        after_list: "stop", "sample" or "bayesian", see `HyperparameterListOracle`.
+        architecture: "default" or "random": what to do with hyperparameters of the model that the
+            list does not set, see `HyperparameterListOracle`.
+        seed: a whole number from 0; None: a random one.
+        hyperparameters: definitions that take the place of those in `build_model`.
+        tune_new_entries: as in KerasTuner.
+        allow_new_entries: as in KerasTuner.
+        max_retries_per_trial: how often a trial that crashed or diverged runs again.
+        max_consecutive_failed_trials: so many failed trials in a row end the search.
+        task: name of the problem in the history of learning curves; default: the project's name.
+        initial_loss: whether to evaluate the validation data once before training, as the first
+            point of each curve; scores that are normalised by the initial loss need it.
+        stop_on_divergence: whether to end a fit whose loss is not finite.
+        reuse_compiled: whether to train with one compiled train step where that gives the results
+            of a new one. Needs the memory of two models while it copies.
+        **kwargs: of `keras_tuner.Tuner`: `directory`, `project_name`, `overwrite`,
+            `executions_per_trial`, `max_model_size`, `distribution_strategy`, `tuner_id`.
+
+    Attributes:
+        hyperparameter_list: the list.
+        curves: path of the folder of learning curves.
+
+    Raises:
+        SetupError: if `hypermodel` does not build a compiled Keras model. This and the errors of
+            `HyperparameterListOracle` come before anything is changed on disk.
+    """
+
+    def __init__(
+        self,
+        hypermodel: keras_tuner.HyperModel | Callable[[keras_tuner.HyperParameters], keras.Model],
+        objective: Any = "val_loss",
+        max_trials: int | None = 10,
+        hyperparameter_list: str | os.PathLike[str] | HyperparameterList = "nadamw",
+        after_list: str = "stop",
+        architecture: str = "default",
+        seed: int | None = None,
+        hyperparameters: keras_tuner.HyperParameters | None = None,
+        tune_new_entries: bool = True,
+        allow_new_entries: bool = True,
+        max_retries_per_trial: int = 0,
+        max_consecutive_failed_trials: int = 3,
+        *,
+        task: str | None = None,
+        initial_loss: bool = True,
+        stop_on_divergence: bool = True,
+        reuse_compiled: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        """Check everything, then open or make the project."""
+        if kwargs.get("optimizer") is not None:
+            raise InvalidValueError(
+                f"optimizer is {kwargs['optimizer']!r}; the list decides on the optimizer. Leave "
+                "the argument out, or use keras_tuner.RandomSearch."
+            )
+        oracle = HyperparameterListOracle(
+            objective=objective,
+            max_trials=max_trials,
+            hyperparameter_list=hyperparameter_list,
+            after_list=after_list,
+            architecture=architecture,
+            seed=seed,
+            hyperparameters=hyperparameters,
+            allow_new_entries=allow_new_entries,
+            tune_new_entries=tune_new_entries,
+            max_retries_per_trial=max_retries_per_trial,
+            max_consecutive_failed_trials=max_consecutive_failed_trials,
+        )
+        self.hyperparameter_list = oracle.hyperparameter_list
+        wrapped = OptimizerHyperModel(hypermodel, self.hyperparameter_list.space)
+        # KerasTuner makes the project folder, or deletes the old one, before it builds a model.
+        wrapped.build(oracle.get_space())
+        self.initial_loss = initial_loss
+        self.stop_on_divergence = stop_on_divergence
+        self.reuse_compiled = reuse_compiled
+        self._models = CompiledModels()
+        self._executions: Iterator[int] = itertools.count()
+        super().__init__(oracle, wrapped, **kwargs)
+        self.task = task or self.project_name
+        # On a worker `self.oracle` is by now a proxy of the chief's that knows no seed.
+        self._seed, self._after_list = oracle.seed, oracle.after_list
+        self._architecture = oracle.architecture
+
+    @property
+    def curves(self) -> Path:
+        """The folder of learning curves; made with the first curve."""
+        return Path(self.project_dir) / CURVES
+
+    # Running trials.
+
+    def run_trial(self, trial: Trial, *args: Any, **kwargs: Any) -> list[Any]:
+        """Train one trial, `executions_per_trial` times."""
+        self._executions = itertools.count()
+        return super().run_trial(trial, *args, **kwargs)
+
+    def _build_and_fit_model(self, trial: Trial, *args: Any, **kwargs: Any) -> Any:
+        hp, execution = trial.hyperparameters, next(self._executions)
+        seed = _execution_seed(self._seed, trial.trial_id, execution)
+        keras.utils.set_random_seed(seed)
+        model = self._try_build(hp)
+        keras.utils.set_random_seed(seed)  # the same for the data, whatever building has drawn
+        if self.reuse_compiled:
+            with maybe_distribute(self.distribution_strategy):
+                model = self._models.adopt(model, context=self._own_values(hp))
+        recorder = self._recorder(trial, execution, seed, FitData.of(args, kwargs))
+        objectives = _metric_names(self.oracle.objective)
+        # These come before KerasTuner's callback that saves the best epoch.
+        own = [recorder, StopOnDivergence(objectives, self.stop_on_divergence)]
+        kwargs["callbacks"] = [*own, *(kwargs.pop("callbacks", None) or [])]
+        try:
+            results = self.hypermodel.fit(hp, model, *args, **kwargs)
+        except Exception as error:
+            self._models.forget()
+            if not isinstance(error, keras_tuner.errors.FatalError):
+                recorder.write("failed")
+            raise
+        _check_measured(results, objectives)
+        save_state(self._get_build_config_fname(trial.trial_id), model.get_build_config() or {})
+        return results
+
+    def _try_build(self, hp: keras_tuner.HyperParameters) -> keras.Model:
+        """Build a model as the first of a new Keras session, whose names count from the start."""
+        _clear_session()
+        model = self._build_hypermodel(hp)
+        size = sum(math.prod(weight.shape) for weight in model.trainable_weights)
+        if self.max_model_size and size > self.max_model_size:
+            raise keras_tuner.errors.FailedTrialError(
+                f"The model has {size} parameters; max_model_size allows {self.max_model_size}."
+            )
+        if size > _LARGE or not self.reuse_compiled:
+            gc.collect()  # of models that lie in reference cycles; takes a tenth of a second
+        return model
+
+    def _own_values(self, hp: keras_tuner.HyperParameters) -> dict[str, Any]:
+        """The values on which the model depends, apart from its optimizer."""
+        listed = self.hyperparameter_list.space.names if self.hypermodel.swaps_optimizer else ()
+        return {
+            name: value
+            for name, value in hp.values.items()
+            if name not in listed and not name.startswith("hplist/")
+        }
+
+    def _recorder(self, trial: Trial, execution: int, seed: int, data: FitData) -> CurveRecorder:
+        space = self.hyperparameter_list.space
+        return CurveRecorder(
+            self.curves / f"trial_{trial.trial_id}_execution{execution}.parquet",
+            task=self.task,
+            initial=self.initial_loss,
+            validation_data=data.validation_data,
+            validation_arguments=data.validation_arguments,
+            values=self.hypermodel.configuration(trial.hyperparameters),
+            space=space,
+            seed=seed,
+            batch_size=data.batch_size,
+            source="keras_hplist tuner",
+        )
+
+    def on_search_end(self) -> None:
+        """Let go of the model that was trained last."""
+        self._models.forget()
+
+    # What was found.
+
+    def load_model(self, trial: Trial) -> keras.Model:
+        """The model of a trial at its best epoch, with its optimizer's state.
+
+        Args:
+            trial: a completed one.
+
+        Returns:
+            A compiled model of its own, built anew.
+        """
+        model = self._try_build(trial.hyperparameters)
+        build_like(model, load_state(self._get_build_config_fname(trial.trial_id)))
+        with maybe_distribute(self.distribution_strategy):
+            if model.optimizer is not None:
+                model.optimizer.build(model.trainable_variables)
+            model.load_weights(self._get_checkpoint_fname(trial.trial_id))
+        return model
+
+    def get_best_models(self, num_models: int = 1) -> list[keras.Model]:
+        """The models of the best trials, best first, each at its best epoch.
+
+        Args:
+            num_models: how many at most; trials that diverged or failed have no model.
+
+        Returns:
+            Compiled models.
+
+        Raises:
+            InvalidValueError: if no trial has a model.
+        """
+        trials = self.oracle.get_best_trials(num_models)
+        models = [self.load_model(trial) for trial in trials if summaries.has_result(trial)]
+        if not models:
+            raise InvalidValueError(
+                f"No trial in {self.project_dir} has a model: all failed or diverged, or none ran. "
+                "results_summary() tells them apart."
+            )
+        return models
+
+    def results_summary(self, num_trials: int = 10) -> None:
+        """Print the best trials: rank in the list, score, how they ended; and the best values.
+
+        Args:
+            num_trials: how many trials.
+        """
+        trials = self.oracle.get_best_trials(num_trials)
+        print("Results summary")
+        print(f"Results in {self.project_dir}")
+        print(f"{self._list_line()} Best {len(trials)} trials:")
+        for line in summaries.trial_lines(trials, self.oracle.objective.name):
+            print(line)
+        if trials and summaries.has_result(trials[0]):
+            print(f"Hyperparameters of the best trial, {trials[0].trial_id}:")
+            trials[0].display_hyperparameters()
+
+    def search_space_summary(self, extended: bool = False) -> None:
+        """Print which list entries are tried, and which hyperparameters stand beside them.
+
+        Args:
+            extended: whether to print KerasTuner's definition of each hyperparameter too.
+        """
+        print("Search space summary")
+        print(self._list_line())
+        print(f"The list sets {', '.join(self.hyperparameter_list.space.names)}.")
+        own = self._own_values(self.oracle.get_space())
+        if own:
+            treatment = {"default": "held at", "random": "drawn at random for each trial, not"}
+            print(f"Of the model, {treatment[self._architecture]} their defaults:")
+            for name, value in own.items():
+                print(f"  {name} = {value!r}")
+        if extended:
+            super().search_space_summary()
+
+    def _list_line(self) -> str:
+        return summaries.list_line(
+            self.hyperparameter_list, self.oracle.max_trials, self._after_list
+        )
+
+    # On disk.
+
+    def on_trial_end(self, trial: Trial) -> None:
+        """Report the trial; a worker's traceback travels in the values, KerasTuner drops it."""
+        if self._is_worker() and trial.message:
+            trial.hyperparameters.values[MESSAGE] = trial.message
+        super().on_trial_end(trial)
+
+    def save(self) -> None:
+        """Save the oracle's state and the tuner's, each file whole or not at all."""
+        if not self._is_worker():
+            self.oracle.save()
+        save_state(self._get_tuner_fname(), self.get_state())
+
+    def reload(self) -> None:
+        """Take up the project where it was left; a torn state file of the tuner does no harm."""
+        if not self._is_worker():
+            self.oracle.reload()
+        self.set_state(load_state(self._get_tuner_fname()))
+
+
+def _execution_seed(seed: int, trial_id: str, execution: int) -> int:
+    """A seed from 0 to 2**31 - 1 that differs from trial to trial and between executions."""
+    return zlib.crc32(f"{seed}/{int(trial_id)}/{execution}".encode()) >> 1
+
+
+def _clear_session() -> None:
+    """Start Keras's counters of names anew, keeping the settings that KerasTuner would lose."""
+    policy, distribution = keras.config.dtype_policy(), keras.distribution.distribution()
+    keras.utils.clear_session(free_memory=False)
+    keras.config.set_dtype_policy(policy)
+    if distribution is not None:
+        keras.distribution.set_distribution(distribution)
+
+
+def _metric_names(objective: Any) -> list[str]:
+    return list(getattr(objective, "name_to_direction", [objective.name]))
+
+
+def _check_measured(results: Any, objectives: list[str]) -> None:
+    """Refuse a training history without the objective, which would be missing in every trial."""
+    if not isinstance(results, keras.callbacks.History):
+        return
+    missing = [name for name in objectives if name not in results.history]
+    if missing:
+        raise SetupError(
+            f"The objective {missing[0]!r} was not measured; training measured "
+            f"{', '.join(sorted(results.history))}. Choose one of these, or have the missing one "
+            "measured: a name that begins with 'val_' needs validation_data in search()."
+        )
