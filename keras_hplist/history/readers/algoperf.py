@@ -1,0 +1,120 @@
+"""Training logs of the AlgoPerf competition: as gathered tables, or as its runner wrote them."""
+
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Unpack
+
+import numpy as np
+
+from keras_hplist.history.readers.documents import parse_json, read_mapping
+from keras_hplist.history.readers.steps import Curve
+from keras_hplist.history.readers.tables import column, numbers, read_table
+from keras_hplist.history.readers.trials import HistoryBuilder, Options, Trial
+from keras_hplist.history.store import History
+
+_SPLITS = {"train": "train", "valid": "validation", "test": "test"}
+
+
+def read_algoperf(path: str | os.PathLike[str], **options: Unpack[Options]) -> History:
+    """Read training logs of AlgoPerf; each workload is a task.
+
+    A configuration is a submission with the hyperparameters of one of its trials; the repeated
+    studies are its seeds. Runs have a budget of time, so they differ in steps within a workload:
+    the longest sets the training steps of all. Two layouts are read:
+
+    - `runs.csv` and `curves.csv` in one folder, plain or `.gz`, joined by the column `run`;
+    - the logs themselves, `…/<submission>/study_<k>/<workload>_<framework>/trial_<n>/` with
+      `measurements.csv` and `hparams.json`, if the submission had hyperparameters.
+
+    Losses are read: `train/loss`, `validation/loss`, `test/loss` (`…/ctc_loss` for speech).
+
+    Args:
+        path: the folder.
+        **options: see `Options`.
+
+    Returns:
+        The history; `values` are the hyperparameters and, as `submission`, the submission's name.
+
+    Raises:
+        FileFormatError: naming file, row and column; or if there are no logs.
+        FileNotFoundError: if there is no such folder.
+    """
+    root = Path(path)
+    if not root.is_dir():
+        raise FileNotFoundError(f"There is no folder {root}.")
+    options.setdefault("first_epoch", 1)
+    builder = HistoryBuilder(root, {split: f"{split}_loss" for split in _SPLITS}, options)
+    runs, curves = _table(root, "runs"), _table(root, "curves")
+    trials = list(_gathered(runs, curves) if runs and curves else _logs(root))
+    longest: Counter[str] = Counter()
+    for trial in trials:
+        last = max((steps[-1] for steps, _ in trial.metrics.values() if len(steps)), default=1)
+        longest[trial.task] = max(longest[trial.task], int(last))
+    for trial in trials:
+        trial.columns = {"training_steps": longest[trial.task]}
+        builder.add(trial)
+    return builder.history("min")
+
+
+def _table(root: Path, name: str) -> Path | None:
+    return next((file for file in sorted(root.glob(f"{name}.csv*"))), None)
+
+
+def _gathered(runs_file: Path, curves_file: Path) -> Iterator[Trial]:
+    runs, curves = read_table(runs_file), read_table(curves_file)
+    steps, _ = numbers(curves, "step", curves_file)
+    losses = {name: numbers(curves, name, curves_file) for name in map("{}_loss".format, _SPLITS)}
+    owner, _ = numbers(curves, "run", curves_file)
+    order = np.argsort(owner, kind="stable")
+    ids, _ = numbers(runs, "run", runs_file)
+    starts, ends = (np.searchsorted(owner[order], ids, side) for side in ("left", "right"))
+    cells = {
+        name: column(runs, name, runs_file).to_pylist()
+        for name in ("submission", "workload", "study", "trial", "hparams_json")
+    }
+    for row in range(runs.num_rows):
+        points = order[starts[row] : ends[row]]
+        text = cells["hparams_json"][row]
+        values = parse_json(text, f"{runs_file}, row {row + 2}") if text else {}
+        yield Trial(
+            name=f"run {ids[row]:g}",
+            place=os.fspath(runs_file),
+            task=str(cells["workload"][row]),
+            values={"submission": cells["submission"][row], **values},
+            metrics={
+                name: (steps[points][given[points]], loss[points][given[points]])
+                for name, (loss, given) in losses.items()
+            },
+        )
+
+
+def _logs(root: Path) -> Iterator[Trial]:
+    """The logs of AlgoPerf's runner; what lies below the submission's folder names the run."""
+    for file in sorted(root.rglob("measurements.csv")):
+        folder = file.parent
+        workload, study = folder.parent, folder.parent.parent
+        hparams = folder / "hparams.json"
+        values = read_mapping(hparams) if hparams.is_file() else {}
+        yield Trial(
+            name=f"{study.name}/{workload.name}/{folder.name}",
+            place=os.fspath(file),
+            task=re.sub("_(jax|pytorch)$", "", workload.name),
+            values={"submission": study.resolve().parent.name, **values},
+            metrics=_measured(file),
+        )
+
+
+def _measured(file: Path) -> dict[str, Curve]:
+    table = read_table(file)
+    steps, known = numbers(table, "global_step", file)
+    curves = {}
+    for split, prefix in _SPLITS.items():
+        found = [f"{prefix}/{loss}" for loss in ("loss", "ctc_loss")]
+        for name in [name for name in found if name in table.column_names][:1]:
+            losses, given = numbers(table, name, file)
+            given &= known
+            curves[f"{split}_loss"] = steps[given], losses[given]
+    return curves

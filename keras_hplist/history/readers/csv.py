@@ -1,0 +1,208 @@
+"""Any CSV or Parquet file, by a mapping of its columns to those of a history."""
+
+import os
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Unpack
+
+import numpy as np
+import pyarrow as pa
+
+from keras_hplist.errors import FileFormatError, InvalidValueError, UnknownNameError
+from keras_hplist.history.readers.steps import Curve
+from keras_hplist.history.readers.tables import column, numbers, read_table
+from keras_hplist.history.readers.trials import HistoryBuilder, Options, Trial
+from keras_hplist.history.readers.values import STATES
+from keras_hplist.history.schema import SPLITS
+from keras_hplist.history.store import History
+
+_WHOLE = ("seed", "training_steps", "batch_size", "num_parameters")
+_MAPPED = ("task", "run", "steps", *SPLITS, "status", "family", "seconds", *_WHOLE)
+_STEPS = {"step", "steps", "epoch", "epochs", "iteration", "iterations", "iter", "global_step"}
+
+
+def read_csv(
+    path: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    columns: Mapping[str, str],
+    *,
+    delimiter: str = ",",
+    **options: Unpack[Options],
+) -> History:
+    """Read tables whose columns are named by the caller.
+
+    A table has a row for every point of every curve, if `columns` maps `steps`; else a row for
+    every run, with its final loss. Rows belong to one run if they agree in the column mapped to
+    `run`, or where none is, in task, seed and hyperparameters. An empty cell is no measurement, the
+    text NaN is the loss of a run that diverged.
+
+    Args:
+        path: a CSV file (plain, or compressed as `.gz`, `.bz2`, `.zst`), a Parquet file
+            (`.parquet`), or several of them.
+        columns: history column to the table's column: at least one of `valid`, `train`, `test`;
+            also `task`, `run`, `steps`, `status`, `family`, `seed`, `training_steps`, `batch_size`,
+            `num_parameters`, `seconds`.
+        delimiter: what separates the cells of a CSV file.
+        **options: see `Options`. `hyperparameters` names the columns that hold them; by default,
+            where every row is a run, they are all that are not mapped. An empty cell: the run has
+            no such hyperparameter. Steps stay as given unless `first_epoch` is.
+
+    Returns:
+        The history. Without a `task` column the task is the file's name without its suffixes.
+
+    Raises:
+        FileFormatError: naming file, row and column; if a step of a run stands twice, or what
+            should be one value of a run are several.
+        FileNotFoundError: if there is no such file.
+        InvalidValueError: if `columns` and `hyperparameters` leave open what to read.
+        UnknownNameError: if a file has no such column.
+    """
+    for name in columns:
+        if name not in _MAPPED:
+            raise UnknownNameError("history column", name, _MAPPED)
+    files = [Path(path)] if isinstance(path, str | os.PathLike) else [Path(p) for p in path]
+    metrics = {split: columns.get(split) for split in SPLITS}
+    options.setdefault("first_epoch", 1)
+    builder = HistoryBuilder(", ".join(map(os.fspath, files)), metrics, options)
+    for file in files:
+        table = read_table(file, delimiter)
+        names = _hyperparameters(table, columns, options.get("hyperparameters"), file)
+        for trial in _trials(table, columns, names, file, metrics.values()):
+            builder.add(trial)
+    return builder.history()
+
+
+def _hyperparameters(
+    table: pa.Table,
+    columns: Mapping[str, str],
+    chosen: Sequence[str] | None,
+    file: Path,
+) -> list[str]:
+    if chosen is not None:
+        return list(chosen)
+    left = [name for name in table.column_names if name not in columns.values()]
+    if "steps" in columns:
+        raise InvalidValueError(
+            f"{file} has a row for every step: say which of its other columns are "
+            f"hyperparameters: hyperparameters=[…]. Columns: {', '.join(left)}."
+        )
+    steps = [name for name in left if name.lower().lstrip("_") in _STEPS]
+    if steps:
+        raise InvalidValueError(
+            f"{file} has columns that look like steps: {', '.join(steps)}. Map the one that "
+            f"counts them, columns={{'steps': {steps[0]!r}, …}}, or, if each row is a run, name "
+            "the hyperparameters: hyperparameters=[…]."
+        )
+    return left
+
+
+def _trials(
+    table: pa.Table,
+    columns: Mapping[str, str],
+    names: Sequence[str],
+    file: Path,
+    metrics: Iterable[str | None],
+) -> Iterator[Trial]:
+    cells = {name: column(table, name, file).to_pylist() for name in names}
+    context = {
+        key: _whole_numbers(table, columns[key], file)
+        if key in _WHOLE
+        else column(table, columns[key], file).to_pylist()
+        for key in ("task", "run", "status", "family", "seconds", *_WHOLE)
+        if key in columns
+    }
+    curves = {metric: numbers(table, metric, file) for metric in metrics if metric}
+    steps = _steps(table, columns, context, file)
+    runs: dict[Any, list[int]] = defaultdict(list)
+    for row, key in enumerate(_keys(table, columns, context, cells)):
+        runs[key].append(row)
+    for rows in runs.values():
+        label = str(context["run"][rows[0]]) if "run" in context else f"row {rows[0] + 2}"
+        run = f"{file}, run {label!r}"
+        values = {name: _one_value(cells[name], rows, name, run) for name in names}
+        about = {key: _one_value(context[key], rows, columns[key], run) for key in context}
+        status = str(about.pop("status", "ok")).lower()
+        if status not in STATES:
+            raise FileFormatError(
+                f"{file}, row {rows[0] + 2}, column {columns['status']!r}: the status {status!r} "
+                f"is unknown; allowed: {', '.join(STATES)}."
+            )
+        yield Trial(
+            name=label,
+            place=os.fspath(file),
+            task=str(about.pop("task", file.name.split(".")[0])),
+            values={name: value for name, value in values.items() if value is not None},
+            metrics={
+                metric: _curve(steps, losses, given, np.array(rows), run)
+                for metric, (losses, given) in curves.items()
+            },
+            state=STATES[status],
+            seconds=about.pop("seconds", None),
+            columns={k: v for k, v in about.items() if k != "run" and v is not None},
+        )
+
+
+def _keys(
+    table: pa.Table,
+    columns: Mapping[str, str],
+    context: Mapping[str, list],
+    cells: Mapping[str, list],
+) -> Iterable[Any]:
+    """For each row something that is the same in all rows of a run."""
+    if "run" in columns:
+        return zip(*(context[key] for key in ("task", "run") if key in context), strict=True)
+    if "steps" in columns:
+        told_by = [context[key] for key in ("task", "seed") if key in context]
+        return zip(*told_by, *cells.values(), strict=True)
+    return range(table.num_rows)
+
+
+def _steps(
+    table: pa.Table, columns: Mapping[str, str], context: Mapping[str, list], file: Path
+) -> np.ndarray:
+    """The step of each row; where a row is a run, the last of it."""
+    if "steps" not in columns:
+        return np.array([step or 1 for step in context.get("training_steps", [1] * len(table))])
+    steps, given = numbers(table, columns["steps"], file)
+    if not given.all():
+        raise FileFormatError(
+            f"{file}, row {np.argmin(given) + 2}, column {columns['steps']!r}: the cell is empty."
+        )
+    return steps
+
+
+def _curve(
+    steps: np.ndarray, losses: np.ndarray, given: np.ndarray, rows: np.ndarray, run: str
+) -> Curve:
+    rows = rows[given[rows]]
+    order = rows[np.argsort(steps[rows], kind="stable")]
+    twice = np.flatnonzero(np.diff(steps[order]) == 0)
+    if twice.size:
+        first, second = order[twice[0]], order[twice[0] + 1]
+        raise FileFormatError(
+            f"{run}: step {steps[first]:g} stands twice, in rows {first + 2} and {second + 2}. "
+            "Map the column that tells runs apart: columns={'run': …} or {'seed': …}."
+        )
+    return steps[order], losses[order]
+
+
+def _whole_numbers(table: pa.Table, name: str, file: Path) -> list[int | None]:
+    values, given = numbers(table, name, file)
+    bad = np.flatnonzero(given & ~(values == np.round(values)))  # NaN is not whole either
+    if bad.size:
+        raise FileFormatError(
+            f"{file}, row {bad[0] + 2}, column {name!r}: {values[bad[0]]:g} is not a whole number."
+        )
+    return [int(value) if known else None for value, known in zip(values, given, strict=True)]
+
+
+def _one_value(cells: Sequence[Any], rows: Sequence[int], name: str, run: str) -> Any:
+    """What is the same in all rows of a run."""
+    first = cells[rows[0]]
+    for row in rows:
+        if cells[row] != first and repr(cells[row]) != repr(first):  # NaN differs from itself
+            raise FileFormatError(
+                f"{run}, column {name!r}: two values in one run, {first!r} in row {rows[0] + 2} "
+                f"and {cells[row]!r} in row {row + 2}."
+            )
+    return first

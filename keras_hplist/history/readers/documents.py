@@ -1,0 +1,56 @@
+"""JSON and YAML documents that tools leave beside their runs."""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from keras_hplist.errors import FileFormatError, MissingExtraError
+
+
+def read_mapping(path: str | os.PathLike[str]) -> Mapping[str, Any]:
+    """Read a JSON or YAML file (`.yaml`, `.yml`) that holds one mapping.
+
+    NaN and Infinity, which Python's tools write, are accepted in JSON.
+
+    Raises:
+        FileFormatError: naming the file and, where it is known, the line.
+        FileNotFoundError: if there is no such file.
+        MissingExtraError: if it is YAML and PyYAML is not installed.
+    """
+    file = Path(path)
+    try:
+        text = file.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise FileFormatError(f"{file} is not text: {error}") from error
+    if file.suffix in (".yaml", ".yml"):
+        document = _yaml(text, file)
+    else:
+        document = parse_json(text, os.fspath(file))
+    if not isinstance(document, Mapping):
+        raise FileFormatError(f"{file} holds {type(document).__name__}, not a mapping of names.")
+    return document
+
+
+def parse_json(text: str | bytes, place: str) -> Any:
+    """Parse JSON, NaN and Infinity included.
+
+    Raises:
+        FileFormatError: naming `place`.
+    """
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:  # UnicodeDecodeError is a ValueError
+        raise FileFormatError(f"{place} is not valid JSON: {error}") from error
+
+
+def _yaml(text: str, file: Path) -> Any:
+    try:
+        import yaml
+    except ImportError as error:
+        raise MissingExtraError("PyYAML", "yaml", f"Reading {file}") from error
+    try:
+        return yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise FileFormatError(f"{file} is not valid YAML: {error}") from error

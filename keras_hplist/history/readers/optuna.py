@@ -1,0 +1,174 @@
+"""Optuna storages: SQLite files, journal files, and whatever URL Optuna itself opens."""
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Unpack
+
+from keras_hplist.errors import (
+    FileFormatError,
+    HPListError,
+    InvalidValueError,
+    MissingExtraError,
+    UnknownNameError,
+)
+from keras_hplist.history.readers.steps import Curve, curve
+from keras_hplist.history.readers.trials import HistoryBuilder, Options, Trial
+from keras_hplist.history.readers.values import STATES
+from keras_hplist.history.store import History
+
+if TYPE_CHECKING:
+    from optuna import Study
+    from optuna.storages import BaseStorage
+    from optuna.trial import FrozenTrial
+
+_VALUE = "the objective's value"
+
+
+def read_optuna(
+    storage: "str | os.PathLike[str] | BaseStorage",
+    studies: Sequence[str] | None = None,
+    *,
+    objective: int | None = None,
+    **options: Unpack[Options],
+) -> History:
+    """Read studies of Optuna; each study is a task.
+
+    A trial's curve are the intermediate values it reported, or, where it reported none, its value
+    alone. Optuna's state FAIL covers exceptions and NaN: it is `diverged` if the last value that
+    was reported is not finite, else `failed`. PRUNED is `pruned`; RUNNING and WAITING are dropped.
+
+    Args:
+        storage: path of an SQLite file or a journal file, a database URL, or an open storage of
+            Optuna. Files are opened for reading only.
+        studies: names of the studies to read; default: all.
+        objective: the number of the objective to read, from 0, of studies that have several.
+        **options: see `Options`. The direction is the study's.
+
+    Returns:
+        The history; `values` are the parameters that Optuna suggested to the trial.
+
+    Raises:
+        FileFormatError: if the file is damaged or no storage of Optuna.
+        FileNotFoundError: if there is no such file.
+        InvalidValueError: if a study has several objectives and `objective` does not choose one.
+        MissingExtraError: if Optuna is not installed.
+        UnknownNameError: if there is no study of such a name.
+    """
+    try:
+        import optuna
+    except ImportError as error:
+        raise MissingExtraError("optuna", "optuna", "Reading Optuna's storages") from error
+
+    name = os.fspath(storage) if isinstance(storage, str | os.PathLike) else repr(storage)
+    builder = HistoryBuilder(name, {"valid": _VALUE}, options)
+    with _complaints_about(name):
+        opened = _open(storage, builder)
+        known = optuna.get_all_study_names(opened)
+        for missing in sorted(set(studies or ()) - set(known)):
+            raise UnknownNameError("study", missing, known, f"Storage: {name}.")
+        chosen = [optuna.load_study(study_name=s, storage=opened) for s in studies or known]
+        trials = [study.get_trials(deepcopy=False) for study in chosen]
+    directions = set()
+    for study, found in zip(chosen, trials, strict=True):
+        index = _objective(study, objective)
+        directions.add(study.directions[index].name)
+        last = max((max(t.intermediate_values, default=0) for t in found), default=0)
+        for trial in found:
+            builder.add(_trial(trial, name, study.study_name, index, last))
+    if len(directions) > 1:
+        raise InvalidValueError(
+            f"{name} holds studies that are minimised and studies that are maximised; "
+            "read them apart: studies=[…]."
+        )
+    return builder.history("max" if "MAXIMIZE" in directions else "min")
+
+
+def _trial(trial: "FrozenTrial", place: str, study: str, objective: int, last: int) -> Trial:
+    points: Curve = curve(sorted(trial.intermediate_values.items()))
+    if not len(points[0]) and trial.values is not None:
+        points = curve([(last, trial.values[objective])])
+    state = STATES[trial.state.name.lower()]
+    return Trial(
+        name=f"{study}/{trial.number}",
+        place=place,
+        task=study,
+        values=trial.params,
+        metrics={_VALUE: points} if len(points[0]) else {},
+        state=state,
+        seconds=trial.duration.total_seconds() if trial.duration else None,
+    )
+
+
+def _objective(study: "Study", objective: int | None) -> int:
+    count = len(study.directions)
+    if objective is None and count > 1:
+        raise InvalidValueError(
+            f"The study {study.study_name!r} has {count} objectives; choose one: objective=0 to "
+            f"{count - 1}."
+        )
+    if not 0 <= (objective or 0) < count:
+        raise InvalidValueError(
+            f"objective is {objective}; the study {study.study_name!r} has {count}, "
+            "numbered from 0."
+        )
+    return objective or 0
+
+
+def _open(storage: "str | os.PathLike[str] | BaseStorage", builder: HistoryBuilder) -> Any:
+    from optuna.storages import JournalStorage, RDBStorage
+    from optuna.storages.journal import JournalFileBackend
+
+    if not isinstance(storage, str | os.PathLike):
+        return storage
+    text = os.fspath(storage)
+    if "://" in text and not text.startswith("sqlite:///"):
+        return RDBStorage(text, skip_table_creation=True)
+    file = Path(text.removeprefix("sqlite:///"))
+    if not file.is_file():
+        raise FileNotFoundError(f"There is no storage of Optuna at {file}.")
+    with file.open("rb") as start:
+        head = start.read(16)
+    if head == b"SQLite format 3\0":
+        url = f"sqlite:///file:{file.resolve()}?mode=ro&uri=true"
+        return RDBStorage(url, skip_table_creation=True)
+    if head.lstrip()[:1] == b"{":
+        if not _check_journal(file):
+            builder.report.note("the last line of the journal is incomplete and was left out")
+        return JournalStorage(JournalFileBackend(os.fspath(file)))
+    raise FileFormatError(f"{file} is neither an SQLite file nor a journal file of Optuna.")
+
+
+def _check_journal(file: Path) -> bool:
+    """Name the damaged line, where Optuna would only say that there is one.
+
+    Returns:
+        False if the last line is incomplete, as a killed process leaves it; Optuna skips it.
+    """
+    with file.open("rb") as lines:
+        for number, line in enumerate(lines, start=1):
+            if not line.endswith(b"\n"):
+                return False
+            try:
+                record = json.loads(line)
+            except ValueError as error:
+                raise FileFormatError(
+                    f"{file}, line {number} is not a record of Optuna's journal: {error}"
+                ) from error
+            if not isinstance(record, dict) or "op_code" not in record:
+                raise FileFormatError(f"{file}, line {number} is not a record of Optuna's journal.")
+    return True
+
+
+@contextmanager
+def _complaints_about(storage: str) -> Iterator[None]:
+    """Turn whatever Optuna raises on a damaged storage into an error with the place."""
+    try:
+        yield
+    except (HPListError, FileNotFoundError):
+        raise
+    except Exception as error:
+        text = str(error).split("\n")[0] or type(error).__name__
+        raise FileFormatError(f"{storage} is no storage that Optuna can read: {text}") from error

@@ -1,0 +1,148 @@
+"""Result folders of Ray Tune. Ray is not needed, and its pickled files are never opened."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Unpack
+
+from keras_hplist.errors import FileFormatError
+from keras_hplist.history.readers.documents import parse_json, read_mapping
+from keras_hplist.history.readers.steps import curve
+from keras_hplist.history.readers.trials import HistoryBuilder, Options, Trial
+from keras_hplist.history.readers.values import STATES
+from keras_hplist.history.store import History
+
+
+def read_ray_tune(
+    path: str | os.PathLike[str],
+    valid: str = "val_loss",
+    train: str | None = None,
+    test: str | None = None,
+    *,
+    step: str = "training_iteration",
+    **options: Unpack[Options],
+) -> History:
+    """Read the trials of Ray Tune; each experiment folder is a task.
+
+    Read are `params.json` and `result.json` of every trial, and the states in
+    `experiment_state-*.json`. ERROR is `failed`; RUNNING and PENDING are dropped. Ray does not
+    record whether a scheduler stopped a trial: one that ended before the longest of its experiment
+    is taken as `pruned`. A trial whose hyperparameters changed on the way (population based
+    training) is dropped. A last line that a killed process left incomplete is left out.
+
+    Args:
+        path: an experiment's folder, or one that holds several.
+        valid: key of the reported validation loss, the objective.
+        train: key of the reported training loss.
+        test: key of the reported test loss.
+        step: key of the reported steps.
+        **options: see `Options`.
+
+    Returns:
+        The history; nested hyperparameters are named with slashes, `optimizer/lr`.
+
+    Raises:
+        FileFormatError: naming the damaged file and line; or if there are no trials.
+        FileNotFoundError: if there is no such folder.
+        InvalidValueError: if no trial reported `valid`.
+    """
+    builder = HistoryBuilder(path, {"valid": valid, "train": train, "test": test}, options)
+    root = Path(path)
+    if not root.is_dir():
+        raise FileNotFoundError(f"There is no folder {root}.")
+    trials: dict[Path, list[Trial]] = {}
+    for file in sorted(root.rglob("params.json")):
+        experiment = file.parent.parent
+        trial = _trial(file.parent, step, builder)
+        if trial is not None:
+            trials.setdefault(experiment, []).append(trial)
+    for experiment, found in trials.items():
+        states = _states(experiment)
+        longest = max((_last(trial, valid) for trial in found), default=0)
+        for trial in found:
+            trial.state = states.get(Path(trial.place).name, trial.state)
+            if trial.state == "ok" and _last(trial, valid) < longest:
+                trial.state = "pruned"
+                builder.report.note(
+                    "trials that ended before the longest are taken as stopped by the scheduler"
+                )
+            builder.add(trial)
+    return builder.history()
+
+
+def _trial(folder: Path, step: str, builder: HistoryBuilder) -> Trial | None:
+    values = read_mapping(folder / "params.json")
+    results = _results(folder / "result.json", builder)
+    configs = [result["config"] for result in results.values() if "config" in result]
+    if any(config != configs[0] for config in configs):
+        builder.drop(folder.name, "its hyperparameters changed during the run")
+        return None
+    metrics = {
+        metric: curve(
+            (_number(result, step, place), _number(result, metric, place))
+            for place, result in results.items()
+            if result.get(metric) is not None
+        )
+        for metric in builder.wanted
+    }
+    last = next(reversed(results.values()), {})
+    failed = any((folder / name).exists() for name in ("error.txt", "error.pkl"))
+    return Trial(
+        name=folder.name,
+        place=os.fspath(folder),
+        task=folder.parent.resolve().name,
+        values=values,
+        metrics=metrics,
+        logged={key for result in results.values() for key in result},
+        state="failed" if failed else "ok" if last.get("done") is True else "unfinished",
+        seconds=last.get("time_total_s"),
+    )
+
+
+def _results(file: Path, builder: HistoryBuilder) -> dict[str, dict[str, Any]]:
+    """The reports of a trial, one JSON object a line, by their places."""
+    if not file.exists():
+        return {}
+    results = {}
+    lines = file.read_bytes().split(b"\n")
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        place = f"{file}, line {number}"
+        try:
+            result = parse_json(line, place)
+        except FileFormatError:
+            if number < len(lines):
+                raise
+            builder.report.note(f"{file}: the last line is incomplete and was left out")
+            continue
+        if not isinstance(result, dict):
+            raise FileFormatError(f"{place} is not a report of Ray Tune: {line[:40]!r}.")
+        results[place] = result
+    return results
+
+
+def _number(result: Mapping[str, Any], key: str, place: str) -> float:
+    value = result.get(key)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise FileFormatError(f"{place}: {key!r} is {value!r}, not a number.")
+    return value
+
+
+def _last(trial: Trial, metric: str) -> float:
+    return max(trial.metrics[metric][0], default=0)
+
+
+def _states(experiment: Path) -> dict[str, str]:
+    """Name of a trial's folder to its state, from the newest state file of the experiment."""
+    files = sorted(experiment.glob("experiment_state-*.json"))
+    if not files:
+        return {}
+    states = {}
+    for entry in read_mapping(files[-1]).get("trial_data", []):
+        # A pair of JSON texts: what is fixed for the trial, and what changes while it runs.
+        trial = parse_json(entry[0], os.fspath(files[-1])) if isinstance(entry, list) else {}
+        status = str(trial.get("status", "")).lower()
+        if status in STATES and isinstance(trial.get("relative_logdir"), str):
+            states[Path(trial["relative_logdir"]).name] = STATES[status]
+    return states

@@ -1,0 +1,123 @@
+"""CSV and Parquet files as Arrow tables; what is wrong in them is named by file, row and column."""
+
+import io
+import os
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+import pyarrow.parquet as pq
+
+from keras_hplist.errors import FileFormatError, UnknownNameError
+from keras_hplist.history.report import ReadReport
+
+
+def read_table(
+    path: str | os.PathLike[str], delimiter: str = ",", report: ReadReport | None = None
+) -> pa.Table:
+    """Read a CSV file (plain or compressed, with a header) or a Parquet file.
+
+    An empty cell of a CSV file is null, the text `NaN` is a number.
+
+    Args:
+        path: the file; `.parquet` tells Parquet, `.gz`, `.bz2`, `.zst` a compressed CSV file.
+        delimiter: what separates the cells of a CSV file.
+        report: if given, a last line of a CSV file that has no line break, as a killed process
+            leaves it, is left out and noted here.
+
+    Returns:
+        The table; the types of CSV columns are inferred from all rows.
+
+    Raises:
+        FileFormatError: naming the file and, for a CSV row of the wrong length, the row (1 is the
+            header).
+        FileNotFoundError: if there is no such file.
+    """
+    file = Path(path)
+    if not file.is_file():
+        raise FileNotFoundError(f"There is no file {file}.")
+    try:
+        if file.suffix == ".parquet":
+            return pq.ParquetFile(file).read()
+        return pyarrow.csv.read_csv(
+            file if report is None else _whole_lines(file, report),
+            # Only the reader without threads knows the number of a row.
+            read_options=pyarrow.csv.ReadOptions(use_threads=False),
+            parse_options=pyarrow.csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
+            convert_options=pyarrow.csv.ConvertOptions(null_values=[""], strings_can_be_null=True),
+        )
+    except (pa.ArrowException, OSError) as error:
+        kind = "Parquet" if file.suffix == ".parquet" else "CSV"
+        raise FileFormatError(f"{file} is not a {kind} file or is damaged: {error}") from error
+
+
+def _whole_lines(file: Path, report: ReadReport) -> io.BytesIO:
+    content = file.read_bytes()
+    if not content.endswith(b"\n"):
+        report.note(f"{file}: the last line is incomplete and was left out")
+    return io.BytesIO(content[: content.rfind(b"\n") + 1])
+
+
+def column(table: pa.Table, name: str, file: str | os.PathLike[str]) -> pa.ChunkedArray:
+    """A column by name.
+
+    Raises:
+        UnknownNameError: if there is none, with near names.
+        FileFormatError: if there are several of this name.
+    """
+    found = table.schema.get_all_field_indices(name)
+    if not found:
+        raise UnknownNameError("column", name, table.column_names, f"File: {os.fspath(file)}.")
+    if len(found) > 1:
+        raise FileFormatError(f"{os.fspath(file)} has {len(found)} columns named {name!r}.")
+    return table.column(found[0])
+
+
+def numbers(
+    table: pa.Table,
+    name: str,
+    file: str | os.PathLike[str],
+    missing: Collection[str] = (),
+) -> tuple[np.ndarray, np.ndarray]:
+    """A column of numbers.
+
+    Args:
+        table: the table.
+        name: the column.
+        file: the table's file, for messages.
+        missing: texts that stand for a missing number.
+
+    Returns:
+        The numbers, float64 of shape (rows,), and a mask of the same shape that is True where a
+        number, possibly NaN, was given.
+
+    Raises:
+        FileFormatError: naming file, row and column of the first cell that is not a number.
+    """
+    cells = column(table, name, file)
+    given = pc.is_valid(cells).to_numpy()
+    kind = cells.type
+    if pa.types.is_null(kind) or pa.types.is_integer(kind) or pa.types.is_floating(kind):
+        return cells.cast(pa.float64()).to_numpy(), given
+    values = np.full(len(cells), np.nan)
+    for row, cell in enumerate(cells.to_pylist()):
+        if cell is None or (isinstance(cell, str) and cell in missing):
+            given[row] = False
+            continue
+        try:
+            values[row] = _number(cell)
+        except (TypeError, ValueError):
+            raise FileFormatError(
+                f"{os.fspath(file)}, row {row + 2}, column {name!r}: {cell!r} is not a number."
+            ) from None
+    return values, given
+
+
+def _number(cell: Any) -> float:
+    if isinstance(cell, bool):
+        raise TypeError
+    return float(cell)

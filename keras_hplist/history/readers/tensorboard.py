@@ -1,0 +1,121 @@
+"""TensorBoard log folders whose runs recorded their hyperparameters."""
+
+import os
+from collections import defaultdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Unpack
+
+from keras_hplist.errors import FileFormatError
+from keras_hplist.history.readers.event_files import Scalar, read_events
+from keras_hplist.history.readers.steps import curve
+from keras_hplist.history.readers.trials import HistoryBuilder, Options, Trial
+from keras_hplist.history.store import History
+
+if TYPE_CHECKING:
+    from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
+
+_STATES = {0: "ok", 1: "ok", 2: "failed", 3: "unfinished"}
+"""By TensorBoard's number of a session's status: unknown, success, failure, running."""
+
+
+def read_tensorboard(
+    path: str | os.PathLike[str],
+    valid: str = "validation/epoch_loss",
+    train: str | None = "train/epoch_loss",
+    test: str | None = None,
+    **options: Unpack[Options],
+) -> History:
+    """Read the runs below a log folder that have hyperparameters (TensorBoard's HParams).
+
+    A run is the folder whose event file says which hyperparameters a session started with, as
+    Keras' `hparams.KerasCallback`, `hparams.hparams` and PyTorch's `add_hparams` write it. Its
+    scalars are those of this folder and the folders below it, named by relative folder and tag; the
+    defaults are what Keras' `TensorBoard` callback writes. `add_hparams` starts a folder of its own
+    below the run's: scalars that are not there are looked for in the folder above. The task is the
+    folder that holds the runs.
+
+    STATUS_FAILURE is `failed`; STATUS_RUNNING is dropped. A last record that a killed process left
+    incomplete is left out.
+
+    Args:
+        path: the log folder.
+        valid: tag of the validation loss, the objective.
+        train: tag of the training loss, None to leave it out.
+        test: tag of the test loss.
+        **options: see `Options`.
+
+    Returns:
+        The history.
+
+    Raises:
+        FileFormatError: naming the damaged file and record; or if no run has hyperparameters.
+        FileNotFoundError: if there is no such folder.
+        InvalidValueError: if no run has the tag `valid`.
+    """
+    builder = HistoryBuilder(path, {"valid": valid, "train": train, "test": test}, options)
+    root = Path(path)
+    if not root.is_dir():
+        raise FileNotFoundError(f"There is no folder {root}.")
+    scalars: dict[Path, dict[str, list[tuple[float, float]]]] = defaultdict(dict)
+    sessions: dict[Path, _Session] = {}
+    for file in sorted(root.rglob("*tfevents*")):
+        for event in read_events(file, builder.report) if file.is_file() else ():
+            if isinstance(event, Scalar):
+                scalars[file.parent].setdefault(event.tag, []).append((event.step, event.value))
+            else:
+                sessions.setdefault(file.parent, _Session()).update(event)
+    sessions = {folder: session for folder, session in sessions.items() if session.values}
+    if scalars and not sessions:
+        raise FileFormatError(
+            f"No run below {root} recorded its hyperparameters; add the callback "
+            "tensorboard.plugins.hparams.api.KerasCallback(log_dir, hparams) to model.fit."
+        )
+    for folder, session in sessions.items():
+        home = folder
+        siblings = [other for other in sessions if other.parent == folder.parent]
+        if len(siblings) == 1 and folder != root and scalars.get(folder.parent):
+            home = folder.parent  # PyTorch: the curves lie one folder above the session's
+        logged = {
+            (below.relative_to(base) / tag).as_posix(): points
+            for base in (home, folder)
+            for below, tags in scalars.items()
+            if below.is_relative_to(base)
+            for tag, points in tags.items()
+        }
+        builder.add(
+            Trial(
+                name=home.name,
+                place=os.fspath(home),
+                task=home.parent.resolve().name if home != root else root.resolve().name,
+                values=session.values,
+                metrics={tag: curve(logged[tag]) for tag in builder.wanted & set(logged)},
+                logged=list(logged),
+                state=session.state,
+                seconds=session.seconds,
+            )
+        )
+    return builder.history()
+
+
+class _Session:
+    """What the HParams plugin wrote about one run."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, Any] = {}
+        self.state = "ok"
+        self._start, self._end = 0.0, 0.0
+
+    def update(self, data: "HParamsPluginData") -> None:
+        """Take in one message of the plugin."""
+        kind = data.WhichOneof("data")
+        if kind == "session_start_info":
+            self._start = data.session_start_info.start_time_secs
+            for name, value in data.session_start_info.hparams.items():
+                self.values[name] = getattr(value, value.WhichOneof("kind") or "", None)
+        elif kind == "session_end_info":
+            self._end = data.session_end_info.end_time_secs
+            self.state = _STATES.get(data.session_end_info.status, "ok")
+
+    @property
+    def seconds(self) -> float | None:
+        return self._end - self._start if self._start and self._end else None
