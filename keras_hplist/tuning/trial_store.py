@@ -12,6 +12,7 @@ holds a result that took time to get, and nothing else is: a trial file lost tha
 and its entry runs again.
 """
 
+import copy
 import json
 import math
 import os
@@ -22,6 +23,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from keras_tuner import HyperParameters
 from keras_tuner.engine.trial import Trial, TrialStatus
 from keras_tuner.src import backend
 
@@ -30,10 +32,14 @@ from keras_hplist.files import read_json, write_text
 
 # Where a trial's values say which list entry it tries (-1: none), and of which list.
 INDEX, NAME = "hplist/index", "hplist/name"
+# KerasTuner drops a trial's message on its way from a worker; one sent as this value arrives.
+MESSAGE = "hplist/message"
 
 FINISHED = (TrialStatus.COMPLETED, TrialStatus.FAILED)
 _STATUSES = (*FINISHED, TrialStatus.RUNNING, TrialStatus.INVALID)
 _DAMAGED = ".damaged"
+# What Python and Keras raise on JSON that is not laid out as expected.
+_MALFORMED = (AttributeError, LookupError, TypeError, ValueError)
 
 
 @dataclass(frozen=True)
@@ -44,25 +50,24 @@ class TrialRecord:
         fingerprint: of the hyperparameter list that is tried.
         seed: of the search.
         runs: how often the trial ran to an end, be it a result or an exception.
-        ended: how many trials had ended before this one; None if it has not ended.
+        ended: the trial's place in the order in which trials ended; -1 if it has not.
         diverged: whether the result is a loss that is not finite.
     """
 
     fingerprint: str
     seed: int
     runs: int
-    ended: int | None
+    ended: int
     diverged: bool
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Self:
         """Take the fields from what `json` read; keys that a later release added are left out."""
-        ended = document["ended"]
         return cls(
             fingerprint=str(document["fingerprint"]),
             seed=int(document["seed"]),
             runs=int(document["runs"]),
-            ended=None if ended is None else int(ended),
+            ended=int(document["ended"]),
             diverged=bool(document["diverged"]),
         )
 
@@ -77,14 +82,16 @@ class TrialStore:
 
     Attributes:
         folder: as above.
-        numbers: the trial numbers that are taken, also by files that cannot be read.
+        next_number: the lowest trial number above all that are taken, also by unreadable files.
     """
 
     def __init__(self, folder: str) -> None:
+        """Read and write nothing yet."""
         self.folder = folder
-        self.numbers: set[int] = set()
+        self.next_number = 0
         self._damaged: list[str] = []
         self._oracle_text: str | None = None
+        self._swept = False
 
     @property
     def oracle_file(self) -> str:
@@ -109,26 +116,26 @@ class TrialStore:
         if record.diverged:
             document["score"] = None
         _write(self.trial_file(trial.trial_id), _text(document), sync)
-        self.numbers.add(int(trial.trial_id))
+        self.next_number = max(self.next_number, int(trial.trial_id) + 1)
 
     def read_oracle(self) -> dict[str, Any] | None:
-        """The state in `oracle.json`; None if there is none that can be read."""
+        """The state in `oracle.json`, maybe another oracle's; None if none can be read."""
         if not backend.io.exists(self.oracle_file):
             return None
-        return self._read(self.oracle_file, _checked_state)
+        return self._read(self.oracle_file, _checked_oracle)
 
-    def read_trials(self) -> list[tuple[Trial, TrialRecord | None]]:
+    def read_trials(self) -> list[tuple[Trial, TrialRecord]]:
         """All trials that can be read, lowest number first.
 
         Returns:
-            Each with its record; None in place of a record if another oracle wrote the trial. A
-            trial that diverged has no score.
+            Each with its record, which has an empty fingerprint if another oracle wrote the trial.
+            A trial that diverged has no score.
         """
         found = []
         for path in _trial_files(self.folder):
             number = re.search(r"trial_(\d+)$", os.path.dirname(path))
             if number:
-                self.numbers.add(int(number[1]))
+                self.next_number = max(self.next_number, int(number[1]) + 1)
             if path.endswith("trial.json"):
                 trial = self._read(path, _checked_trial)
                 if trial is not None:
@@ -153,8 +160,13 @@ class TrialStore:
         self._damaged.clear()
 
     def sweep(self) -> None:
-        """Delete the temporary files of processes that were killed while they wrote."""
-        if _is_local(self.folder):
+        """Once, delete the temporary files of processes that were killed while they wrote.
+
+        Only for a process that runs trials: one that just looks on would take away what the other
+        is writing.
+        """
+        if _is_local(self.folder) and not self._swept:
+            self._swept = True
             for pattern in (".*.tmp", "trial_*/.*.tmp"):
                 for path in Path(self.folder).glob(pattern):
                     path.unlink(missing_ok=True)
@@ -224,7 +236,7 @@ def _load(path: str) -> Any:
 
 def _set_aside(path: str) -> str:
     if not _is_local(path):
-        return "it stays where it is"
+        return "it cannot be renamed there"
     aside, copies = path + _DAMAGED, 1
     while os.path.exists(aside):
         aside, copies = f"{path}{_DAMAGED}{copies}", copies + 1
@@ -261,7 +273,20 @@ def _checked_state(path: str, document: Any) -> dict[str, Any]:
     return document
 
 
-def _checked_trial(path: str, document: Any) -> tuple[Trial, TrialRecord | None]:
+def _checked_oracle(path: str, document: Any) -> dict[str, Any]:
+    state = _checked_state(path, document)
+    if "ongoing_trials" in state:  # KerasTuner's oracles have it, ours does not
+        return state
+    try:
+        str(state["hyperparameter_list"]["fingerprint"])
+        int(state["seed"])
+        HyperParameters.from_config(copy.deepcopy(state["hyperparameters"]))
+    except _MALFORMED as error:
+        raise FileFormatError(f"{path} does not hold an oracle's state: {error!r}") from error
+    return state
+
+
+def _checked_trial(path: str, document: Any) -> tuple[Trial, TrialRecord]:
     try:
         folder = os.path.basename(os.path.dirname(path))
         if folder != f"trial_{document['trial_id']}":
@@ -274,8 +299,10 @@ def _checked_trial(path: str, document: Any) -> tuple[Trial, TrialRecord | None]
                     math.nan if value is None else float(value) for value in observation["value"]
                 ]
         if "hplist" not in document:
-            return Trial.from_state(document), None
+            return Trial.from_state(document), TrialRecord("", 0, 0, -1, False)
         int(document["hyperparameters"]["values"][INDEX])
+        if document["status"] == TrialStatus.COMPLETED and not document["hplist"]["diverged"]:
+            float(document["score"])
         return Trial.from_state(document), TrialRecord.from_json(document["hplist"])
-    except (AttributeError, LookupError, TypeError, ValueError) as error:
-        raise FileFormatError(f"{path} does not hold a trial: {error}") from error
+    except _MALFORMED as error:
+        raise FileFormatError(f"{path} does not hold a trial: {error!r}") from error

@@ -1,0 +1,103 @@
+"""Checks of what a user gives to the oracle, before anything is read or written."""
+
+import operator
+import os
+from collections.abc import Collection
+from typing import Any
+
+import keras_tuner
+
+from keras_hplist.errors import InvalidValueError, UnknownNameError
+from keras_hplist.lists import HyperparameterList
+
+ARCHITECTURES = ("default", "random")
+
+
+def checked_list(given: Any) -> HyperparameterList:
+    """The list that was given, loaded if it is a name or a path.
+
+    Raises:
+        InvalidValueError: if it is none of the three.
+        UnknownNameError: if no list has the name.
+        FileFormatError: if the file is malformed.
+    """
+    if isinstance(given, HyperparameterList):
+        return given
+    if isinstance(given, str | os.PathLike):
+        return HyperparameterList.load(given)
+    raise InvalidValueError(
+        f"hyperparameter_list is {given!r}; give a name such as 'nadamw', the path of a list file, "
+        "or a HyperparameterList(entries, space)."
+    )
+
+
+def checked_name(argument: str, given: Any, known: Collection[str]) -> str:
+    """The name that was given.
+
+    Raises:
+        UnknownNameError: if it is not one of the known ones.
+    """
+    if isinstance(given, str) and given in known:
+        return given
+    raise UnknownNameError(argument, given, known)
+
+
+def checked_count(argument: str, given: Any, smallest: int = 0, largest: int = 2**31 - 1) -> int:
+    """A whole number as an int.
+
+    Raises:
+        InvalidValueError: if it is another kind of value, too small or too large.
+    """
+    try:
+        count = operator.index(given)
+    except TypeError:
+        count = smallest - 1
+    if isinstance(given, bool) or not smallest <= count <= largest:
+        raise InvalidValueError(
+            f"{argument} is {given!r}; give a whole number from {smallest} to {largest}."
+        )
+    return count
+
+
+def checked_max_trials(given: Any, list_: HyperparameterList, after_list: str) -> int:
+    """The number of trials; the length of the list for None.
+
+    Raises:
+        InvalidValueError: if it is not a positive whole number, more than the list holds where the
+            search ends with the list, or None where it does not.
+    """
+    if given is None and after_list == "stop":
+        return len(list_)
+    if given is None:
+        raise InvalidValueError(
+            f"max_trials is None, and after_list={after_list!r} goes on after the {len(list_)} "
+            f"entries of the list {list_.name!r} without an end. Give max_trials, above "
+            f"{len(list_)}."
+        )
+    count = checked_count("max_trials", given, smallest=1)
+    if after_list == "stop" and count > len(list_):
+        raise InvalidValueError(
+            f"max_trials is {count}, and the list {list_.name!r} has {len(list_)} entries. Give "
+            f"max_trials <= {len(list_)}, None for the whole list, or after_list='sample' or "
+            "'bayesian' to go on after it."
+        )
+    return count
+
+
+def checked_objective(given: Any) -> keras_tuner.Objective:
+    """The objective that was given, as an object.
+
+    Raises:
+        InvalidValueError: if KerasTuner cannot tell what it is, or which direction is better.
+    """
+    try:
+        objective = keras_tuner.Oracle(objective=given).objective
+    except (TypeError, ValueError) as error:
+        raise InvalidValueError(f"objective is {given!r}: {error}") from error
+    for single in getattr(objective, "objectives", [objective]):
+        if single.direction not in ("min", "max"):
+            raise InvalidValueError(
+                f"The direction of the objective {single.name!r} is {single.direction!r}; give "
+                "'min' or 'max'."
+            )
+    return objective

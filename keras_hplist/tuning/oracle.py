@@ -1,0 +1,361 @@
+"""The KerasTuner oracle that tries the entries of a hyperparameter list in order."""
+
+import functools
+import math
+import os
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import keras_tuner
+from keras_tuner.engine.trial import Trial, TrialStatus
+
+from keras_hplist.errors import InvalidValueError
+from keras_hplist.lists import HyperparameterList
+from keras_hplist.tuning.after_list import AFTER_LIST
+from keras_hplist.tuning.arguments import (
+    ARCHITECTURES,
+    checked_count,
+    checked_list,
+    checked_max_trials,
+    checked_name,
+    checked_objective,
+)
+from keras_hplist.tuning.errors import SetupError
+from keras_hplist.tuning.list_space import ListSpace
+from keras_hplist.tuning.locking import synchronized
+from keras_hplist.tuning.stored_oracle import StoredOracle, afresh, has_diverged, is_chief
+from keras_hplist.tuning.trial_store import INDEX, MESSAGE
+
+
+class HyperparameterListOracle(StoredOracle):
+    """Proposes the entries of a hyperparameter list, first to last; then what `after_list` says.
+
+    Give it to any KerasTuner tuner. A trial's values are the entry's values under their own names,
+    `hplist/index` (the entry's rank, -1 for a trial after the list) and `hplist/name` (the list).
+    All are plain `float`, `int`, `bool` and `str`, so they also reach workers over gRPC.
+
+    **Names.** What the list names, the list sets: a `build_model` that asks for
+    `hp.Float("learning_rate", …)` gets the entry's value, whatever range it gives. The same name
+    in the `hyperparameters` argument with another definition is refused, since it would be ignored.
+
+    **Kills.** The project folder is whole at every moment (see `trial_store`) and is read before
+    the first trial, even if the process died before it ever wrote its tuner file. A trial that had
+    not ended runs again from its beginning, lowest entry first; one whose end was recorded never
+    does. A folder of another list is refused and left as it is.
+
+    **Failures.** A loss that is not finite is a result: the trial is COMPLETED with the worst
+    possible score (`inf`, or `-inf` for an objective to maximize), ranks last, and never ends the
+    search. With `max_retries_per_trial` it runs again first, and the rerun's result counts. An
+    exception makes the trial FAILED, with the traceback as its message, and counts towards
+    `max_consecutive_failed_trials`.
+
+    Args:
+        objective: a metric name, a `keras_tuner.Objective`, or a list of these, as in KerasTuner;
+            None: what `run_trial` returns, a float to minimize.
+        max_trials: how many trials to run at most. None: the whole list.
+        hyperparameter_list: a `HyperparameterList`, the name of a shipped one, or the path of a
+            list file.
+        after_list: when the list is at its end and `max_trials` is not: "stop"; "sample" the
+            list's search space; or "bayesian", KerasTuner's Bayesian optimization from all results
+            so far.
+        architecture: what to do with hyperparameters that the list does not set: hold them at
+            their "default", or draw them at "random" for each trial, by the seed. To have a list
+            set them, learn one over a space that names them.
+        seed: a whole number from 0; None: a random one. A resumed search keeps the seed it began
+            with.
+        hyperparameters: a `keras_tuner.HyperParameters` with definitions that take the place of
+            those in `build_model`, as in KerasTuner.
+        allow_new_entries: as in KerasTuner.
+        tune_new_entries: as in KerasTuner.
+        max_retries_per_trial: how often a trial that crashed or diverged runs again. Default: 0.
+        max_consecutive_failed_trials: so many failed trials in a row end the search with a
+            `RuntimeError`. Default: 3. Under a chief, the workers are told to stop instead, and
+            the chief warns.
+
+    Attributes:
+        hyperparameter_list: the list.
+        after_list: as above.
+        architecture: as above.
+
+    Raises:
+        InvalidValueError: if an argument is not allowed; before anything is read or written. Later,
+            on opening a project folder that holds the search of another list or of another oracle.
+        UnknownNameError: if there is no such list, `after_list` or `architecture`.
+        FileFormatError: if the list file is malformed.
+    """
+
+    def __init__(
+        self,
+        objective: "str | keras_tuner.Objective | list | None" = None,
+        max_trials: int | None = None,
+        hyperparameter_list: "str | os.PathLike[str] | HyperparameterList" = "nadamw",
+        after_list: str = "stop",
+        architecture: str = "default",
+        seed: int | None = None,
+        hyperparameters: keras_tuner.HyperParameters | None = None,
+        allow_new_entries: bool = True,
+        tune_new_entries: bool = True,
+        max_retries_per_trial: int = 0,
+        max_consecutive_failed_trials: int = 3,
+    ) -> None:
+        """Check the arguments; the project folder is looked at when a tuner sets it."""
+        list_ = checked_list(hyperparameter_list)
+        self.after_list = checked_name("after_list", after_list, AFTER_LIST)
+        self.architecture = checked_name("architecture", architecture, ARCHITECTURES)
+        super().__init__(
+            list_,
+            ListSpace(list_, self.architecture, hyperparameters),
+            None if seed is None else checked_count("seed", seed),
+            objective=checked_objective(objective),
+            max_trials=checked_max_trials(max_trials, list_, self.after_list),
+            allow_new_entries=allow_new_entries,
+            tune_new_entries=tune_new_entries,
+            max_retries_per_trial=checked_count("max_retries_per_trial", max_retries_per_trial),
+            max_consecutive_failed_trials=checked_count(
+                "max_consecutive_failed_trials", max_consecutive_failed_trials, smallest=1
+            ),
+        )
+        self._gave_up = False
+
+    # What to try.
+
+    def populate_space(self, trial_id: str) -> dict[str, Any]:
+        """Propose the values of the next trial; changes nothing, so asking twice gives the same.
+
+        Args:
+            trial_id: unused; the trials so far decide.
+
+        Returns:
+            `{"status": "RUNNING", "values": …}`, or `{"status": "STOPPED", "values": None}` at the
+            end of the search.
+        """
+        rank = index = self._ledger.next_entry()
+        if index < len(self.hyperparameter_list):
+            configuration: dict[str, Any] | None = self.hyperparameter_list[index]
+        else:
+            rank, index = len(self.hyperparameter_list) + self.trials_after_list, -1
+            configuration = AFTER_LIST[self.after_list](self)
+        if configuration is None:
+            return {"status": TrialStatus.STOPPED, "values": None}
+        values = self._space.values(
+            configuration, index, f"{self.seed}/{rank}", self.hyperparameters
+        )
+        return {"status": TrialStatus.RUNNING, "values": values}
+
+    @property
+    def trials_after_list(self) -> int:
+        """The number of trials so far that are not from the list."""
+        return self._ledger.after_list
+
+    def searches(self, name: str) -> bool:
+        """Whether a hyperparameter may vary after the list."""
+        return self._space.searches(name)
+
+    def was_tried(self, configuration: Mapping[str, Any]) -> bool:
+        """Whether a trial has these values of the list's hyperparameters."""
+        return self._ledger.was_tried(configuration)
+
+    # The life of a trial.
+
+    @synchronized
+    def create_trial(self, tuner_id: str) -> Trial:
+        """Start the next trial of a tuner; a tuner that has one running gets it again.
+
+        Args:
+            tuner_id: which tuner asks. Tuners that work side by side need different ids.
+
+        Returns:
+            A trial to run, or one with the status "STOPPED" when the search is at its end.
+
+        Raises:
+            InvalidValueError: if no project folder was set, or it holds the search of another list.
+            OSError: if the trial cannot be written.
+        """
+        self._load_once()
+        running = self.ongoing_trials.get(tuner_id)
+        if running is not None and not running.metrics.metrics:
+            return running
+        self._project.sweep()
+        self.tuner_ids.add(tuner_id)
+        # A tuner whose running trial has metrics was interrupted between these and the end.
+        trial = self._next_trial() if running is None else afresh(running)
+        if trial.status == TrialStatus.STOPPED:
+            self.tuner_ids.discard(tuner_id)
+            return trial
+        self.save()
+        self._write(trial)
+        if trial.trial_id not in self.trials:
+            self.start_order.append(trial.trial_id)
+            self._ledger.start(trial)
+        elif running is None:
+            self._retry_queue.remove(trial.trial_id)
+        self.trials[trial.trial_id] = trial
+        self.ongoing_trials[tuner_id] = trial
+        self._display.on_trial_begin(trial)
+        return trial
+
+    def _next_trial(self) -> Trial:
+        hyperparameters = self.hyperparameters.copy()
+        trial_id = f"{self._project.next_number:04d}"
+        proposal: dict[str, Any] = {"status": TrialStatus.STOPPED, "values": None}
+        if not self._gave_up:
+            room = len(self.trials) < self.max_trials
+            waiting = min(self._retry_queue, key=self._rank, default=None)
+            # An entry whose trial was lost is new again, and may come before those that wait.
+            if waiting and not (room and self._ledger.next_entry() < self._rank(waiting)[0]):
+                return afresh(self.trials[waiting])
+            if room:
+                proposal = self.populate_space(trial_id)
+        hyperparameters.values = proposal["values"] or {}
+        return Trial(hyperparameters, trial_id, proposal["status"])
+
+    def _rank(self, trial_id: str) -> tuple[int, int]:
+        index = self.trials[trial_id].hyperparameters.values[INDEX]
+        return (len(self.hyperparameter_list) if index < 0 else index, int(trial_id))
+
+    @synchronized
+    def update_trial(self, trial_id: str, metrics: Mapping[str, float], step: int = 0) -> Trial:
+        """Report metrics of a running trial.
+
+        Args:
+            trial_id: which trial.
+            metrics: values by metric name; the objective must be among them.
+            step: of the values, for example the epoch.
+
+        Returns:
+            The trial.
+
+        Raises:
+            SetupError: if the objective is missing; it ends the search, for it will be missing in
+                every trial.
+        """
+        metrics = self._with_objective(metrics)
+        trial = self.trials[trial_id]
+        if self._ledger.has_ended(trial_id):  # by a worker that was given up for lost
+            return trial
+        for name, value in metrics.items():
+            if not trial.metrics.exists(name):
+                trial.metrics.register(name, self._direction(name))
+            # Not `trial.metrics.update`, which goes through all former observations.
+            trial.metrics.metrics[name].update(float(value), step=step)
+        self._write(trial)
+        return trial
+
+    def _with_objective(self, metrics: Mapping[str, float]) -> Mapping[str, float]:
+        directions = getattr(self.objective, "name_to_direction", {self.objective.name: ""})
+        missing = [name for name in directions if name not in metrics]
+        if missing and self.objective.name not in metrics:
+            raise SetupError(
+                f"Objective value missing in metrics reported to the Oracle: {missing}. Reported: "
+                f"{sorted(metrics)}. Choose one of these as the objective, or have the missing one "
+                "measured: a name that begins with 'val_' needs validation_data in search()."
+            )
+        return {self.objective.name: self.objective.get_value(metrics), **metrics}
+
+    def _direction(self, metric: str) -> str | None:
+        if metric == self.objective.name:
+            return self.objective.direction
+        parts = getattr(self.objective, "name_to_direction", {})
+        return parts.get(metric) or _usual_direction(metric)
+
+    @synchronized
+    def end_trial(self, trial: Trial) -> None:
+        """Take the outcome of a trial: a result, a divergence or a crash.
+
+        The first outcome counts: a second report on a trial that has ended changes nothing.
+
+        Args:
+            trial: with the status "COMPLETED", "INVALID" (crashed, to be run again if retries are
+                left) or "FAILED" (not to be run again), and the traceback as `message`.
+
+        Raises:
+            InvalidValueError: if a completed trial has reported no objective.
+            RuntimeError: at the `max_consecutive_failed_trials`-th failure in a row. The trial and
+                the state are on disk by then, and a resumed search goes on with the next entry.
+        """
+        reported, trial = trial, self.trials[trial.trial_id]
+        if not self._ledger.has_ended(trial.trial_id):
+            if reported.status == TrialStatus.COMPLETED:
+                self.score_trial(trial)
+            self._take_over_values(trial, reported)
+            self.update_space(trial.hyperparameters)
+            trial.status, trial.message = reported.status, reported.message
+            self._run_times[trial.trial_id] += 1
+            self._settle(trial)
+            self.save()
+            if trial.trial_id in self._display.trial_start:
+                self._display.on_trial_end(trial)
+        for tuner_id, running in list(self.ongoing_trials.items()):
+            if running.trial_id == trial.trial_id:
+                del self.ongoing_trials[tuner_id]
+        if trial.status == TrialStatus.FAILED:
+            self._check_consecutive_failures()
+
+    def _take_over_values(self, trial: Trial, reported: Trial) -> None:
+        """Add what `build_model` registered; what the list set stays as it is."""
+        known, seen = trial.hyperparameters, reported.hyperparameters
+        if seen is known:
+            return
+        # It came over gRPC, where the message and the order of the space are lost.
+        reported.message = reported.message or seen.values.pop(MESSAGE, None)
+        listed = {name: value for name, value in known.values.items() if self._space.sets(name)}
+        known.merge(seen.space, overwrite=False)
+        known.values = {**seen.values, **listed}
+
+    def _settle(self, trial: Trial) -> None:
+        """Decide whether a trial has ended or runs again, and write it."""
+        diverged = has_diverged(trial)
+        if diverged:
+            trial.message = f"Diverged: {self.objective.name} is not finite."
+        elif trial.status != TrialStatus.COMPLETED and not trial.message:
+            trial.message = "Failed on a worker; the traceback is in the worker's own output."
+        again = self._run_times[trial.trial_id] <= self.max_retries_per_trial
+        if again and (diverged or trial.status == TrialStatus.INVALID):
+            trial.status = TrialStatus.INVALID
+            self._write(trial)
+            self._retry_queue.append(trial.trial_id)
+            return
+        if trial.status == TrialStatus.INVALID:
+            trial.status = TrialStatus.FAILED
+        self._write(trial, ended=len(self.end_order))
+        self._close(trial)
+        if trial.trial_id in self._retry_queue:  # its worker outlived a former chief
+            self._retry_queue.remove(trial.trial_id)
+
+    def _check_consecutive_failures(self) -> None:
+        failures, limit = self._ledger.failures_in_a_row, self.max_consecutive_failed_trials
+        if failures < limit:
+            return
+        last = self.trials[self.end_order[-1]]
+        message = (
+            f"Number of consecutive failures exceeded the limit of {limit}. The last was trial "
+            f"{last.trial_id}:\n{last.message}"
+        )
+        if not is_chief():
+            raise RuntimeError(message)
+        # An error here would kill the worker that reports, and the chief would wait for it.
+        self._gave_up = True
+        warnings.warn(message, stacklevel=2)
+
+    def score_trial(self, trial: Trial) -> None:
+        """Set a trial's score to its best finite objective, or to the worst possible score.
+
+        Raises:
+            InvalidValueError: if the trial has reported no objective.
+        """
+        if not trial.metrics.exists(self.objective.name):
+            raise InvalidValueError(
+                f"Trial {trial.trial_id} ended as {TrialStatus.COMPLETED} and has no value of the "
+                f"objective {self.objective.name!r}; call update_trial before end_trial."
+            )
+        better = min if self.objective.direction == "min" else max
+        means = {seen.step: seen.mean() for seen in trial.metrics.get_history(self.objective.name)}
+        finite = {step: float(mean) for step, mean in means.items() if math.isfinite(mean)}
+        trial.best_step = better(finite, key=finite.__getitem__, default=0)
+        trial.score = finite.get(trial.best_step, self._worst_score)
+
+
+@functools.lru_cache
+def _usual_direction(metric: str) -> str | None:
+    return keras_tuner.engine.metrics_tracking.infer_metric_direction(metric)
