@@ -96,8 +96,8 @@ class _Run:
     experiment: str
     status: str
     deleted: bool
-    start: int | None  # milliseconds
-    end: int | None
+    start: Any  # milliseconds
+    end: Any
     values: dict[str, str] = field(default_factory=dict)
     points: dict[str, list[tuple[int, int, float]]] = field(default_factory=dict)
     """Metric name to (time, step, value)."""
@@ -105,7 +105,9 @@ class _Run:
 
     @property
     def seconds(self) -> float | None:
-        return (self.end - self.start) / 1000 if self.end and self.start else None
+        if isinstance(self.start, int) and isinstance(self.end, int):
+            return (self.end - self.start) / 1000
+        return None
 
 
 def _folder(root: Path, wanted: Collection[str]) -> Iterator[_Run]:
@@ -188,9 +190,13 @@ def _database(file: Path) -> Iterator[_Run]:
             for run, key, time, step, value, is_nan in db.execute(
                 "SELECT run_uuid, key, timestamp, step, value, is_nan FROM metrics"
             ):
-                number = float("nan") if is_nan else value
-                points[run].setdefault(key, []).append((time, step, number))
-    except sqlite3.Error as error:
+                number = float("nan") if is_nan else float(value)
+                points[run].setdefault(key, []).append((int(time), int(step), number))
+    except (
+        sqlite3.Error,
+        TypeError,
+        ValueError,
+    ) as error:  # text that is not UTF-8 is a ValueError
         raise FileFormatError(f"{file} is no database of MLflow or is damaged: {error}") from error
     for uid, name, experiment, status, stage, start, end in runs:
         if str(status).lower() not in STATES or experiment not in experiments:

@@ -25,9 +25,10 @@ def read_ray_tune(
     """Read the trials of Ray Tune; each experiment folder is a task.
 
     Read are `params.json` and `result.json` of every trial, and the states in
-    `experiment_state-*.json`. ERROR is `failed`; RUNNING and PENDING are dropped. Ray does not
-    record whether a scheduler stopped a trial: one that ended before the longest of its experiment
-    is taken as `pruned`. A trial whose hyperparameters changed on the way (population based
+    `experiment_state-*.json`; without that file, an error file beside a trial tells that it failed.
+    ERROR is `failed`; RUNNING and PENDING are dropped. Ray does not record whether a scheduler
+    stopped a trial: one that ended before the longest of its experiment is taken as `pruned`. A
+    trial whose hyperparameters changed on the way (population based
     training) is dropped. A last line that a killed process left incomplete is left out.
 
     Args:
@@ -94,7 +95,7 @@ def _trial(folder: Path, step: str, builder: HistoryBuilder) -> Trial | None:
         values=values,
         metrics=metrics,
         logged={key for result in results.values() for key in result},
-        state="failed" if failed else "ok" if last.get("done") is True else "unfinished",
+        state="failed" if failed else "ok",
         seconds=last.get("time_total_s"),
     )
 
