@@ -14,14 +14,15 @@ from pathlib import Path
 
 import keras
 import pandas as pd
+import pyarrow as pa
 import tensorflow as tf
 from problems import PROBLEMS, Problem
 
 import keras_hplist as khl
 from keras_hplist import spaces
 
-STEPS_PER_POINT, POINTS = 20, 16  # 320 training steps, with a point of the curves every 20
-NUM_CONFIGURATIONS = {"nadamw": 96, "adam1p": 48}
+STEPS_PER_POINT, POINTS = 32, 10  # 320 training steps, with a point of the curves every 32
+NUM_CONFIGURATIONS = {"nadamw": 64, "adam1p": 40}
 
 
 def candidates(space_name: str) -> khl.HyperparameterList:
@@ -66,9 +67,9 @@ def gather(work: Path) -> Iterator[khl.History]:
     """Read the curves of every finished search, and name each problem's family."""
     families = {problem.name: problem.family for problem in PROBLEMS}
     for folder in sorted(work.glob("*/curves")):
-        frame = khl.History.read(folder).to_frame()
-        frame["family"] = frame["task"].map(families)
-        yield khl.History.from_records(frame.to_dict("records"))
+        table = khl.History.read(folder).table
+        family = pa.array([families[task] for task in table["task"].to_pylist()], pa.string())
+        yield khl.History(table.set_column(table.schema.names.index("family"), "family", family))
 
 
 def main():

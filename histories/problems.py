@@ -45,7 +45,7 @@ class Problem:
     def compiled(self) -> keras.Model:
         """Return a fresh model; its optimizer is a placeholder for the tuner to swap."""
         model = self.build()
-        model.compile(optimizer="adam", loss=self.loss, steps_per_execution=20)
+        model.compile(optimizer="adam", loss=self.loss, steps_per_execution=32)
         return model
 
 

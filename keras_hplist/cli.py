@@ -35,7 +35,9 @@ def main() -> None:
     try:
         app()
     except (HPListError, FileNotFoundError, PermissionError) as error:
-        Console(stderr=True).print(f"keras-hplist: {error}", style="red", markup=False, soft_wrap=True)
+        Console(stderr=True).print(
+            f"keras-hplist: {error}", style="red", markup=False, soft_wrap=True
+        )
         sys.exit(1)
 
 
@@ -72,11 +74,11 @@ def demo(
     ) as progress:
         bars: dict[str, Any] = {}
 
-        def advance(method: str, trial: int, loss: float) -> None:
+        def advance(method: str, trials_done: int, loss: float) -> None:
             if method not in bars:
                 bars[method] = progress.add_task(method, total=trials, best=float("inf"))
             best = min(progress.tasks[bars[method]].fields["best"], loss)
-            progress.update(bars[method], completed=trial + 1, best=best)
+            progress.update(bars[method], completed=trials_done, best=best)
 
         results = demonstration.run(hyperparameter_list, trials, epochs, seed, report=advance)
 
@@ -106,15 +108,17 @@ def demo(
         console.print(table)
     for result in results:
         console.print(
-            f"{result.method}: best validation loss [bold]{result.best['val_loss']:.4f}[/bold] in trial "
-            f"{result.trials['val_loss'].idxmin()} of {len(result.trials)}; "
+            f"{result.method}: best validation loss [bold]{result.best['val_loss']:.4f}[/bold] "
+            f"in trial {result.best.name} of {len(result.trials)}; "
             f"test accuracy of that model [bold]{result.test_accuracy:.1%}[/bold]"
         )
 
 
 @app.command()
 def lists(
-    name: Annotated[str | None, typer.Argument(help="A list to show: shipped name or path.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="A list to show: shipped name or path.")
+    ] = None,
     entries: Annotated[int, typer.Option(min=1, help="Entries to show.")] = 10,
     as_json: AsJson = False,
 ) -> None:
@@ -126,7 +130,12 @@ def lists(
         if as_json:
             _print_json(
                 [
-                    {"name": x.name, "space": x.space.name, "entries": len(x), "provenance": x.provenance}
+                    {
+                        "name": x.name,
+                        "space": x.space.name,
+                        "entries": len(x),
+                        "provenance": x.provenance,
+                    }
                     for x in loaded
                 ]
             )
@@ -135,7 +144,9 @@ def lists(
         for column in ("name", "search space", "entries", "learned from"):
             table.add_column(column)
         for each in loaded:
-            table.add_row(each.name, each.space.name, str(len(each)), each.provenance.get("summary", ""))
+            table.add_row(
+                each.name, each.space.name, str(len(each)), each.provenance.get("summary", "")
+            )
         console.print(table)
         return
     chosen = HyperparameterList.load(name)
@@ -150,7 +161,9 @@ def lists(
             }
         )
         return
-    table = Table(title=f"{chosen.name}: first {min(entries, len(chosen))} of {len(chosen)} entries")
+    table = Table(
+        title=f"{chosen.name}: first {min(entries, len(chosen))} of {len(chosen)} entries"
+    )
     table.add_column("rank", justify="right")
     for column in chosen.space.names:
         table.add_column(column, justify="right")

@@ -1,5 +1,6 @@
-"""The demonstration: tune a small real network with a learned list, and with random search beside it."""
+"""The demonstration: tune a small real network with a learned list, and by random search."""
 
+import math
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,19 +9,20 @@ import keras
 import keras_tuner
 import numpy as np
 import pandas as pd
+from keras_tuner.engine.trial import Trial
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
-from keras_hplist import spaces
 from keras_hplist.lists import HyperparameterList
 from keras_hplist.tuning import HyperparameterListTuner
+from keras_hplist.tuning.hypermodel import OptimizerHyperModel
 
 BATCH_SIZE = 64
 
 
 @dataclass(frozen=True)
 class Digits:
-    """The 1,797 handwritten digits that ship with scikit-learn, split 60/20/20 with a fixed seed."""
+    """The 1,797 digits that ship with scikit-learn, split 60/20/20 with a fixed seed."""
 
     x_train: np.ndarray
     y_train: np.ndarray
@@ -57,11 +59,10 @@ def network() -> keras.Model:
     )
 
 
-def compiled(optimizer: keras.optimizers.Optimizer | str = "adam") -> keras.Model:
-    """Return the network compiled for classification."""
+def compiled() -> keras.Model:
+    """Return the network compiled for classification; the searches put their optimizers in."""
     model = network()
     model.compile(
-        optimizer=optimizer,
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
     )
@@ -106,7 +107,7 @@ def run(
         trials: trials of each method.
         epochs: epochs of each trial.
         seed: seed of both methods.
-        report: called after every trial with the method, the trial's number from 0, and its loss.
+        report: called after every trial with the method, the trials done, and the trial's loss.
 
     Returns:
         The list's result and random search's.
@@ -117,16 +118,12 @@ def run(
         if isinstance(hyperparameter_list, HyperparameterList)
         else HyperparameterList.load(hyperparameter_list)
     )
-    space = entries.space
-    steps = -(-len(digits.x_train) // BATCH_SIZE) * epochs
-
-    def random_model(hp: keras_tuner.HyperParameters) -> keras.Model:
-        return compiled(space.optimizer(spaces.values_of(space, hp), training_steps=steps))
+    model = OptimizerHyperModel(lambda hp: compiled(), entries.space)
 
     with tempfile.TemporaryDirectory() as folder:
         tuners: dict[str, keras_tuner.Tuner] = {
             f"list {entries.name!r}": HyperparameterListTuner(
-                lambda hp: compiled(),
+                model.hypermodel,
                 objective="val_loss",
                 max_trials=trials,
                 hyperparameter_list=entries,
@@ -135,18 +132,59 @@ def run(
                 project_name="list",
             ),
             "RandomSearch": keras_tuner.RandomSearch(
-                random_model,
+                model,
                 objective="val_loss",
                 max_trials=trials,
-                hyperparameters=space.hyperparameters(),
                 seed=seed,
                 max_consecutive_failed_trials=trials,
                 directory=folder,
                 project_name="random",
             ),
         }
-        results = [
-            _search(name, tuner, digits, epochs, report or _silent)
-            for name, tuner in tuners.items()
-        ]
-    return results[0], results[1]
+        from_list, at_random = (
+            _search(name, tuner, digits, epochs, report) for name, tuner in tuners.items()
+        )
+    return from_list, at_random
+
+
+def _search(
+    method: str,
+    tuner: keras_tuner.Tuner,
+    digits: Digits,
+    epochs: int,
+    report: Callable[[str, int, float], None] | None,
+) -> Result:
+    """Run a search; return its trials in order and its best model's test accuracy."""
+    if report is not None:
+        ended = tuner.on_trial_end
+
+        def end_and_report(trial: Trial) -> None:
+            ended(trial)
+            report(method, len(tuner.oracle.end_order), _loss(trial))
+
+        tuner.on_trial_end = end_and_report
+    tuner.search(
+        digits.x_train,
+        digits.y_train,
+        batch_size=BATCH_SIZE,
+        epochs=epochs,
+        validation_data=(digits.x_valid, digits.y_valid),
+        verbose=0,
+    )
+    trials = [tuner.oracle.get_trial(trial_id) for trial_id in tuner.oracle.end_order]
+    frame = pd.DataFrame([_row(trial, tuner.hypermodel) for trial in trials])
+    _, accuracy = tuner.get_best_models()[0].evaluate(digits.x_test, digits.y_test, verbose=0)
+    return Result(method, frame, accuracy)
+
+
+def _row(trial: Trial, model: OptimizerHyperModel) -> dict[str, float]:
+    """The loss of a trial and the hyperparameters that fit into a table."""
+    shown = ("learning_rate", "beta1", "epsilon", "adamw_weight_decay")
+    values = model.configuration(trial.hyperparameters)
+    return {"val_loss": _loss(trial), **{name: values[name] for name in shown if name in values}}
+
+
+def _loss(trial: Trial) -> float:
+    """The validation loss of a trial; infinite if it has none."""
+    score = trial.score
+    return math.inf if score is None or not math.isfinite(score) else score
