@@ -4,7 +4,7 @@ import os
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Any, Literal, Unpack
 
 import numpy as np
 import pyarrow as pa
@@ -26,6 +26,7 @@ def read_csv(
     path: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
     columns: Mapping[str, str],
     *,
+    empty: Literal["missing", "nan"] = "missing",
     delimiter: str = ",",
     **options: Unpack[Options],
 ) -> History:
@@ -33,8 +34,8 @@ def read_csv(
 
     A table has a row for every point of every curve, if `columns` maps `steps`; else a row for
     every run, with its final loss. Rows belong to one run if they agree in the column mapped to
-    `run`, or where none is, in task, seed and hyperparameters. An empty cell is no measurement, the
-    text NaN is the loss of a run that diverged.
+    `run`, or where none is, in task, seed and hyperparameters. A loss that is the text NaN is that
+    of a run that diverged; an empty cell is no measurement, unless `empty` says otherwise.
 
     Args:
         path: a CSV file (plain, or compressed as `.gz`, `.bz2`, `.zst`), a Parquet file
@@ -42,6 +43,8 @@ def read_csv(
         columns: history column to the table's column: at least one of `valid`, `train`, `test`;
             also `task`, `run`, `steps`, `status`, `family`, `seed`, `training_steps`, `batch_size`,
             `num_parameters`, `seconds`.
+        empty: what an empty cell in the place of a loss means: "missing", no measurement, or "nan",
+            a diverged run. pandas writes NaN as an empty cell, both to CSV and to Parquet.
         delimiter: what separates the cells of a CSV file.
         **options: see `Options`. `hyperparameters` names the columns that hold them; by default,
             where every row is a run, they are all that are not mapped. An empty cell: the run has
@@ -57,6 +60,8 @@ def read_csv(
         InvalidValueError: if `columns` and `hyperparameters` leave open what to read.
         UnknownNameError: if a file has no such column.
     """
+    if empty not in ("missing", "nan"):
+        raise InvalidValueError(f"empty is {empty!r}; allowed: 'missing', 'nan'.")
     for name in columns:
         if name not in _MAPPED:
             raise UnknownNameError("history column", name, _MAPPED)
@@ -67,7 +72,10 @@ def read_csv(
     for file in files:
         table = read_table(file, delimiter)
         names = _hyperparameters(table, columns, options.get("hyperparameters"), file)
-        for trial in _trials(table, columns, names, file, metrics.values()):
+        losses = {name: numbers(table, name, file) for name in metrics.values() if name}
+        if empty == "nan":
+            losses = {name: (loss, np.ones(len(loss), bool)) for name, (loss, _) in losses.items()}
+        for trial in _trials(table, columns, names, file, losses, builder):
             builder.add(trial)
     return builder.history()
 
@@ -101,7 +109,8 @@ def _trials(
     columns: Mapping[str, str],
     names: Sequence[str],
     file: Path,
-    metrics: Iterable[str | None],
+    losses: Mapping[str, tuple[np.ndarray, np.ndarray]],
+    builder: HistoryBuilder,
 ) -> Iterator[Trial]:
     cells = {name: column(table, name, file).to_pylist() for name in names}
     context = {
@@ -111,7 +120,6 @@ def _trials(
         for key in ("task", "run", "status", "family", "seconds", *_WHOLE)
         if key in columns
     }
-    curves = {metric: numbers(table, metric, file) for metric in metrics if metric}
     steps = _steps(table, columns, context, file)
     runs: dict[Any, list[int]] = defaultdict(list)
     for row, key in enumerate(_keys(table, columns, context, cells)):
@@ -127,14 +135,19 @@ def _trials(
                 f"{file}, row {rows[0] + 2}, column {columns['status']!r}: the status {status!r} "
                 f"is unknown; allowed: {', '.join(STATES)}."
             )
+        if not any(given[rows[-1]] for _, given in losses.values()):
+            builder.report.note(
+                "some runs end in a row without a loss: if NaN was written as an empty cell, as "
+                "pandas does, these runs have diverged; read them with empty='nan'"
+            )
         yield Trial(
             name=label,
             place=os.fspath(file),
             task=str(about.pop("task", file.name.split(".")[0])),
             values={name: value for name, value in values.items() if value is not None},
             metrics={
-                metric: _curve(steps, losses, given, np.array(rows), run)
-                for metric, (losses, given) in curves.items()
+                metric: _curve(steps, loss, given, np.array(rows), run)
+                for metric, (loss, given) in losses.items()
             },
             state=STATES[status],
             seconds=about.pop("seconds", None),

@@ -40,19 +40,27 @@ def read_table(
     file = Path(path)
     if not file.is_file():
         raise FileNotFoundError(f"There is no file {file}.")
+    parquet = file.suffix == ".parquet"
     try:
-        if file.suffix == ".parquet":
-            return pq.ParquetFile(file).read()
-        return pyarrow.csv.read_csv(
-            file if report is None else _whole_lines(file, report),
-            # Only the reader without threads knows the number of a row.
-            read_options=pyarrow.csv.ReadOptions(use_threads=False),
-            parse_options=pyarrow.csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
-            convert_options=pyarrow.csv.ConvertOptions(null_values=[""], strings_can_be_null=True),
-        )
-    except (pa.ArrowException, OSError) as error:
-        kind = "Parquet" if file.suffix == ".parquet" else "CSV"
+        table = pq.ParquetFile(file).read() if parquet else _read_csv(file, delimiter, report)
+        names = table.column_names
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        kind = "Parquet" if parquet else "CSV"
         raise FileFormatError(f"{file} is not a {kind} file or is damaged: {error}") from error
+    for name, kind in zip(names, table.schema.types, strict=True):
+        if pa.types.is_binary(kind):
+            raise FileFormatError(f"{file}, column {name!r}: its text is not UTF-8.")
+    return table
+
+
+def _read_csv(file: Path, delimiter: str, report: ReadReport | None) -> pa.Table:
+    return pyarrow.csv.read_csv(
+        file if report is None else _whole_lines(file, report),
+        # Only the reader without threads knows the number of a row.
+        read_options=pyarrow.csv.ReadOptions(use_threads=False),
+        parse_options=pyarrow.csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
+        convert_options=pyarrow.csv.ConvertOptions(null_values=[""], strings_can_be_null=True),
+    )
 
 
 def _whole_lines(file: Path, report: ReadReport) -> io.BytesIO:
@@ -102,7 +110,7 @@ def numbers(
     given = pc.is_valid(cells).to_numpy()
     kind = cells.type
     if pa.types.is_null(kind) or pa.types.is_integer(kind) or pa.types.is_floating(kind):
-        return cells.cast(pa.float64()).to_numpy(), given
+        return cells.cast(pa.float64(), safe=False).to_numpy(), given
     values = np.full(len(cells), np.nan)
     for row, cell in enumerate(cells.to_pylist()):
         if cell is None or (isinstance(cell, str) and cell in missing):

@@ -212,14 +212,6 @@ class HistoryBuilder:
 
     def _count_updates(self, runs: "list[_Run]") -> None:
         """Turn the source's steps into optimizer updates, in place."""
-        by_task: dict[str, dict[str, np.ndarray]] = defaultdict(dict)
-        for run in runs:
-            guessed = "training_steps" not in run.columns
-            if guessed and len(run.steps) > 1 and run.trial.state == "ok":
-                by_task[run.columns["task"]][str(run.trial)] = run.steps
-        for task, steps in by_task.items():
-            check_same_unit(task, steps)
-
         first = self._options.get("first_epoch")
         if first is None:
             curves = [run.steps for run in runs if len(run.steps) > 1] or [r.steps for r in runs]
@@ -234,6 +226,14 @@ class HistoryBuilder:
                     "steps_per_epoch."
                 )
             run.steps = updates.astype(np.int64)
+        by_task: dict[str, dict[str, np.ndarray]] = defaultdict(dict)
+        for run in runs:
+            guessed = "training_steps" not in run.columns
+            if guessed and len(run.steps) > 1 and run.trial.state == "ok":
+                by_task[run.columns["task"]][str(run.trial)] = run.steps
+        for task, steps in by_task.items():
+            check_same_unit(task, steps)
+
         if runs and first == 0:
             self.report.note("steps count finished epochs from 0: one was added to each")
         if runs and scale != 1:

@@ -1,0 +1,218 @@
+"""`read_csv` on CSV and Parquet files in the layouts people keep."""
+
+import gzip
+
+import numpy as np
+import pandas as pd
+import pytest
+from damage import check_damaged
+from hypothesis import given
+from hypothesis import strategies as st
+
+from keras_hplist.errors import FileFormatError, InvalidValueError, UnknownNameError
+from keras_hplist.history.readers import read_csv
+
+LONG = """dataset,lr,momentum,rep,iter,loss,accuracy
+mnist,0.1,0.9,0,0,2.0,0.1
+mnist,0.1,0.9,0,100,1.0,0.5
+mnist,0.1,0.9,1,0,2.5,0.1
+mnist,0.1,0.9,1,100,NaN,0.1
+cifar,0.1,,0,0,3.0,0.1
+cifar,0.1,,0,100,2.0,0.2
+"""
+COLUMNS = {"task": "dataset", "seed": "rep", "steps": "iter", "valid": "loss"}
+NAMES = ["lr", "momentum"]
+
+
+@pytest.fixture
+def long(tmp_path):
+    """A table with a row for every point."""
+    file = tmp_path / "curves.csv"
+    file.write_text(LONG)
+    return file
+
+
+def test_a_row_for_every_point(long):
+    """Rows with one task, seed and configuration are a run."""
+    history = read_csv(long, COLUMNS, hyperparameters=NAMES)
+    rows = history.to_frame().set_index(["task", "seed"])
+    assert history.tasks == ["cifar", "mnist"]
+    assert rows.loc[("mnist", 0), "valid"].tolist() == [2.0, 1.0]
+    assert rows.loc[("mnist", 0), "steps"].tolist() == [0, 100]
+    assert rows.loc[("mnist", 1), "status"] == "diverged"
+    assert history.values()[rows.loc[("mnist", 1), "configuration"]] == {"lr": 0.1, "momentum": 0.9}
+    assert history.values()[rows.loc[("cifar", 0), "configuration"]] == {"lr": 0.1}
+
+
+def test_parquet_and_compressed_files_read_the_same(long, tmp_path):
+    """The suffix tells the format; pandas' empty cells are NaN where the caller says so."""
+    expected = read_csv(long, COLUMNS, hyperparameters=NAMES)
+    pd.read_csv(long).to_parquet(tmp_path / "curves.parquet")
+    with gzip.open(tmp_path / "curves.csv.gz", "wt") as file:
+        file.write(LONG)
+    for name in ("curves.parquet", "curves.csv.gz"):
+        history = read_csv(tmp_path / name, COLUMNS, hyperparameters=NAMES, empty="nan")
+        assert history.values() == expected.values()
+        for column in ("steps", "valid", "status"):
+            found, wanted = (h.to_frame()[column].map(str) for h in (history, expected))
+            assert found.tolist() == wanted.tolist()
+
+
+def test_a_row_for_every_run(tmp_path):
+    """Without steps each row is a run; all columns that are not mapped are hyperparameters."""
+    file = tmp_path / "results.csv"
+    file.write_text("layers,act,norm,error,steps taken\n2,relu,True,0.5,50\n3,,False,0.25,50\n")
+    history = read_csv(file, {"valid": "error", "training_steps": "steps taken"})
+    rows = history.to_frame()
+    assert history.tasks == ["results"]
+    assert [history.values()[row] for row in rows["configuration"]] == [
+        {"layers": 2, "act": "relu", "norm": True},
+        {"layers": 3, "norm": False},
+    ]
+    assert rows["steps"].map(list).tolist() == [[50], [50]]
+    assert rows["valid"].map(list).tolist() == [[0.5], [0.25]]
+
+
+def test_all_context_columns_come_over(tmp_path):
+    """Status, sizes and times by their mapped names."""
+    file = tmp_path / "runs.csv"
+    file.write_text("name,lr,e,v,t,s,fam,bs,n,sec\na,1,1,2,3,killed,mlp,32,7,1.5\n"
+                    "b,1,1,2,3,running,mlp,32,7,1.5\n")  # fmt: skip
+    columns = {
+        "run": "name", "steps": "e", "valid": "v", "train": "t", "status": "s",
+        "family": "fam", "batch_size": "bs", "num_parameters": "n", "seconds": "sec",
+    }  # fmt: skip
+    history = read_csv(file, columns, hyperparameters=["lr"], direction="min")
+    row = history.to_frame().iloc[0]
+    expected = {
+        "status": "pruned", "family": "mlp", "batch_size": 32, "num_parameters": 7, "seconds": 1.5
+    }  # fmt: skip
+    assert {name: row[name] for name in expected} == expected
+    assert (row["valid"].tolist(), row["train"].tolist()) == ([2.0], [3.0])
+    assert history.report.dropped == [("b", "not ended: running, waiting or killed")]
+
+
+def test_a_maximised_column_is_negated(long):
+    """Told from its name, or by `direction`."""
+    history = read_csv(long, COLUMNS | {"valid": "accuracy"}, hyperparameters=NAMES)
+    assert history.select(task="cifar").to_frame()["valid"][0].tolist() == [
+        np.float32(-0.1), np.float32(-0.2)
+    ]  # fmt: skip
+    with pytest.raises(InvalidValueError, match="direction='min' or direction='max'"):
+        read_csv(long, COLUMNS | {"valid": "momentum"}, hyperparameters=["lr"])
+
+
+def test_an_empty_cell_is_no_measurement(long):
+    """The point is left out; it has diverged only if the caller says so."""
+    long.write_text(LONG.replace("1.0,0.5\n", ",0.5\n", 1))
+    history = read_csv(long, COLUMNS, hyperparameters=NAMES)
+    rows = history.to_frame().set_index(["task", "seed"])
+    assert rows.loc[("mnist", 0), "steps"].tolist() == [0]
+    assert rows.loc[("mnist", 0), "status"] == "ok"
+    assert "empty='nan'" in str(history.report)
+    history = read_csv(long, COLUMNS, hyperparameters=NAMES, empty="nan")
+    rows = history.to_frame().set_index(["task", "seed"])
+    assert rows.loc[("mnist", 0), "status"] == "diverged"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("0,100,1.0", "0,100,low", r"row 3, column 'loss': 'low' is not a number"),
+        ("0,100,1.0", "0,,1.0", r"row 3, column 'iter': the cell is empty"),
+        ("0,100,1.0", "0,1e2x,1.0", r"row 3, column 'iter': '1e2x' is not a number"),
+        ("0,100,1.0", "0,0,1.0", r"step 0 stands twice, in rows 2 and 3"),
+        ("0,100,1.0", "0,99.5,1.0", r"must be whole numbers"),
+        ("0,100,1.0", "0,-5,1.0", r"must be whole numbers from 0"),
+        ("0.9,1,100", "0.9,1.5,100", r"row 5, column 'rep': 1.5 is not a whole number"),
+        (",0.1\nmnist,0.1,0.9,0,100", ",0.1\nmnist,0.1,0.9,0", r"Row #3: Expected 7 columns"),
+        ("dataset,", "data,", r"Unknown column 'dataset'"),
+        ("accuracy", "loss", r"2 columns named 'loss'"),
+    ],
+)  # fmt: skip
+def test_damage_is_named_by_file_row_and_column(long, old, new, message):
+    """Row 1 is the header."""
+    assert old in LONG
+    long.write_text(LONG.replace(old, new, 1))
+    with pytest.raises((FileFormatError, UnknownNameError), match=message) as error:
+        read_csv(long, COLUMNS, hyperparameters=NAMES)
+    assert long.name in str(error.value)
+
+
+def test_what_differs_within_a_run_is_named(tmp_path):
+    """A run has one value of each hyperparameter."""
+    file = tmp_path / "runs.csv"
+    file.write_text("id,lr,epoch,loss\na,0.1,1,2\na,0.2,2,1\n")
+    columns = {"run": "id", "steps": "epoch", "valid": "loss"}
+    with pytest.raises(FileFormatError, match=r"'lr': two values .* row 2 and 0\.2 in row 3"):
+        read_csv(file, columns, hyperparameters=["lr"])
+
+
+def test_columns_that_count_steps_must_be_mapped(tmp_path):
+    """A curve is not taken for many runs; of two units of steps one is named."""
+    file = tmp_path / "runs.csv"
+    file.write_text("lr,epoch,step,loss\n0.1,1,100,2\n0.1,2,200,1\n")
+    with pytest.raises(InvalidValueError, match="look like steps: epoch, step"):
+        read_csv(file, {"valid": "loss"})
+    with pytest.raises(InvalidValueError, match=r"hyperparameters=\[…\]. Columns: lr, step"):
+        read_csv(file, {"valid": "loss", "steps": "epoch"})
+
+
+def test_runs_in_different_units_are_refused(tmp_path):
+    """Ten points by epoch and ten by update, in one task."""
+    file = tmp_path / "runs.csv"
+    lines = [f"{lr},{unit * point},1" for lr, unit in ((0.1, 1), (0.2, 100)) for point in range(10)]
+    file.write_text("\n".join(["lr,t,loss", *lines, ""]))
+    columns = {"steps": "t", "valid": "loss"}
+    with pytest.raises(FileFormatError, match="more than one unit of steps"):
+        read_csv(file, columns, hyperparameters=["lr"])
+    # Planned steps that are given leave nothing to guess.
+    assert len(read_csv(file, columns, hyperparameters=["lr"], training_steps=900)) == 2
+    with pytest.raises(FileFormatError, match="is beyond its training steps, 100"):
+        read_csv(file, columns, hyperparameters=["lr"], training_steps=100)
+
+
+def test_a_mapping_of_unknown_names_is_refused(long):
+    """Both sides of the mapping offer near names."""
+    with pytest.raises(UnknownNameError, match="Did you mean 'steps'"):
+        read_csv(long, {"step": "iter", "valid": "loss"}, hyperparameters=NAMES)
+    with pytest.raises(UnknownNameError, match="Did you mean 'loss'"):
+        read_csv(long, COLUMNS | {"valid": "los"}, hyperparameters=NAMES)
+    with pytest.raises(InvalidValueError, match="at least one split"):
+        read_csv(long, {"steps": "iter"}, hyperparameters=NAMES)
+
+
+def test_damaged_files_are_named(long, tmp_path):
+    """Truncated and scrambled, as CSV, compressed, and Parquet."""
+    pd.read_csv(long).to_parquet(tmp_path / "curves.parquet")
+    with gzip.open(tmp_path / "curves.csv.gz", "wt") as file:
+        file.write(LONG)
+    for name in ("curves.csv", "curves.csv.gz", "curves.parquet"):
+        file = tmp_path / name
+        assert check_damaged(file, lambda: read_csv(file, COLUMNS, hyperparameters=NAMES)) > 5  # noqa: B023
+
+
+@given(
+    losses=st.lists(
+        st.lists(st.floats(allow_nan=True, width=32), min_size=1, max_size=5),
+        min_size=1,
+        max_size=6,
+    )
+)
+def test_every_curve_comes_back_as_it_was(losses, tmp_path_factory):
+    """Whatever the floats, lengths and the order of rows."""
+    frame = pd.DataFrame(
+        [(f"run {run}", 0.1 * run, step, loss) for run, curve in enumerate(losses)
+         for step, loss in enumerate(curve)],
+        columns=["id", "lr", "step", "loss"],
+    )  # fmt: skip
+    file = tmp_path_factory.mktemp("table") / "runs.csv"
+    frame.sample(frac=1, random_state=0).to_csv(file, index=False, na_rep="NaN")
+    columns = {"run": "id", "steps": "step", "valid": "loss"}
+    rows = read_csv(file, columns, hyperparameters=["lr"], training_steps=9).to_frame()
+    found = {row["source"].split(": ")[-1]: row for row in rows.to_dict("records")}
+    for run, curve in enumerate(losses):
+        row = found[f"run {run}"]
+        np.testing.assert_array_equal(row["valid"], np.float32(curve))
+        assert row["steps"].tolist() == list(range(len(curve)))
+        assert row["status"] == ("ok" if np.isfinite(curve[-1]) else "diverged")
