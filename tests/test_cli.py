@@ -1,0 +1,69 @@
+"""The command line as a user runs it: real processes, exit statuses, what is printed."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import keras_hplist as khl
+
+COMMAND = [str(Path(sys.executable).with_name("keras-hplist"))]
+
+
+def run(*arguments: str | Path, status: int = 0) -> subprocess.CompletedProcess[str]:
+    """Run the installed command and check its exit status."""
+    done = subprocess.run(
+        [*COMMAND, *map(str, arguments)], capture_output=True, text=True, timeout=280
+    )
+    assert done.returncode == status, done.stdout + done.stderr
+    return done
+
+
+@pytest.mark.parametrize("command", ["demo", "lists"])
+def test_every_command_has_help(command):
+    """Each subcommand explains its options."""
+    assert "--json" in run(command, "--help").stdout
+
+
+def test_version():
+    """The version is the package's."""
+    assert run("--version").stdout.strip() == khl.__version__
+
+
+def test_wrong_usage_has_status_2():
+    """An unknown option and an unknown command are wrong usage."""
+    run("lists", "--colour", status=2)
+    run("liste", status=2)
+
+
+def test_lists_shows_what_is_shipped():
+    """The table and the JSON name every shipped list."""
+    names = [row["name"] for row in json.loads(run("lists", "--json").stdout)]
+    assert names == khl.available_lists()
+    assert all(name in run("lists").stdout for name in names)
+
+
+def test_lists_shows_the_entries_of_one():
+    """A name or a path shows the entries in order, exactly."""
+    shown = json.loads(run("lists", "nadamw", "--json").stdout)
+    shipped = khl.HyperparameterList.load("nadamw")
+    assert shown["entries"] == list(shipped)
+    assert "learning_rate" in run("lists", "nadamw", "--entries", "3").stdout
+
+
+def test_unknown_list_is_an_error_with_the_nearest_name():
+    """A misspelt list has status 1 and one message, without a traceback."""
+    done = run("lists", "nadam", status=1)
+    assert "Did you mean 'nadamw'" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_demo_prints_the_trials_of_both_methods():
+    """The demonstration tunes with the list and with random search, the same number of trials."""
+    results = json.loads(run("demo", "--trials", "2", "--epochs", "1", "--json").stdout)
+    assert [len(result["trials"]) for result in results] == [2, 2]
+    first = khl.HyperparameterList.load("nadamw")[0]
+    assert results[0]["trials"][0]["learning_rate"] == first["learning_rate"]
+    assert all(0 <= result["test_accuracy"] <= 1 for result in results)
