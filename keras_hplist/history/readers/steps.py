@@ -88,7 +88,8 @@ def check_same_unit(task: str, runs: Mapping[str, np.ndarray]) -> None:
         raise FileFormatError(
             f"Task {task!r} has runs in more than one unit of steps, or of different length: "
             f"{fine} at steps {shown(runs[fine])}; {coarse} at steps {shown(runs[coarse])}. "
-            "Read them separately, each with its own steps_per_epoch or task."
+            "Read them separately, each with its own steps_per_epoch or task; if they are of one "
+            "unit, give training_steps."
         )
 
 

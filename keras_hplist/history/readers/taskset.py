@@ -88,7 +88,10 @@ def read_taskset(
                 "optimizers, xs and ys, or loss, hp, hp_names, tasks, splits and steps."
             )
     report.read = len(records)
-    return History.from_records(records, report=report)
+    try:
+        return History.from_records(records, report=report)
+    except InvalidValueError as error:
+        raise FileFormatError(f"{root}: {error}") from error
 
 
 def _published(

@@ -165,7 +165,10 @@ class HistoryBuilder:
             self._minimize(measured, direction or direction_of(self._objective))
         records = self._records(runs)
         self.report.read = len(records)
-        return History.from_records(records, report=self.report)
+        try:
+            return History.from_records(records, report=self.report)
+        except InvalidValueError as error:
+            raise FileFormatError(f"{self.source}: {error}") from error
 
     def _run(self, trial: Trial) -> "_Run | None":
         """A trial with its values and curves in order; None if it was dropped."""
@@ -309,10 +312,13 @@ def _checked(options: Options) -> Options:
             raise InvalidValueError(
                 f"{name} is {given[name]!r}; allowed: {allowed[0]!r}, {allowed[1]!r}."
             )
-    for name in ("steps_per_epoch", "training_steps"):
+    for name, kinds, kind in (
+        ("steps_per_epoch", int | float, "number"),
+        ("training_steps", int, "whole number"),
+    ):
         number = given.get(name, 1)
-        if isinstance(number, bool) or not isinstance(number, int | float) or not number > 0:
-            raise InvalidValueError(f"{name} is {number!r}; it must be a number above 0.")
+        if isinstance(number, bool) or not isinstance(number, kinds) or not number > 0:
+            raise InvalidValueError(f"{name} is {number!r}; it must be a {kind} above 0.")
     if isinstance(given.get("hyperparameters"), str):
         raise InvalidValueError("hyperparameters must be a sequence of names, not one text.")
     return Options(**given)  # type: ignore[typeddict-item]
