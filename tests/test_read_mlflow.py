@@ -66,9 +66,11 @@ def original(request, tmp_path_factory):
 
 @pytest.fixture
 def store(original, tmp_path):
-    """A copy of the store."""
+    """A copy of the store, in a folder whose name means something in URLs."""
+    folder = tmp_path / "100% of #1 {full}?"
+    folder.mkdir()
     copy = shutil.copytree if original.is_dir() else shutil.copy
-    return Path(copy(original, tmp_path / original.name))
+    return Path(copy(original, folder / original.name))
 
 
 def test_each_run_becomes_a_row_with_its_curves(store):

@@ -71,8 +71,10 @@ def trials(original):
 
 @pytest.fixture
 def file(original, tmp_path):
-    """A copy of the storage's file."""
-    return Path(shutil.copy(original[1], tmp_path))
+    """A copy of the storage's file, in a folder whose name means something in URLs."""
+    folder = tmp_path / "100% of #1 {full}?"
+    folder.mkdir()
+    return Path(shutil.copy(original[1], folder))
 
 
 def test_each_trial_becomes_a_row_with_its_curve(trials, file):

@@ -1,7 +1,9 @@
 """Optuna storages: SQLite files, journal files, and whatever URL Optuna itself opens."""
 
+import functools
 import json
 import os
+import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -132,8 +134,9 @@ def _open(storage: "str | os.PathLike[str] | BaseStorage", builder: HistoryBuild
     with file.open("rb") as start:
         head = start.read(16)
     if head == b"SQLite format 3\0":
-        url = f"sqlite:///file:{file.resolve()}?mode=ro&uri=true"
-        return RDBStorage(url, skip_table_creation=True)
+        uri = f"{file.resolve().as_uri()}?mode=ro"
+        connect = functools.partial(sqlite3.connect, uri, uri=True, check_same_thread=False)
+        return RDBStorage("sqlite://", {"creator": connect}, skip_table_creation=True)
     if head.lstrip()[:1] == b"{":
         if not _check_journal(file):
             builder.report.note("the last line of the journal is incomplete and was left out")
