@@ -26,6 +26,8 @@ class CurveArray:
         seeds: the seeds, sorted, int32.
         times: float64 of shape (times,), increasing, as fractions of the planned training steps.
         training_steps: int32 of shape (tasks,), the planned steps of each task's runs.
+        initial: float64 of shape (tasks,), the mean loss at step 0 over the runs that measured it,
+            NaN if none did.
         seconds: float64 of shape (tasks, configurations, seeds), NaN where not known.
         families: for each task its family, or None.
     """
@@ -36,6 +38,7 @@ class CurveArray:
     seeds: np.ndarray
     times: np.ndarray
     training_steps: np.ndarray
+    initial: np.ndarray
     seconds: np.ndarray
     families: tuple[str | None, ...]
 
@@ -79,31 +82,33 @@ def curve_array(table: pa.Table, split: str, times: Sequence[float] | None = Non
     grid = shared if shared is not None else _checked_times(times)
 
     values = np.full((len(tasks), len(configurations), len(seeds), len(grid)), np.nan, np.float32)
-    start = 0
-    for batch in table.to_batches():
-        rows = slice(start, start + batch.num_rows)
-        start = rows.stop
+    cells = np.stack([task, configuration, seed])
+    initial, initial_runs = np.zeros(len(tasks)), np.zeros(len(tasks))
+    done = 0
+    for batch in table.select(["steps", split, "status"]).to_batches():
+        rows = slice(done, done := done + batch.num_rows)
         lengths = pc.list_value_length(batch["steps"]).to_numpy()
-        losses = batch[split].flatten().to_numpy()
+        ends = np.cumsum(lengths)
+        steps, losses = (batch[name].flatten().to_numpy() for name in ("steps", split))
+        irregular = np.ones(len(lengths), bool)
         if shared is not None:
             block = losses.reshape(len(lengths), len(grid))
-            known = np.isfinite(block)
-            odd = np.flatnonzero(~known.all(axis=1))
-        else:
-            block = np.full((len(lengths), len(grid)), np.nan, np.float32)
-            odd = np.arange(len(lengths))
-        cells = task[rows], configuration[rows], seed[rows]
-        values[cells] = block
-        ends = np.cumsum(lengths)
-        point_times = batch["steps"].flatten().to_numpy() / np.repeat(
-            np.maximum(planned[rows], 1), lengths
-        )
-        statuses = batch["status"].to_pylist()
-        for row in odd:
+            values[tuple(cells[:, rows])] = block
+            irregular = ~np.isfinite(block).all(axis=1)
+        for row in np.flatnonzero(irregular):
             points = slice(ends[row] - lengths[row], ends[row])
-            values[tuple(cell[row] for cell in cells)] = _on_grid(
-                point_times[points], losses[points], grid, statuses[row]
+            values[tuple(cells[:, rows.start + row])] = _on_grid(
+                steps[points] / max(planned[rows.start + row], 1),
+                losses[points],
+                grid,
+                batch["status"][row].as_py(),
             )
+        filled = np.flatnonzero(lengths)
+        first = (ends - lengths)[filled]
+        untrained = (steps[first] == 0) & np.isfinite(losses[first])
+        of = task[rows][filled][untrained]
+        initial += np.bincount(of, losses[first][untrained], len(tasks))
+        initial_runs += np.bincount(of, minlength=len(tasks))
     seconds = np.full(values.shape[:3], np.nan)
     seconds[task, configuration, seed] = table["seconds"].to_numpy()
     families = dict(zip(table["task"].to_pylist(), table["family"].to_pylist(), strict=True))
@@ -114,6 +119,7 @@ def curve_array(table: pa.Table, split: str, times: Sequence[float] | None = Non
         seeds=np.asarray(seeds, np.int32),
         times=grid,
         training_steps=training_steps,
+        initial=np.where(initial_runs > 0, initial / np.maximum(initial_runs, 1), np.nan),
         seconds=seconds,
         families=tuple(families[name] for name in tasks),
     )

@@ -1,0 +1,176 @@
+"""Scores for what was not measured: rules, their choice, and warnings where data are thin.
+
+A cell that was never run lies somewhere in [0, 1], one that was pruned between its bounds. Each
+rule puts every such cell at one point of its interval; measured cells stay as they are.
+"""
+
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import joblib
+import numpy as np
+import pandas as pd
+
+from keras_hplist.learning.scores import ScoreMatrix
+from keras_hplist.learning.selection import best_after, greedy
+
+RULES = ("surrogate", "additive", "pessimistic", "optimistic")
+"""`surrogate`: for each task a regression forest over the hyperparameters, fitted on what was
+measured there (needs the values of the configurations). `additive`: the task's mean plus the
+configuration's mean deviation from the means of its tasks. `pessimistic`: the upper bound, 1 where
+nothing was run. `optimistic`: the lower bound, 0 where nothing was run."""
+
+_THIN = 0.5  # warn of tasks and configurations of which less than this share was measured
+_TREES = 100
+
+
+def complete(
+    matrix: ScoreMatrix,
+    rule: str,
+    features: np.ndarray | None = None,
+    seed: int = 0,
+    n_jobs: int | None = None,
+) -> np.ndarray:
+    """The score matrix without holes.
+
+    Args:
+        matrix: the scores as bounds.
+        rule: one of `RULES`.
+        features: float array (configuration, feature), for `surrogate`; see `features_of`.
+        seed: of the forests.
+        n_jobs: how many tasks to fit at the same time; default: joblib's.
+
+    Returns:
+        float64 array (task, configuration) in [0, 1].
+    """
+    known = matrix.values
+    low = np.where(np.isnan(matrix.lower), 0.0, matrix.lower)
+    high = np.where(np.isnan(matrix.upper), 1.0, matrix.upper)
+    if rule == "pessimistic":
+        return high
+    if rule == "optimistic":
+        return low
+    if rule == "additive":
+        guess = _additive(known)
+    else:
+        assert features is not None
+        rows = joblib.Parallel(n_jobs=n_jobs)(
+            joblib.delayed(_forest)(row, features, seed) for row in known
+        )
+        guess = np.stack(rows)
+    return np.where(np.isnan(known), np.clip(guess, low, high), known)
+
+
+def choose_rule(
+    matrix: ScoreMatrix,
+    features: np.ndarray | None,
+    weights: np.ndarray,
+    length: int,
+    seed: int = 0,
+    n_jobs: int | None = None,
+    folds: int = 5,
+) -> tuple[str, np.ndarray]:
+    """The rule under which lists do best on tasks that they were not learned from.
+
+    Tasks are split into folds; a list learned from the completed scores of the others is followed
+    on the measured scores of a fold, where entries that were not run count as not tried. The rule
+    with the lowest mean over k of J(k) is chosen, earlier ones in `RULES` at equal values. Where
+    hardly any configuration was run on two tasks, lists cannot be followed on other tasks, and the
+    surrogate is chosen straight away.
+
+    Returns:
+        The rule and the scores completed by it.
+    """
+    usable = [rule for rule in RULES if rule != "surrogate" or features is not None]
+    shared = (~np.isnan(matrix.values)).sum(axis=0)
+    if features is not None and (shared >= 2).mean() < 0.1:
+        return "surrogate", complete(matrix, "surrogate", features, seed, n_jobs)
+    completed = {rule: complete(matrix, rule, features, seed, n_jobs) for rule in usable}
+    tasks = len(matrix.tasks)
+    fold = np.random.default_rng(seed).permutation(tasks) % min(folds, tasks)
+    if fold.max() == 0:
+        return usable[0], completed[usable[0]]
+    losses = {
+        rule: sum(
+            _followed(scores, matrix.values, fold == number, weights, length)
+            for number in range(fold.max() + 1)
+        )
+        for rule, scores in completed.items()
+    }
+    best = min(losses, key=losses.__getitem__)
+    return best, completed[best]
+
+
+def warn_if_thin(matrix: ScoreMatrix) -> None:
+    """Warn of tasks and configurations of which little was measured, by name."""
+    measured = ~np.isnan(matrix.values)
+    for kind, labels, share in (
+        ("tasks", matrix.tasks, measured.mean(axis=1)),
+        ("configurations", matrix.configurations, measured.mean(axis=0)),
+    ):
+        thin = np.flatnonzero(share < _THIN)
+        thin = thin[np.argsort(share[thin], kind="stable")]
+        if thin.size:
+            named = ", ".join(f"{labels[i]} ({share[i]:.0%})" for i in thin[:5])
+            warnings.warn(
+                f"{thin.size} of {len(labels)} {kind} have scores for less than {_THIN:.0%} of "
+                f"their cells: {named}{', …' if thin.size > 5 else ''}. Their other cells are "
+                "estimated.",
+                stacklevel=3,
+            )
+
+
+def features_of(values: Sequence[Mapping[str, Any]]) -> np.ndarray:
+    """Configurations as numbers for a regression forest.
+
+    Numbers become their ranks, which no monotone scale changes; texts one 0/1 column for each;
+    a hyperparameter that is not active in a configuration gets a column that says so.
+
+    Args:
+        values: the hyperparameters of each configuration.
+
+    Returns:
+        float64 array (configuration, feature) without NaN.
+    """
+    frame = pd.DataFrame(list(values))
+    columns = []
+    for name in frame.columns:
+        column = frame[name]
+        absent = column.isna().to_numpy()
+        texts = column.map(lambda value: isinstance(value, str)).to_numpy()
+        numbers = pd.to_numeric(column.where(~texts), errors="coerce").astype(float)
+        ranks = (numbers.rank() / max(len(frame), 1)).fillna(0.5)
+        columns.append(ranks.to_numpy())
+        columns += [(column == text).to_numpy(float) for text in sorted(set(column[texts]))]
+        if absent.any():
+            columns.append(absent.astype(float))
+    return np.stack(columns, axis=1) if columns else np.zeros((len(frame), 1))
+
+
+def _forest(known: np.ndarray, features: np.ndarray, seed: int) -> np.ndarray:
+    measured = ~np.isnan(known)
+    if measured.all() or not measured.any():
+        return np.where(measured, known, 1.0)
+    from sklearn.ensemble import ExtraTreesRegressor
+
+    forest = ExtraTreesRegressor(_TREES, min_samples_leaf=2, random_state=seed)
+    return forest.fit(features[measured], known[measured]).predict(features)
+
+
+def _additive(known: np.ndarray) -> np.ndarray:
+    measured = ~np.isnan(known)
+    filled = np.where(measured, known, 0)
+    task = filled.sum(axis=1) / np.maximum(measured.sum(axis=1), 1)
+    deviation = np.where(measured, known - task[:, None], 0).sum(axis=0)
+    # One pseudo-measurement of no deviation: configurations seen once are trusted half.
+    return task[:, None] + deviation / (measured.sum(axis=0) + 1)
+
+
+def _followed(
+    scores: np.ndarray, known: np.ndarray, out: np.ndarray, weights: np.ndarray, length: int
+) -> float:
+    if not weights[~out].sum() or not weights[out].sum():
+        return 0.0
+    order = greedy(scores[~out], length, weights[~out]).order
+    return float(weights[out] @ best_after(known[out], order).mean(axis=1))

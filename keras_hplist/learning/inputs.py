@@ -1,0 +1,181 @@
+"""What a learner is fitted on, in any form, as a score matrix with the values of its columns."""
+
+import hashlib
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from keras_hplist import spaces
+from keras_hplist.errors import InvalidValueError
+from keras_hplist.history import History
+from keras_hplist.learning.scores import ScoreMatrix
+from keras_hplist.learning.selection import checked_scores
+
+_NO_SPACE = "custom"
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """The configurations that may enter a list.
+
+    Attributes:
+        values: label to hyperparameter values, or None where not known.
+        space: their search space, or None if nobody defined it.
+        space_name: its name in any case.
+    """
+
+    values: Mapping[Any, Mapping[str, Any]] | None
+    space: "spaces.SearchSpace | None"
+    space_name: str
+
+
+def candidates_of_history(history: History, space: "str | spaces.SearchSpace | None") -> Candidates:
+    """The configurations of a history.
+
+    Args:
+        history: of one search space.
+        space: what the user said the space is, or None.
+
+    Raises:
+        InvalidValueError: if the history is empty, or mixes search spaces.
+    """
+    names = history.space_names
+    if not names:
+        raise InvalidValueError(
+            "The history is empty; there is nothing to learn from. Its report may say why: "
+            "print(history.report)"
+        )
+    if len(names) > 1:
+        raise InvalidValueError(
+            f"The history mixes the search spaces {', '.join(names)}; a list is over one. Choose: "
+            f"history.select(space={names[0]!r})"
+        )
+    if space is None and names[0] in spaces.names():
+        space = names[0]
+    elif space is None and names[0] in history.space_definitions:
+        space = spaces.SearchSpace.from_config(history.space_definitions[names[0]])
+    return Candidates(
+        values=history.values(),
+        space=None if space is None else spaces.get(space),
+        space_name=names[0],
+    )
+
+
+def candidates_of_labels(
+    labels: Sequence[Any],
+    configurations: "Mapping[Any, Mapping[str, Any]] | pd.DataFrame | None",
+    space: "str | spaces.SearchSpace | None",
+) -> Candidates:
+    """The configurations of a matrix.
+
+    Args:
+        labels: of its columns.
+        configurations: label to hyperparameter values, a DataFrame with the labels as its index, or
+            None.
+        space: what the user said the space is, or None.
+
+    Raises:
+        InvalidValueError: if a label has no values.
+    """
+    values = None
+    if configurations is not None:
+        if isinstance(configurations, pd.DataFrame):
+            rows = configurations.astype(object).to_dict("index")
+            configurations = {
+                label: {name: value for name, value in row.items() if not pd.isna(value)}
+                for label, row in rows.items()
+            }
+        missing = [label for label in labels if label not in configurations]
+        if missing:
+            raise InvalidValueError(
+                f"configurations has no values for the column {missing[0]!r} of the scores."
+            )
+        values = {label: _plain(configurations[label]) for label in labels}
+    resolved = None if space is None else spaces.get(space)
+    return Candidates(values, resolved, _NO_SPACE if resolved is None else resolved.name)
+
+
+def matrix_of_scores(
+    scores: "pd.DataFrame | np.ndarray",
+    families: Sequence[str | None] | Mapping[Any, str] | None = None,
+) -> ScoreMatrix:
+    """A score matrix from plain numbers, tasks × configurations, NaN where not measured.
+
+    Raises:
+        InvalidValueError: if it is no such matrix, a label stands twice, or the families do not fit.
+    """
+    frame = scores if isinstance(scores, pd.DataFrame) else pd.DataFrame(np.atleast_2d(scores))
+    values = checked_scores(frame.to_numpy())
+    for kind, labels in (("task", frame.index), ("configuration", frame.columns)):
+        if not labels.is_unique:
+            twice = labels[labels.duplicated()][0]
+            raise InvalidValueError(f"The {kind} {twice!r} stands twice in the scores.")
+    if isinstance(families, Mapping):
+        families = [families.get(task) for task in frame.index]
+    families = [None] * len(frame) if families is None else list(families)
+    if len(families) != len(frame):
+        raise InvalidValueError(f"{len(families)} families were given for {len(frame)} tasks.")
+    bounds = values.astype(float)
+    return ScoreMatrix(
+        lower=bounds,
+        upper=bounds,
+        tasks=tuple(frame.index),
+        configurations=tuple(frame.columns),
+        families=tuple(families),
+        seconds=np.full(bounds.shape, np.nan),
+    )
+
+
+def without_unknown(matrix: ScoreMatrix) -> ScoreMatrix:
+    """The matrix without tasks and configurations of which nothing is known, with a warning each.
+
+    Raises:
+        InvalidValueError: if nothing is known at all.
+    """
+    if matrix.dropped:
+        _warn("tasks", matrix.dropped, "no configuration improves on the start")
+    known = ~np.isnan(matrix.upper)
+    tasks, configurations = known.any(axis=1), known.any(axis=0)
+    if not tasks.any():
+        raise InvalidValueError("Every score is NaN; there is nothing to learn from.")
+    if not tasks.all():
+        empty = tuple(t for t, full in zip(matrix.tasks, tasks, strict=True) if not full)
+        _warn("tasks", empty, "they have no score")
+        matrix = replace(matrix.rows(tasks), dropped=matrix.dropped + empty)
+    if not configurations.all():
+        labels = matrix.configurations
+        _warn(
+            "configurations",
+            tuple(c for c, full in zip(labels, configurations, strict=True) if not full),
+            "they have no score",
+        )
+        matrix = replace(
+            matrix,
+            lower=matrix.lower[:, configurations],
+            upper=matrix.upper[:, configurations],
+            seconds=matrix.seconds[:, configurations],
+            configurations=tuple(c for c, full in zip(labels, configurations, strict=True) if full),
+        )
+    return matrix
+
+
+def fingerprint(matrix: ScoreMatrix) -> str:
+    """Hexadecimal SHA-256 of the scores and their labels."""
+    labels = repr((matrix.tasks, matrix.configurations)).encode()
+    return hashlib.sha256(labels + matrix.lower.tobytes() + matrix.upper.tobytes()).hexdigest()
+
+
+def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: value.item() if isinstance(value, np.generic) else value
+        for name, value in values.items()
+    }
+
+
+def _warn(kind: str, names: Sequence[Any], why: str) -> None:
+    shown = ", ".join(map(str, names[:5])) + (", …" if len(names) > 5 else "")
+    warnings.warn(f"{len(names)} {kind} were left out, because {why}: {shown}.", stacklevel=4)

@@ -1,0 +1,326 @@
+"""The estimator that turns a history or a score matrix into a hyperparameter list."""
+
+import datetime
+import importlib.metadata
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted
+
+import keras_hplist
+from keras_hplist.errors import InvalidValueError, UnknownNameError
+from keras_hplist.history import History
+from keras_hplist.learning import inputs
+from keras_hplist.learning.completion import (
+    RULES,
+    choose_rule,
+    complete,
+    features_of,
+    warn_if_thin,
+)
+from keras_hplist.learning.explanation import Explanation, explain_entry, served_tasks
+from keras_hplist.learning.inference import infer_space
+from keras_hplist.learning.scores import ScoreMatrix, score_matrix
+from keras_hplist.learning.selection import best_after, greedy
+from keras_hplist.learning.splits import held_out_folds, task_weights
+from keras_hplist.lists import HyperparameterList
+
+if TYPE_CHECKING:
+    from keras_hplist.spaces import SearchSpace
+
+_REPORTED = (1, 2, 3, 5, 10, 20, 50, 100, 200, 500, 1000)  # the k whose J(k) provenance holds
+
+
+class ListLearner(BaseEstimator):
+    """Learns an ordered hyperparameter list from what configurations did on many tasks.
+
+    Every run becomes a score (0: best known for its task, 1: no better than the start), cells of
+    tasks × configurations that were not measured are estimated, and configurations are ordered
+    greedily so that the weighted mean over tasks of the best score among the first k falls as fast
+    as possible (see `keras_hplist.learning.selection.greedy`).
+
+    Args:
+        length: how many entries to choose; fewer if there are fewer configurations.
+        normalization: "initial", "min", "last", "quantile" or "last_quantile".
+        aggregation: over time: "mean" (rewards fast training), "min" or "last".
+        split: on which split's loss to learn: "valid", "train" or "test".
+        horizon: where curves are cut: training steps (int) or a fraction of them (float); None:
+            not at all.
+        seeds: reduction over seeds: "mean", "median" or "worst".
+        weights: "family": families of tasks count equally, and a task without a family is one of
+            its own; "equal": tasks count equally; or a mapping of every task to its weight.
+        missing: how to estimate cells that were not measured: "surrogate", "additive",
+            "pessimistic", "optimistic" (see `keras_hplist.learning.completion`), or "auto": what
+            does best in cross-validation over tasks.
+        cost: None, or "seconds": order by gain per mean wall time of a configuration's runs.
+        space: the search space or its name; default: the history's, or, if that is not defined, one
+            inferred from the values.
+        name: name of the list; default: that of the space.
+        seed: of surrogates and splits.
+        n_jobs: processes for fitting surrogates; None: joblib's default.
+
+    Attributes:
+        list_: the `HyperparameterList`.
+        order_: labels of the configurations (ids, or column labels of a matrix) in list order.
+        gains_: float64 (entries,), by how much each entry lowers J on the training tasks; 0 from
+            the second pass on.
+        passes_: int64 (entries,), in which pass over the tasks each entry was chosen.
+        scores_: DataFrame tasks × configurations as the list was chosen from, holes filled.
+        weights_: Series, the weight of each task; they sum to 1.
+        missing_: the rule by which holes were filled, None if there were none.
+        curve_: DataFrame with index k and columns `training` and `held_out`: J(k) on all tasks, and
+            as measured on tasks left out of the choice (NaN with a single task).
+        dropped_: names of tasks that were left out: nothing improves in them, or nothing is known.
+    """
+
+    def __init__(
+        self,
+        length: int = 100,
+        normalization: str = "initial",
+        aggregation: str = "mean",
+        split: str = "valid",
+        horizon: int | float | None = None,
+        seeds: str = "mean",
+        weights: str | Mapping[str, float] = "family",
+        missing: str = "auto",
+        cost: str | None = None,
+        space: "str | SearchSpace | None" = None,
+        name: str | None = None,
+        seed: int = 0,
+        n_jobs: int | None = None,
+    ) -> None:
+        """Keep the parameters; they are checked by `fit`, as scikit-learn asks."""
+        self.length = length
+        self.normalization = normalization
+        self.aggregation = aggregation
+        self.split = split
+        self.horizon = horizon
+        self.seeds = seeds
+        self.weights = weights
+        self.missing = missing
+        self.cost = cost
+        self.space = space
+        self.name = name
+        self.seed = seed
+        self.n_jobs = n_jobs
+
+    def fit(
+        self,
+        X: "History | pd.DataFrame | np.ndarray",
+        y: None = None,
+        *,
+        families: Sequence[str | None] | Mapping[Any, str] | None = None,
+        configurations: "Mapping[Any, Mapping[str, Any]] | pd.DataFrame | None" = None,
+    ) -> Self:
+        """Learn the list.
+
+        Args:
+            X: a history of one search space; or scores, tasks × configurations, as a DataFrame or
+                array, lower is better, NaN where not measured.
+            y: not used.
+            families: for a matrix: the family of each task, in row order or by task.
+            configurations: for a matrix: the hyperparameter values of each column label, as a
+                mapping or a DataFrame with these labels as its index. Without them there is an
+                `order_` but no `list_`.
+
+        Returns:
+            The learner.
+
+        Raises:
+            InvalidValueError: if there is nothing to learn from, or the input or a parameter is not
+                as described; the message says where.
+            UnknownNameError: if a parameter is not one of the names above.
+        """
+        self._check_parameters()
+        if isinstance(X, History):
+            candidates = inputs.candidates_of_history(X, self.space)
+            matrix = score_matrix(
+                X.curves(self.split), self.normalization, self.aggregation, self.seeds, self.horizon
+            )
+            source = {
+                "history": X.fingerprint,
+                "training_steps": sorted(set(X.table["training_steps"].to_pylist())),
+            }
+        else:
+            matrix = inputs.matrix_of_scores(X, families)
+            candidates = inputs.candidates_of_labels(
+                matrix.configurations, configurations, self.space
+            )
+            source = {"scores": inputs.fingerprint(matrix)}
+        matrix = inputs.without_unknown(matrix)
+        self.dropped_ = matrix.dropped
+        weights = task_weights(matrix.tasks, matrix.families, self.weights)
+        self._values = candidates.values and [
+            candidates.values[label] for label in matrix.configurations
+        ]
+        scores = self._completed(matrix, weights)
+        costs = self._costs(matrix)
+        chosen = greedy(scores, self.length, weights, costs)
+
+        self.scores_ = pd.DataFrame(
+            scores,
+            index=pd.Index(matrix.tasks, name="task"),
+            columns=pd.Index(matrix.configurations, name="configuration"),
+        )
+        self.weights_ = pd.Series(weights, self.scores_.index, name="weight")
+        self.order_ = self.scores_.columns[chosen.order].to_numpy()
+        self.gains_, self.passes_ = chosen.gains, chosen.passes
+        self._positions = chosen.order
+        how, folds = held_out_folds(matrix.families, self.seed)
+        self.curve_ = self._quality(scores, weights, costs, folds)
+        self._list = None
+        if self._values:
+            self._list = HyperparameterList(
+                [self._values[position] for position in chosen.order],
+                candidates.space or infer_space(candidates.space_name, self._values),
+                name=self.name,
+                gains=self.gains_.tolist(),
+                provenance=self._provenance(source, how),
+            )
+        return self
+
+    @property
+    def list_(self) -> HyperparameterList:
+        """The learned list.
+
+        Raises:
+            InvalidValueError: if the learner was fitted on a matrix without `configurations`.
+        """
+        check_is_fitted(self)
+        if not self._list:
+            raise InvalidValueError(
+                "The values of the configurations are not known, so there is an order_ but no "
+                "list_. Fit with configurations={label: {hyperparameter: value, …}, …}."
+            )
+        return self._list
+
+    def explain(self, rank: int) -> Explanation:
+        """Why an entry stands where it stands; `print` it, or use its attributes.
+
+        Args:
+            rank: of the entry, from 0.
+
+        Raises:
+            InvalidValueError: if the list has no such entry.
+        """
+        check_is_fitted(self)
+        in_list = not isinstance(rank, bool) and 0 <= rank < len(self._positions)
+        values = self._values[self._positions[rank]] if self._values and in_list else None
+        return explain_entry(
+            self.scores_, self.weights_, self._positions, rank, self.passes_, values
+        )
+
+    def _check_parameters(self) -> None:
+        if self.missing != "auto" and self.missing not in RULES:
+            raise UnknownNameError("rule for missing cells", self.missing, ("auto", *RULES))
+        if self.cost not in (None, "seconds"):
+            raise UnknownNameError("cost", self.cost, ("seconds",), "None: do not count cost.")
+
+    def _completed(self, matrix: ScoreMatrix, weights: np.ndarray) -> np.ndarray:
+        self.missing_ = None
+        known = matrix.values
+        self._share_missing = float(np.isnan(known).mean())
+        if not self._share_missing:
+            return known
+        warn_if_thin(matrix)
+        features = features_of(self._values) if self._values else None
+        if self.missing == "auto":
+            self.missing_, scores = choose_rule(
+                matrix, features, weights, self.length, self.seed, n_jobs=self.n_jobs
+            )
+            return scores
+        if self.missing == "surrogate" and features is None:
+            raise InvalidValueError(
+                "missing='surrogate' needs the hyperparameter values: fit with configurations=…, "
+                "or choose missing='additive'."
+            )
+        self.missing_ = self.missing
+        return complete(matrix, self.missing, features, self.seed, self.n_jobs)
+
+    def _costs(self, matrix: ScoreMatrix) -> np.ndarray | None:
+        if self.cost is None:
+            return None
+        # Relative to the task's mean, so that long tasks do not decide alone.
+        seconds = matrix.seconds / _known_mean(matrix.seconds, axis=1)[:, None]
+        costs = _known_mean(seconds, axis=0)
+        if np.isnan(costs).all():
+            raise InvalidValueError(
+                "cost='seconds' needs the wall time of runs, and the input has none; use cost=None."
+            )
+        return np.where(np.isnan(costs), np.nanmean(costs), costs)
+
+    def _quality(
+        self,
+        scores: np.ndarray,
+        weights: np.ndarray,
+        costs: np.ndarray | None,
+        folds: Sequence[np.ndarray],
+    ) -> pd.DataFrame:
+        """J(k) on the training tasks, and on tasks that were held out of the choice."""
+        best = np.full((len(scores), len(self._positions)), np.nan)
+        for out in folds:
+            order = greedy(scores[~out], self.length, weights[~out], costs).order
+            best[out] = best_after(scores[out], order)
+        return pd.DataFrame(
+            {
+                "training": weights @ best_after(scores, self._positions),
+                "held_out": weights @ best,
+            },
+            index=pd.RangeIndex(1, len(self._positions) + 1, name="k"),
+        )
+
+    def _provenance(self, source: Mapping[str, Any], how_held_out: str) -> dict[str, Any]:
+        reported = [k for k in _REPORTED if k <= len(self.curve_)]
+        return {
+            "learner": "keras_hplist.ListLearner",
+            **source,
+            "tasks": [str(task) for task in self.scores_.index],
+            "tasks_dropped": [str(task) for task in self.dropped_],
+            "configurations": self.scores_.shape[1],
+            "split": self.split,
+            "normalization": self.normalization,
+            "aggregation": self.aggregation,
+            "seeds": self.seeds,
+            "horizon": self.horizon,
+            "weights": self.weights if isinstance(self.weights, str) else "given",
+            "missing": {"share": self._share_missing, "rule": self.missing_},
+            "cost": self.cost,
+            "seed": self.seed,
+            "J": {
+                name: {str(k): float(self.curve_.loc[k, name]) for k in reported}
+                for name in self.curve_.columns
+                if self.curve_[name].notna().all()
+            },
+            "held_out": how_held_out,
+            "serves": [
+                [str(task) for task in tasks]
+                for tasks in served_tasks(self.scores_, self._positions)
+            ],
+            "date": _today(),
+            "versions": {
+                "keras_hplist": keras_hplist.__version__,
+                **{name: importlib.metadata.version(name) for name in ("numpy", "scikit-learn")},
+            },
+        }
+
+
+def _known_mean(values: np.ndarray, axis: int) -> np.ndarray:
+    """The mean of what is not NaN; NaN where nothing is."""
+    known = ~np.isnan(values)
+    total = np.where(known, values, 0).sum(axis=axis)
+    return np.where(known.any(axis=axis), total / np.maximum(known.sum(axis=axis), 1), np.nan)
+
+
+def _today() -> str:
+    """The date in UTC; that of SOURCE_DATE_EPOCH if it is set, for reproducible files."""
+    epoch = os.environ.get("SOURCE_DATE_EPOCH")
+    moment = (
+        datetime.datetime.fromtimestamp(int(epoch), datetime.UTC)
+        if epoch
+        else datetime.datetime.now(datetime.UTC)
+    )
+    return moment.date().isoformat()

@@ -1,0 +1,242 @@
+"""Greedy ordering of configurations by how much each adds to those before it.
+
+The objective is J of a list: the weighted mean over tasks of the lowest score among its entries.
+The reduction of J is monotone and submodular, so the greedy list reduces J by at least 1 − 1/e of
+what the best list of the same length does (Nemhauser, Wolsey, Fisher 1978; for lists of
+configurations: Wistuba et al. 2015).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+
+from keras_hplist.errors import InvalidValueError
+
+_TIE = 1e-12  # gains closer than this are equal
+_SLACK = 1e-11  # above the rounding error of an updated gain
+_BLOCK = 2**15  # scores handled together, so that a block stays in the cache
+
+
+@dataclass(frozen=True)
+class Selection:
+    """An order of configurations.
+
+    Attributes:
+        order: int64 (length,), indices of configurations, first to try first.
+        gains: float64 (length,), by how much each entry lowers J on the given tasks; 0 from the
+            second pass on.
+        passes: int64 (length,), the pass over the tasks in which an entry was chosen, from 0.
+    """
+
+    order: np.ndarray
+    gains: np.ndarray
+    passes: np.ndarray
+
+
+def greedy(
+    scores: np.ndarray,
+    length: int | None = None,
+    weights: np.ndarray | None = None,
+    costs: np.ndarray | None = None,
+) -> Selection:
+    """Order configurations greedily: each next one lowers J the most.
+
+    The order is that of looking at every remaining candidate at every step; gains that differ by
+    less than 1e-12 are ties and go to the lower index. It is found without doing so: an entry
+    changes the gains only through the tasks that it improves, which are few after the first
+    entries, and only candidates whose updated gain is next to the largest are computed afresh.
+
+    When no candidate lowers J any more, a new pass begins: the tasks are covered anew with what is
+    left, as if nothing had been chosen. What improves no task at all comes last, by index.
+
+    Args:
+        scores: float array (task, configuration), lower is better; NaN counts as `start_scores`.
+            It is read, not copied.
+        length: how many to choose; default and at most all.
+        weights: float array (task,), not negative, with a positive sum; default: equal.
+        costs: float array (configuration,), positive; if given, the choice is by gain per cost.
+
+    Returns:
+        The order with its gains.
+
+    Raises:
+        InvalidValueError: if the scores are not a matrix, are empty or infinite, or the weights,
+            costs or length do not fit.
+    """
+    scores = checked_scores(scores)
+    weights = checked_weights(weights, len(scores))
+    weights = weights / weights.sum()
+    costs = _checked_costs(costs, scores.shape[1])
+    length = _checked_length(length, scores.shape[1])
+    start = start_scores(scores)
+    alone = _reduction(scores, start, np.full(len(scores), -np.inf), weights)
+    order: list[int] = []
+    gains: list[float] = []
+    passes: list[int] = []
+    number = 0
+    while len(order) < length:
+        open_ = np.ones(scores.shape[1], bool)
+        open_[order] = False
+        chosen = list(
+            islice(_cover(scores, start, weights, costs, alone.copy(), open_), length - len(order))
+        )
+        if not chosen:  # nothing that is left improves any task
+            chosen = [(int(index), 0.0) for index in np.flatnonzero(open_)[: length - len(order)]]
+        order += [index for index, _ in chosen]
+        gains += [gain if number == 0 else 0.0 for _, gain in chosen]
+        passes += [number] * len(chosen)
+        number += 1
+    return Selection(np.array(order), np.array(gains), np.array(passes))
+
+
+def start_scores(scores: np.ndarray) -> np.ndarray:
+    """The score of each task before anything was tried.
+
+    Args:
+        scores: float array (task, configuration) with NaN.
+
+    Returns:
+        float array (task,): 1, no better than initialisation, or the task's worst score above 1.
+    """
+    return np.fmax.reduce(scores, axis=1, initial=1.0)
+
+
+def best_after(scores: np.ndarray, order: np.ndarray) -> np.ndarray:
+    """The lowest score of each task after 1, 2, … entries of a list.
+
+    Args:
+        scores: float array (task, configuration); NaN counts as not tried.
+        order: int array (length,), indices of configurations.
+
+    Returns:
+        float64 array (task, length).
+    """
+    tried = np.fmin(scores[:, order], start_scores(scores)[:, None])
+    return np.minimum.accumulate(tried, axis=1)
+
+
+def checked_scores(scores: np.ndarray) -> np.ndarray:
+    """The scores as a float array (task, configuration).
+
+    Raises:
+        InvalidValueError: if they are not a matrix of numbers, are empty, or hold infinities.
+    """
+    scores = np.asarray(scores)
+    if scores.dtype not in (np.float32, np.float64):
+        try:
+            scores = scores.astype(float)
+        except (TypeError, ValueError) as error:
+            raise InvalidValueError(f"The scores are not numbers: {error}") from error
+    if scores.ndim != 2 or not scores.size:
+        raise InvalidValueError(
+            f"The scores have shape {scores.shape}; give a matrix tasks × configurations with at "
+            "least one of each."
+        )
+    extremes = np.fmax.reduce(scores, axis=None), np.fmin.reduce(scores, axis=None)
+    if np.isinf(extremes).any():
+        task, configuration = np.argwhere(np.isinf(scores))[0]
+        raise InvalidValueError(
+            f"The score of task {task}, configuration {configuration} is infinite. Give 1 for a run "
+            "that diverged and NaN for one that was not made."
+        )
+    return scores
+
+
+def checked_weights(weights: np.ndarray | None, tasks: int) -> np.ndarray:
+    """The weights as a float64 array (task,); equal ones by default.
+
+    Raises:
+        InvalidValueError: if there is not one for each task, or they are negative or all 0.
+    """
+    if weights is None:
+        return np.ones(tasks)
+    weights = np.asarray(weights, float)
+    if weights.shape != (tasks,) or not (weights >= 0).all() or not 0 < weights.sum() < np.inf:
+        raise InvalidValueError(
+            f"weights has shape {weights.shape} for {tasks} tasks; give one finite number for each "
+            "task, none negative and not all 0."
+        )
+    return weights
+
+
+def _cover(
+    scores: np.ndarray,
+    start: np.ndarray,
+    weights: np.ndarray,
+    costs: np.ndarray,
+    gains: np.ndarray,
+    open_: np.ndarray,
+) -> Iterator[tuple[int, float]]:
+    """One greedy pass over the tasks: index and gain of each choice, until nothing gains.
+
+    Args:
+        scores, start, weights, costs: as in `greedy`.
+        gains: float64 (configuration,), what each candidate gains alone; overwritten.
+        open_: bool (configuration,), which may be chosen.
+    """
+    best = start.copy()
+    open_ = open_.copy()
+    while open_.any():
+        # Updated gains have rounding errors of up to _SLACK; who may be the largest?
+        floor = np.max((gains - _SLACK) / costs, where=open_, initial=-np.inf)
+        contenders = np.flatnonzero(open_ & ((gains + _SLACK) / costs >= floor))
+        improvement = np.fmax(best[:, None] - scores[:, contenders], 0)
+        gains[contenders] = weights @ improvement
+        rates = gains[contenders] / costs[contenders]
+        choice = contenders[np.argmax(rates >= rates.max() - _TIE)]
+        if gains[choice] <= _TIE:
+            return
+        yield int(choice), float(gains[choice])
+        open_[choice] = False
+        improved = np.flatnonzero(scores[:, choice] < best)
+        now = scores[improved, choice].astype(float)
+        gains -= _reduction(scores[improved], best[improved], now, weights[improved])
+        best[improved] = now
+
+
+def _reduction(
+    scores: np.ndarray, before: np.ndarray, after: np.ndarray, weights: np.ndarray
+) -> np.ndarray:
+    """What each candidate gains less once the tasks' best scores go from `before` to `after`.
+
+    For one task that is max(before − score, 0) − max(after − score, 0), and 0 where the score is
+    NaN. With `after` −inf it is the whole gain.
+
+    Args:
+        scores: float array (task, configuration).
+        before, after, weights: float64 (task,).
+
+    Returns:
+        float64 (configuration,).
+    """
+    total = np.zeros(scores.shape[1])
+    rows = max(1, _BLOCK // scores.shape[1])
+    for first in range(0, len(scores), rows):
+        block = slice(first, first + rows)
+        change = before[block, None] - scores[block]
+        np.fmax(change, 0, out=change)
+        np.fmin(change, (before - after)[block, None], out=change)
+        total += weights[block] @ change
+    return total
+
+
+def _checked_costs(costs: np.ndarray | None, configurations: int) -> np.ndarray:
+    if costs is None:
+        return np.ones(configurations)
+    costs = np.asarray(costs, float)
+    if costs.shape != (configurations,) or not (np.isfinite(costs) & (costs > 0)).all():
+        raise InvalidValueError(
+            f"costs has shape {costs.shape} for {configurations} configurations; give one positive "
+            "finite number for each."
+        )
+    return costs
+
+
+def _checked_length(length: int | None, configurations: int) -> int:
+    if length is None:
+        return configurations
+    if isinstance(length, bool) or length != int(length) or length < 1:
+        raise InvalidValueError(f"length is {length!r}; give a whole number of at least 1.")
+    return min(int(length), configurations)
