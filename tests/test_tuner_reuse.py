@@ -1,0 +1,225 @@
+"""One compiled train step for all trials: the results are those of models built anew."""
+
+import math
+
+import keras
+import numpy as np
+import pytest
+from tiny_search import NADAMW_LIST, curves, scores, search, tuner
+
+import keras_hplist as khl
+
+TRIALS = 2
+
+
+class Counts(keras.layers.Layer):
+    """Counts how often a train step is traced through it."""
+
+    traces = 0
+
+    def call(self, x, training=False):
+        Counts.traces += bool(training)
+        return x
+
+
+class Subclassed(keras.Model):
+    """Built by its first batch; trains in a step of its own, with a metric of its own."""
+
+    def __init__(self):
+        super().__init__()
+        self.hidden, self.drop = keras.layers.Dense(4), keras.layers.Dropout(0.5)
+        self.count, self.out = Counts(), keras.layers.Dense(1)
+        self.largest = keras.metrics.Mean(name="largest")
+
+    def call(self, x, training=False):
+        hidden = self.drop(self.hidden(x), training=training)
+        return self.out(self.count(hidden, training=training))
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        self.largest.update_state(keras.ops.max(y_pred))
+        return super().compute_metrics(x, y, y_pred, sample_weight)
+
+
+def layers():
+    return [
+        keras.layers.Dense(4),
+        keras.layers.BatchNormalization(momentum=0.5),
+        keras.layers.Dropout(0.3),
+        Counts(),
+        keras.layers.Dense(1),
+    ]
+
+
+def sequential(hp):
+    model = keras.Sequential([keras.Input((3,)), *layers()])
+    model.compile("adam", keras.losses.Huber(), metrics=["mae", keras.metrics.R2Score(name="r2")])
+    return model
+
+
+def unbuilt(hp):
+    model = keras.Sequential(layers())
+    model.compile(keras.optimizers.Adam(clipnorm=0.5, use_ema=True, ema_momentum=0.5), "mse")
+    return model
+
+
+def subclassed(hp):
+    model = Subclassed()
+    model.compile("adam", lambda y, p: keras.ops.mean((y - p) ** 2), steps_per_execution=2)
+    return model
+
+
+def loss_scaled(hp):
+    model = keras.Sequential([keras.Input((3,)), Counts(), keras.layers.Dense(1)])
+    inner = keras.optimizers.Adam()
+    # Grows every other step, so its state matters.
+    scaled = keras.optimizers.LossScaleOptimizer(inner, dynamic_growth_steps=2)
+    model.compile(scaled, "mse")
+    return model
+
+
+class FinalWeights(keras.callbacks.Callback):
+    """Collects the weights at the end of each fit, also from KerasTuner's copies."""
+
+    collected: list = []  # noqa: RUF012
+
+    def on_train_end(self, logs=None):
+        self.collected.append(self.model.get_weights())
+
+
+def both_ways(build, tmp_path, *callbacks, **arguments):
+    """Search with and without reuse: both tuners, their final weights, their numbers of traces."""
+    results = []
+    for reuse in (True, False):
+        Counts.traces, FinalWeights.collected = 0, []
+        built = tuner(
+            build,
+            NADAMW_LIST,
+            directory=tmp_path,
+            project_name=f"reuse {reuse}",
+            task="toy",
+            reuse_compiled=reuse,
+            max_trials=TRIALS,
+            **arguments,
+        )
+        search(built, epochs=2, callbacks=[FinalWeights(), *callbacks])
+        results.append((built, FinalWeights.collected, Counts.traces))
+    return results
+
+
+def assert_same(reused, fresh):
+    """Scores, learning curves and final weights are equal, bit for bit."""
+    assert scores(reused[0]) == scores(fresh[0])
+    assert all(math.isfinite(score) for score in scores(fresh[0]))
+    one, other = (curves(each[0]).set_index("seed").sort_index() for each in (reused, fresh))
+    assert one.index.equals(other.index)
+    for split in ("steps", "train", "valid"):
+        for a, b in zip(one[split], other[split]):
+            np.testing.assert_array_equal(a, b)
+    assert len(reused[1]) == len(fresh[1]) == TRIALS
+    for a, b in zip(reused[1], fresh[1]):
+        for weight, expected in zip(a, b, strict=True):
+            np.testing.assert_array_equal(weight, expected)
+
+
+@pytest.mark.parametrize(
+    "build", [sequential, unbuilt, subclassed, loss_scaled], ids=lambda build: build.__name__
+)
+def test_reuse_gives_the_results_of_models_built_anew(build, tmp_path):
+    """With dropout, batch normalisation, stateful metrics and loss scales, from one compilation."""
+    stop = keras.callbacks.EarlyStopping("loss", patience=0, restore_best_weights=True)
+    reused, fresh = both_ways(build, tmp_path, stop)
+    assert_same(reused, fresh)
+    assert fresh[2] == TRIALS * reused[2] > 0
+
+
+def searched_width(hp):
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(hp.Int("units", 2, 8))])
+    model.add(keras.layers.Dense(1))
+    model.compile("adam", "mse", run_eagerly=True)
+    return model
+
+
+def searched_loss(hp):
+    """The list's own value, used by the model in a place that no configuration shows."""
+    beta1 = hp.get("beta1")
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+    loss = lambda y, p: (1.0 + beta1) * keras.ops.mean((y - p) ** 2)  # noqa: E731
+    model.compile("adam", loss, run_eagerly=True)
+    return model
+
+
+class SecondOptimizer(keras.Model):
+    """Trains its bias with an optimizer of its own, whose state Keras does not track."""
+
+    def __init__(self):
+        super().__init__()
+        self.dense = keras.layers.Dense(1)
+        self.extra = keras.Variable(0.0, trainable=False)
+        self.other = keras.optimizers.SGD(0.1, momentum=0.9)
+
+    def call(self, x):
+        return self.dense(x) + self.extra
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        if not self.other.built:
+            self.other.build([self.extra])
+        self.other.apply([keras.ops.mean(y_pred - y)], [self.extra])
+        return super().compute_metrics(x, y, y_pred, sample_weight)
+
+
+def second_optimizer(hp):
+    model = SecondOptimizer()
+    model.compile("adam", "mse", run_eagerly=True)
+    return model
+
+
+class Freezes(keras.callbacks.Callback):
+    """Changes the model itself after its first epoch."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.model.layers[0].trainable = False
+
+
+@pytest.mark.parametrize(
+    ("build", "callbacks", "arguments"),
+    [
+        (searched_width, [], {"architecture": "random"}),
+        (searched_loss, [], {}),
+        (second_optimizer, [], {}),
+        (sequential, [Freezes()], {}),
+    ],
+    ids=["architecture", "loss", "second optimizer", "frozen"],
+)
+def test_models_that_are_no_twins_are_built_anew(build, callbacks, arguments, tmp_path):
+    """Where a train step would be wrong for the next trial, it is compiled again."""
+    assert_same(*both_ways(build, tmp_path, *callbacks, **arguments))
+
+
+def test_crash_does_not_reach_the_next_trial(tmp_path):
+    """After an exception the model is not trained again."""
+
+    class Crashes(keras.callbacks.Callback):
+        crashed: list = []  # noqa: RUF012
+
+        def on_train_batch_end(self, batch, logs=None):
+            if batch == 1 and len(self.crashed) == 1:
+                self.crashed.append(True)
+                raise OSError("gone")
+
+        def on_train_end(self, logs=None):
+            self.crashed.append(True)
+
+    whole = search(tuner(sequential, NADAMW_LIST, directory=tmp_path, project_name="a"), epochs=1)
+    broken = tuner(sequential, NADAMW_LIST, directory=tmp_path, project_name="b")
+    search(broken, epochs=1, callbacks=[Crashes()])
+    assert [trial.status for trial in broken.oracle.trials.values()].count("FAILED") == 1
+    assert scores(broken)[2] == scores(whole)[2]
+
+
+def test_best_models_are_models_of_their_own(tmp_path):
+    """What `get_best_models` returns is not the model that the next search trains."""
+    built = search(tuner(sequential, NADAMW_LIST, directory=tmp_path), epochs=1)
+    one, two = built.get_best_models(2)
+    assert one is not two
+    assert isinstance(one.optimizer, khl.optimizers.NAdamW)
+    assert one.optimizer.hyperparameters != two.optimizer.hyperparameters
