@@ -57,7 +57,7 @@ class Explanation:
             lines.append(
                 f"  It lowers the mean score from {self.before:.4f} to "
                 f"{self.before - self.gain:.4f}, more than any other configuration at this point, "
-                f"by improving {len(self.improves)} tasks:"
+                f"by improving {len(self.improves)} of the tasks, most of all:"
             )
             for task, row in self.improves.head(_SHOWN).iterrows():
                 lines.append(f"    {task}: {row['before']:.4f} -> {row['after']:.4f}")
@@ -66,9 +66,8 @@ class Explanation:
         if self.serves:
             more = ", …" if len(self.serves) > _SHOWN else ""
             names = ", ".join(map(str, self.serves[:_SHOWN]))
-            lines.append(
-                f"  It is the best entry of the list for {len(self.serves)} tasks: {names}{more}"
-            )
+            count = f"{len(self.serves)} task{'s' if len(self.serves) > 1 else ''}"
+            lines.append(f"  It is the best entry of the list for {count}: {names}{more}")
         return "\n".join(lines)
 
 

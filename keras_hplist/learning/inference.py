@@ -73,6 +73,6 @@ def _condition(
         if present and always_with_parent and not present & absent:
             return row.name, tuple(sorted(present))
     raise InvalidValueError(
-        f"Hyperparameter {name!r} is missing in some configurations, and the values of no other one "
+        f"Hyperparameter {name!r} is missing in some configurations, and the values of no other "
         "tell when. Give the learner a space=… with the conditions, or leave it out of the history."
     )

@@ -86,7 +86,7 @@ def candidates_of_labels(
         if isinstance(configurations, pd.DataFrame):
             rows = configurations.astype(object).to_dict("index")
             configurations = {
-                label: {name: value for name, value in row.items() if not pd.isna(value)}
+                label: {str(name): value for name, value in row.items() if not pd.isna(value)}
                 for label, row in rows.items()
             }
         missing = [label for label in labels if label not in configurations]
@@ -106,7 +106,7 @@ def matrix_of_scores(
     """A score matrix from plain numbers, tasks × configurations, NaN where not measured.
 
     Raises:
-        InvalidValueError: if it is no such matrix, a label stands twice, or the families do not fit.
+        InvalidValueError: if it is no such matrix, a label stands twice, or families do not fit.
     """
     frame = scores if isinstance(scores, pd.DataFrame) else pd.DataFrame(np.atleast_2d(scores))
     values = checked_scores(frame.to_numpy())
@@ -116,16 +116,16 @@ def matrix_of_scores(
             raise InvalidValueError(f"The {kind} {twice!r} stands twice in the scores.")
     if isinstance(families, Mapping):
         families = [families.get(task) for task in frame.index]
-    families = [None] * len(frame) if families is None else list(families)
-    if len(families) != len(frame):
-        raise InvalidValueError(f"{len(families)} families were given for {len(frame)} tasks.")
+    known = [None] * len(frame) if families is None else list(families)
+    if len(known) != len(frame):
+        raise InvalidValueError(f"{len(known)} families were given for {len(frame)} tasks.")
     bounds = values.astype(float)
     return ScoreMatrix(
         lower=bounds,
         upper=bounds,
         tasks=tuple(frame.index),
         configurations=tuple(frame.columns),
-        families=tuple(families),
+        families=tuple(known),
         seconds=np.full(bounds.shape, np.nan),
     )
 

@@ -291,7 +291,7 @@ class ListLearner(BaseEstimator):
             "cost": self.cost,
             "seed": self.seed,
             "J": {
-                name: {str(k): float(self.curve_.loc[k, name]) for k in reported}
+                name: {str(k): float(self.curve_[name].to_numpy()[k - 1]) for k in reported}
                 for name in self.curve_.columns
                 if self.curve_[name].notna().all()
             },

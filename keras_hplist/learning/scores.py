@@ -99,8 +99,10 @@ def score_matrix(
     """
     if not curves.values.size:
         raise InvalidValueError("There are no losses to score; is the history empty?")
-    fitted = isinstance(normalization, Normalizer)
-    normalizer = normalization if fitted else Normalizer(normalization)
+    if isinstance(normalization, Normalizer):
+        normalizer, fitted = normalization, True
+    else:
+        normalizer, fitted = Normalizer(normalization), False
     aggregation = _checked_name("aggregation", normalizer.aggregation or aggregation, AGGREGATIONS)
     seeds = _checked_name("reduction over seeds", seeds, SEED_REDUCTIONS)
     points = _points_within(curves, horizon)
@@ -121,8 +123,9 @@ def score_matrix(
     dropped = tuple(task for task, bad in zip(curves.tasks, flat, strict=True) if bad)
     if flat.all():
         raise InvalidValueError(
-            f"No configuration improves any of the {len(flat)} tasks ({', '.join(dropped[:3])}, …); "
-            "there is nothing to learn from."
+            f"No configuration improves on the start in any of the {len(flat)} tasks "
+            f"({', '.join(dropped[:3])}{', …' if len(dropped) > 3 else ''}); there is nothing to "
+            "learn from."
         )
     matrix = ScoreMatrix(
         lower=lower,
@@ -184,8 +187,9 @@ def _over_seeds(values: np.ndarray, run: np.ndarray, seeds: str) -> np.ndarray:
         return values[:, 0]
     known = np.where(run.reshape(run.shape + (1,) * (values.ndim - run.ndim)), values, np.nan)
     known[~run.any(axis=1)] = 0  # keeps NumPy from warning of empty means
-    reduction = {"mean": np.nanmean, "median": np.nanmedian, "worst": np.nanmax}[seeds]
-    return reduction(known, axis=1)
+    if seeds == "mean":
+        return np.nanmean(known, axis=1)
+    return np.nanmedian(known, axis=1) if seeds == "median" else np.nanmax(known, axis=1)
 
 
 def _mean_seconds(seconds: np.ndarray) -> np.ndarray:

@@ -131,15 +131,15 @@ def checked_scores(scores: np.ndarray) -> np.ndarray:
             raise InvalidValueError(f"The scores are not numbers: {error}") from error
     if scores.ndim != 2 or not scores.size:
         raise InvalidValueError(
-            f"The scores have shape {scores.shape}; give a matrix tasks × configurations with at "
+            f"The scores have shape {scores.shape}; give a matrix, tasks by configurations, with at "
             "least one of each."
         )
     extremes = np.fmax.reduce(scores, axis=None), np.fmin.reduce(scores, axis=None)
     if np.isinf(extremes).any():
         task, configuration = np.argwhere(np.isinf(scores))[0]
         raise InvalidValueError(
-            f"The score of task {task}, configuration {configuration} is infinite. Give 1 for a run "
-            "that diverged and NaN for one that was not made."
+            f"The score of task {task}, configuration {configuration} is infinite. Give 1 for a "
+            "run that diverged and NaN for one that was not made."
         )
     return scores
 

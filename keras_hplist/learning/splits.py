@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +16,7 @@ _FOLDS = 10
 def task_weights(
     tasks: Sequence[Hashable],
     families: Sequence[str | None],
-    weights: str | Mapping[Hashable, float] = "family",
+    weights: str | Mapping[Any, float] = "family",
 ) -> np.ndarray:
     """The weight of each task in J.
 

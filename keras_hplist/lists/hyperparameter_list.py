@@ -215,7 +215,7 @@ class HyperparameterList(Sequence[dict[str, Value]]):
             FileFormatError: if the file has neither layout or a value is not allowed.
         """
         entries, names = opt_list.parse(json_format.parse(path), os.fspath(path))
-        provenance = dict(opt_list.PROVENANCE)
+        provenance: dict[str, Any] = dict(opt_list.PROVENANCE)
         if names is not None:
             provenance["configurations"] = names
         try:
