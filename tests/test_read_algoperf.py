@@ -10,7 +10,7 @@ import pytest
 from damage import check_damaged
 
 from keras_hplist.errors import FileFormatError, UnknownNameError
-from keras_hplist.history.readers import read_algoperf
+from keras_hplist.history import read_algoperf
 
 MEASUREMENTS = """global_step,loss,train/loss,validation/loss,test/loss,score,total_duration
 0,0.7789,,,,,

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keras_hplist.errors import FileFormatError, InvalidValueError, UnknownNameError
-from keras_hplist.history.readers import read_csv
+from keras_hplist.history import read_csv
 
 LONG = """dataset,lr,momentum,rep,iter,loss,accuracy
 mnist,0.1,0.9,0,0,2.0,0.1

@@ -10,7 +10,7 @@ import pytest
 from damage import check_damaged
 
 from keras_hplist.errors import FileFormatError, InvalidValueError, MissingExtraError
-from keras_hplist.history.readers import read_csv_logger
+from keras_hplist.history import read_csv_logger
 
 RATES = (0.1, 0.01, 1e30)
 

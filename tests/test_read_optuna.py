@@ -15,7 +15,7 @@ from keras_hplist.errors import (
     MissingExtraError,
     UnknownNameError,
 )
-from keras_hplist.history.readers import read_optuna
+from keras_hplist.history import read_optuna
 
 optuna = pytest.importorskip("optuna", reason="Optuna is an extra")
 

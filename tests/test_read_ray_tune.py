@@ -13,7 +13,7 @@ import pytest
 from damage import check_damaged
 
 from keras_hplist.errors import FileFormatError, InvalidValueError
-from keras_hplist.history.readers import read_ray_tune
+from keras_hplist.history import read_ray_tune
 
 pytest.importorskip("ray.tune", reason="Ray Tune is an extra")
 
@@ -43,6 +43,7 @@ tune.Tuner(
         "optimizer": {"name": "adam"},
         "layers": [8, 4],
     },
+    tune_config=tune.TuneConfig(reuse_actors=True),
     run_config=tune.RunConfig(name="digits", storage_path=sys.argv[1], verbose=0),
 ).fit()
 """

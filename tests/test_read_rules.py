@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from keras_hplist.errors import FileFormatError, InvalidValueError, UnknownNameError
-from keras_hplist.history.readers import read_csv, read_csv_logger, read_ray_tune
+from keras_hplist.history import read_csv, read_csv_logger, read_ray_tune
 from keras_hplist.history.readers.values import direction_of, parse_value, plain_values
 
 

@@ -8,7 +8,7 @@ from damage import check_damaged
 
 from keras_hplist import spaces
 from keras_hplist.errors import FileFormatError, InvalidValueError
-from keras_hplist.history.readers import read_taskset
+from keras_hplist.history import read_taskset
 from keras_hplist.spaces import configuration_id
 
 NAMES = ["adam8p_wide_grid_seed3", "nadamw_grid_seed7", "adam_lr_-3.50"]

@@ -10,7 +10,7 @@ import pytest
 from damage import check_damaged
 
 from keras_hplist.errors import FileFormatError, InvalidValueError
-from keras_hplist.history.readers import read_tensorboard
+from keras_hplist.history import read_tensorboard
 
 RATES = (0.1, 0.01, 1e30)
 
@@ -105,7 +105,7 @@ def test_an_unknown_tag_is_refused(logs):
 def test_tensorflow_is_not_imported(logs):
     """Reading event files takes no seconds to start."""
     code = (
-        "import sys; from keras_hplist.history.readers import read_tensorboard; "
+        "import sys; from keras_hplist.history import read_tensorboard; "
         f"read_tensorboard({str(logs)!r}); sys.exit('tensorflow' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

@@ -12,7 +12,7 @@ import pytest
 from damage import check_damaged
 
 from keras_hplist.errors import FileFormatError, InvalidValueError, UnknownNameError
-from keras_hplist.history.readers import read_wandb
+from keras_hplist.history import read_wandb
 
 STATES = {"brisk-sun-1": "finished", "calm-sea-2": "killed", "dry-hill-3": "crashed",
           "wild-owl-4": "finished", "late-fog-5": "running"}  # fmt: skip

@@ -1,6 +1,17 @@
 """Histories of learning curves: their format, and readers of what other tools wrote."""
 
 from keras_hplist.history.curves import CurveArray
+from keras_hplist.history.readers import (
+    read_algoperf,
+    read_csv,
+    read_csv_logger,
+    read_mlflow,
+    read_optuna,
+    read_ray_tune,
+    read_taskset,
+    read_tensorboard,
+    read_wandb,
+)
 from keras_hplist.history.report import ReadReport
 from keras_hplist.history.schema import SCHEMA, SPLITS, STATUSES, complete_record
 from keras_hplist.history.store import History, append_shards
@@ -14,4 +25,13 @@ __all__ = [
     "ReadReport",
     "append_shards",
     "complete_record",
+    "read_algoperf",
+    "read_csv",
+    "read_csv_logger",
+    "read_mlflow",
+    "read_optuna",
+    "read_ray_tune",
+    "read_taskset",
+    "read_tensorboard",
+    "read_wandb",
 ]

@@ -9,7 +9,7 @@ from typing import Unpack
 
 import numpy as np
 
-from keras_hplist.history.readers.documents import parse_json, read_mapping
+from keras_hplist.history.readers.documents import parse_mapping, read_mapping
 from keras_hplist.history.readers.steps import Curve
 from keras_hplist.history.readers.tables import column, numbers, read_table
 from keras_hplist.history.readers.trials import HistoryBuilder, Options, Trial
@@ -51,8 +51,8 @@ def read_algoperf(path: str | os.PathLike[str], **options: Unpack[Options]) -> H
     trials = list(_gathered(runs, curves) if runs and curves else _logs(root))
     longest: Counter[str] = Counter()
     for trial in trials:
-        last = max((steps[-1] for steps, _ in trial.metrics.values() if len(steps)), default=1)
-        longest[trial.task] = max(longest[trial.task], int(last))
+        for steps, _ in trial.metrics.values():
+            longest[trial.task] = int(np.nanmax(steps, initial=max(longest[trial.task], 1)))
     for trial in trials:
         trial.columns = {"training_steps": longest[trial.task]}
         builder.add(trial)
@@ -73,12 +73,12 @@ def _gathered(runs_file: Path, curves_file: Path) -> Iterator[Trial]:
     starts, ends = (np.searchsorted(owner[order], ids, side) for side in ("left", "right"))
     cells = {
         name: column(runs, name, runs_file).to_pylist()
-        for name in ("submission", "workload", "study", "trial", "hparams_json")
+        for name in ("submission", "workload", "hparams_json")
     }
     for row in range(runs.num_rows):
         points = order[starts[row] : ends[row]]
         text = cells["hparams_json"][row]
-        values = parse_json(text, f"{runs_file}, row {row + 2}") if text else {}
+        values = parse_mapping(text, f"{runs_file}, row {row + 2}") if text else {}
         yield Trial(
             name=f"run {ids[row]:g}",
             place=os.fspath(runs_file),

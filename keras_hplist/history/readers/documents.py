@@ -25,12 +25,17 @@ def read_mapping(path: str | os.PathLike[str]) -> Mapping[str, Any]:
     except UnicodeDecodeError as error:
         raise FileFormatError(f"{file} is not text: {error}") from error
     if file.suffix in (".yaml", ".yml"):
-        document = _yaml(text, file)
-    else:
-        document = parse_json(text, os.fspath(file))
-    if not isinstance(document, Mapping):
-        raise FileFormatError(f"{file} holds {type(document).__name__}, not a mapping of names.")
-    return document
+        return _mapping(_yaml(text, file), os.fspath(file))
+    return parse_mapping(text, os.fspath(file))
+
+
+def parse_mapping(text: str | bytes, place: str) -> Mapping[str, Any]:
+    """Parse JSON that holds one mapping.
+
+    Raises:
+        FileFormatError: naming `place`.
+    """
+    return _mapping(parse_json(text, place), place)
 
 
 def parse_json(text: str | bytes, place: str) -> Any:
@@ -43,6 +48,12 @@ def parse_json(text: str | bytes, place: str) -> Any:
         return json.loads(text)
     except (ValueError, RecursionError) as error:  # UnicodeDecodeError is a ValueError
         raise FileFormatError(f"{place} is not valid JSON: {error}") from error
+
+
+def _mapping(document: Any, place: str) -> Mapping[str, Any]:
+    if not isinstance(document, Mapping):
+        raise FileFormatError(f"{place} holds {type(document).__name__}, not a mapping of names.")
+    return document
 
 
 def _yaml(text: str, file: Path) -> Any:

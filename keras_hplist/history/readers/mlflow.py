@@ -58,7 +58,7 @@ def read_mlflow(
     if not place.exists():
         raise FileNotFoundError(f"There is no MLflow store at {place}.")
     found = set()
-    for run in _folder(place, builder.wanted) if place.is_dir() else _database(place):
+    for run in _folder(place, builder) if place.is_dir() else _database(place):
         found.add(run.experiment)
         if experiments is not None and run.experiment not in experiments:
             continue
@@ -110,7 +110,7 @@ class _Run:
         return None
 
 
-def _folder(root: Path, wanted: Collection[str]) -> Iterator[_Run]:
+def _folder(root: Path, builder: HistoryBuilder) -> Iterator[_Run]:
     """The runs of a file store: experiment/run/{meta.yaml, params/*, metrics/*}."""
     metas = sorted(root.glob("*/meta.yaml")) or [root / "meta.yaml"]  # one experiment's folder
     for meta in metas:
@@ -118,10 +118,10 @@ def _folder(root: Path, wanted: Collection[str]) -> Iterator[_Run]:
             raise FileFormatError(f"{root} is no MLflow store: it has no meta.yaml below it.")
         experiment = _text(read_mapping(meta), "name", meta)
         for about in sorted(meta.parent.glob("*/meta.yaml")):
-            yield _folder_run(about, experiment, wanted)
+            yield _folder_run(about, experiment, builder)
 
 
-def _folder_run(about: Path, experiment: str, wanted: Collection[str]) -> _Run:
+def _folder_run(about: Path, experiment: str, builder: HistoryBuilder) -> _Run:
     meta, folder = read_mapping(about), about.parent
     status = meta.get("status")
     status = _STATUSES.get(status, status)  # type: ignore[arg-type]
@@ -137,7 +137,9 @@ def _folder_run(about: Path, experiment: str, wanted: Collection[str]) -> _Run:
         start=meta.get("start_time"),
         end=meta.get("end_time"),
         values={name: _read(file) for name, file in _files(folder / "params").items()},
-        points={name: _points(file) for name, file in metrics.items() if name in wanted},
+        points={
+            name: _points(file, builder) for name, file in metrics.items() if name in builder.wanted
+        },
         logged=list(metrics),
     )
 
@@ -148,11 +150,14 @@ def _files(folder: Path) -> dict[str, Path]:
     return {file.relative_to(folder).as_posix(): file for file in files}
 
 
-def _points(file: Path) -> list[tuple[int, int, float]]:
+def _points(file: Path, builder: HistoryBuilder) -> list[tuple[int, int, float]]:
+    *lines, rest = _read(file).split("\n")
+    if rest:
+        builder.report.note(f"{file}: the last line is incomplete and was left out")
     points = []
-    for number, line in enumerate(_read(file).splitlines(), start=1):
+    for number, line in enumerate(lines, start=1):
         try:
-            time, value, *step = line.split(" ")[:3]
+            time, value, *step = line.split()[:3]
             points.append((int(time), int(step[0]) if step else 0, float(value)))
         except ValueError:
             raise FileFormatError(

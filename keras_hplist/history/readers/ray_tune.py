@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Unpack
 
 from keras_hplist.errors import FileFormatError
-from keras_hplist.history.readers.documents import parse_json, read_mapping
+from keras_hplist.history.readers.documents import parse_mapping, read_mapping
 from keras_hplist.history.readers.steps import curve
 from keras_hplist.history.readers.trials import HistoryBuilder, Options, Trial
 from keras_hplist.history.readers.values import STATES
@@ -100,26 +100,22 @@ def _trial(folder: Path, step: str, builder: HistoryBuilder) -> Trial | None:
     )
 
 
-def _results(file: Path, builder: HistoryBuilder) -> dict[str, dict[str, Any]]:
+def _results(file: Path, builder: HistoryBuilder) -> dict[str, Mapping[str, Any]]:
     """The reports of a trial, one JSON object a line, by their places."""
     if not file.exists():
         return {}
-    results = {}
+    results: dict[str, Mapping[str, Any]] = {}
     lines = file.read_bytes().split(b"\n")
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
         place = f"{file}, line {number}"
         try:
-            result = parse_json(line, place)
+            results[place] = parse_mapping(line, place)
         except FileFormatError:
             if number < len(lines):
                 raise
             builder.report.note(f"{file}: the last line is incomplete and was left out")
-            continue
-        if not isinstance(result, dict):
-            raise FileFormatError(f"{place} is not a report of Ray Tune: {line[:40]!r}.")
-        results[place] = result
     return results
 
 
@@ -137,13 +133,14 @@ def _last(trial: Trial, metric: str) -> float:
 def _states(experiment: Path) -> dict[str, str]:
     """Name of a trial's folder to its state, from the newest state file of the experiment."""
     files = sorted(experiment.glob("experiment_state-*.json"))
-    if not files:
-        return {}
     states = {}
-    for entry in read_mapping(files[-1]).get("trial_data", []):
-        # A pair of JSON texts: what is fixed for the trial, and what changes while it runs.
-        trial = parse_json(entry[0], os.fspath(files[-1])) if isinstance(entry, list) else {}
-        status = str(trial.get("status", "")).lower()
-        if status in STATES and isinstance(trial.get("relative_logdir"), str):
-            states[Path(trial["relative_logdir"]).name] = STATES[status]
+    for file in files[-1:]:
+        for entry in read_mapping(file).get("trial_data") or ():
+            # A pair of JSON texts: what is fixed for the trial, and what changes while it runs.
+            if not isinstance(entry, list) or not entry or not isinstance(entry[0], str):
+                raise FileFormatError(f"{file}: 'trial_data' holds {entry!r}, not a pair of texts.")
+            trial = parse_mapping(entry[0], f"{file}, 'trial_data'")
+            status = STATES.get(str(trial.get("status")).lower())
+            if status is not None and isinstance(trial.get("relative_logdir"), str):
+                states[Path(trial["relative_logdir"]).name] = status
     return states

@@ -12,8 +12,16 @@ Curve = tuple[np.ndarray, np.ndarray]
 
 def curve(points: Iterable[tuple[float, float]]) -> Curve:
     """Pairs of step and value as a curve."""
-    array = np.array(list(points), dtype=np.float64).reshape(-1, 2)
+    pairs = [(_float(step), _float(value)) for step, value in points]
+    array = np.array(pairs, dtype=np.float64).reshape(-1, 2)
     return array[:, 0], array[:, 1]
+
+
+def _float(number: float) -> float:
+    try:
+        return float(number)
+    except OverflowError:  # a whole number of more than 308 digits, possible in JSON
+        return np.inf
 
 
 def in_order(steps: np.ndarray, values: np.ndarray) -> Curve:

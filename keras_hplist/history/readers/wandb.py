@@ -66,8 +66,10 @@ def read_wandb(
     builder = HistoryBuilder(path, {"valid": valid, "train": train, "test": test}, options)
     file = Path(path)
     table = read_table(file)
-    runs = _scripted(table, file) if "config" in table.column_names else None
-    runs = runs or _exported(table, file, builder.wanted, options.get("hyperparameters"))
+    if "config" in table.column_names:
+        runs = _scripted(table, file)
+    else:
+        runs = _exported(table, file, builder.wanted, options.get("hyperparameters"))
     names = Counter(run.name for run in runs)
     found = _curves(_files(curves), builder.wanted, names, step) if curves else None
     for run in runs:
@@ -92,31 +94,30 @@ def _exported(
             f"hyperparameters=[…]. Columns: {', '.join(logged)}."
         )
     values = {name: column(table, name, file).to_pylist() for name in names}
-    metrics = {name: numbers(table, name, file) for name in wanted & set(logged)}
-    about = {name: column(table, name, file).to_pylist() for name in ("Name", "State")}
+    summary = {name: numbers(table, name, file) for name in wanted & set(logged)}
+    run_names, states = (column(table, name, file).to_pylist() for name in ("Name", "State"))
     seconds = numbers(table, "Runtime", file)[0] if "Runtime" in table.column_names else None
     trials = []
-    for row in range(table.num_rows):
-        state = str(about["State"][row]).lower()
-        if state not in STATES:
+    for row, (name, state) in enumerate(zip(run_names, states, strict=True)):
+        if str(state).lower() not in STATES:
             raise FileFormatError(
-                f"{file}, row {row + 2}, column 'State': {about['State'][row]!r} is unknown; "
+                f"{file}, row {row + 2}, column 'State': {state!r} is unknown; "
                 f"allowed: {', '.join(STATES)}."
             )
+        given = {key: cells[row] for key, cells in values.items()}
+        final = {metric: loss[row] for metric, (loss, known) in summary.items() if known[row]}
         trials.append(
             Trial(
-                name=str(about["Name"][row]),
+                name=str(name),
                 place=os.fspath(file),
                 task=file.stem,
-                values={name: cells[row] for name, cells in values.items()
-                        if cells[row] is not None},
-                metrics={name: curve([(1, column_[row])]) for name, (column_, given)
-                         in metrics.items() if given[row]},
+                values={key: value for key, value in given.items() if value is not None},
+                metrics={metric: curve([(1, loss)]) for metric, loss in final.items()},
                 logged=logged,
-                state=STATES[state],
+                state=STATES[str(state).lower()],
                 seconds=None if seconds is None else float(seconds[row]),
             )
-        )  # fmt: skip
+        )
     return trials
 
 
@@ -182,12 +183,12 @@ def _curves(
     units: dict[str, Path] = {}
     for file in files:
         table = read_table(file)
-        if file.stem in names:
-            axis, series = step, {metric: (file.stem, metric) for metric in wanted}
-        else:  # of a chart
-            axis, series = table.column_names[0], {
-                f"{name} - {metric}": (name, metric) for name in names for metric in wanted
-            }  # fmt: skip
+        if file.stem in names:  # the history of one run
+            axis = step
+            series = {metric: (file.stem, metric) for metric in wanted}
+        else:  # a chart of many
+            axis = table.column_names[0]
+            series = {f"{name} - {metric}": (name, metric) for name in names for metric in wanted}
         series = {head: key for head, key in series.items() if head in table.column_names}
         if not series:
             continue

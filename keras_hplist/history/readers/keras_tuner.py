@@ -1,0 +1,212 @@
+"""KerasTuner's project folders, and the learning curves that our tuner leaves in them."""
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, Unpack
+
+import numpy as np
+
+from keras_hplist.errors import FileFormatError, UnknownNameError
+from keras_hplist.history.readers.documents import read_mapping
+from keras_hplist.history.readers.steps import curve
+from keras_hplist.history.readers.trials import HistoryBuilder, Options, Trial
+from keras_hplist.history.report import ReadReport
+from keras_hplist.history.store import History
+from keras_hplist.history.union import union_of
+from keras_hplist.spaces import SearchSpace
+
+_STATES = {"COMPLETED": "ok", "INVALID": "failed", "FAILED": "failed"}  # others have not ended
+_BOOKKEEPING = ("hplist/", "tuner/")
+_CURVE_FILE = re.compile(r"trial_(.+)_execution\d+")
+
+
+def read_keras_tuner(
+    directory: str | os.PathLike[str], metric: str | None = None, **options: Unpack[Options]
+) -> History:
+    """Read project folders of KerasTuner 1.4; each project is a task.
+
+    Where our tuner recorded learning curves (`<project>/curves`), they are the history. Otherwise
+    KerasTuner kept one value for each trial, that of its best epoch: it is the whole curve, at step
+    1 of 1, so that all aggregations over time are equal. In projects of Hyperband the step is the
+    epoch at which the trial ended; a trial that ended before the longest is `pruned`, and one that
+    was continued as another trial is left out for that one.
+
+    A trial with a NaN objective is `diverged`, one that raised an exception `failed`. Trials that
+    have not ended, and files that were torn when a process was killed, are left out; the report
+    says which. Values of hyperparameters that were not active in a trial are dropped, and so is the
+    bookkeeping under `hplist/` and `tuner/`.
+
+    Args:
+        directory: a project folder, or a folder with project folders in it, at any depth.
+        metric: which metric to read; default: in each project its objective.
+        **options: see `Options`; `space` names the search space, and so the configurations. Spaces
+            of several projects are joined by `keras_hplist.history.union.union_of`.
+
+    Returns:
+        The history with its report. Its search space is defined from the projects.
+
+    Raises:
+        FileNotFoundError: if there is no such folder.
+        FileFormatError: if there is no project in it.
+        UnknownNameError: if no trial of a project has the metric.
+    """
+    root = Path(directory)
+    if not root.is_dir():
+        raise FileNotFoundError(f"There is no folder {root}.")
+    projects = sorted(_projects(root))
+    if not projects:
+        raise FileFormatError(
+            f"{root} holds no project of KerasTuner: no oracle.json, and no trial_*/trial.json."
+        )
+    histories = []
+    for project in projects:
+        task = project.relative_to(root).as_posix() if project != root else project.name
+        if (project / "curves").is_dir():
+            histories.append(_read_curves(project))
+        else:
+            histories.append(_read_trials(project, task, metric, options))
+    return History.concat(histories)
+
+
+def _projects(root: Path) -> set[Path]:
+    found = {file.parent for file in root.rglob("oracle.json")}
+    return found | {file.parent.parent for file in root.rglob("trial_*/trial.json")}
+
+
+def _read_curves(project: Path) -> History:
+    history = History.read(project / "curves", skip_damaged=True)
+    recorded = {
+        match[1]
+        for file in (project / "curves").rglob("*.parquet")
+        if (match := _CURVE_FILE.fullmatch(file.stem))
+    }
+    for folder in sorted(project.glob("trial_*")):
+        if recorded and folder.name.removeprefix("trial_") not in recorded:
+            history.report.drop(f"{project.name}/{folder.name}", "no learning curve was recorded")
+    return history
+
+
+def _read_trials(project: Path, task: str, metric: str | None, options: Options) -> History:
+    report = ReadReport()
+    trials = list(_trials(project, task, report))
+    if not trials:
+        report.source.append(str(project))
+        return History.from_records([], report=report)
+    name = metric or _objective(trials)
+    observed = [t["metrics"].get("metrics", {}).get(name) for t in trials]
+    directions = {m.get("direction") for m in observed if m} - {None}
+    if metric is not None and not directions:
+        known = {key for trial in trials for key in trial["metrics"].get("metrics", {})}
+        raise UnknownNameError(f"metric of the project {project}", metric, known)
+
+    builder = HistoryBuilder(project, {"valid": name}, options)
+    longest = max(int(trial["values"].get("tuner/epochs", 0)) for trial in trials)
+    continued = {trial["values"].get("tuner/trial_id") for trial in trials} - {None}
+    for trial in trials:
+        if trial["id"] in continued:
+            builder.drop(f"{task}/{trial['id']}", "continued as another trial")
+            continue
+        builder.add(_run(trial, project, task, name, longest))
+    history = builder.history(directions.pop() if len(directions) == 1 else None)
+    history.report.dropped += report.dropped
+    if not longest:
+        history.report.note("one value for each trial, that of its best epoch, is its whole curve")
+    space = _space(options.get("space") or "custom", [trial["space"] for trial in trials])
+    return history.with_spaces([] if space is None else [space])
+
+
+def _run(trial: Mapping[str, Any], project: Path, task: str, metric: str, longest: int) -> Trial:
+    epochs = int(trial["values"].get("tuner/epochs", 0)) or max(longest, 1)
+    metrics = trial["metrics"].get("metrics", {})
+    values = [
+        np.mean(observation["value"])
+        for observation in metrics.get(metric, {}).get("observations", [])
+    ]
+    state = _STATES.get(trial["status"], "unfinished")
+    if state == "ok" and epochs < longest:
+        state = "pruned"
+    return Trial(
+        name=f"{task}/{trial['id']}",
+        place=str(project),
+        task=task,
+        values=_active(trial),
+        metrics={metric: curve([(epochs, float(values[-1]))])} if values else {},
+        logged=tuple(metrics),
+        state=state,
+        columns={"training_steps": max(longest, 1)},
+    )
+
+
+def _trials(project: Path, task: str, report: ReadReport) -> Iterator[dict[str, Any]]:
+    """The trials of a project as far as their files are whole."""
+    for file in sorted(project.glob("trial_*/trial.json")):
+        try:
+            document = read_mapping(file)
+            hyperparameters = document["hyperparameters"]
+            yield {
+                "id": document["trial_id"],
+                "values": dict(hyperparameters["values"]),
+                "space": list(hyperparameters["space"]),
+                "metrics": document.get("metrics") or {},
+                "score": document.get("score"),
+                "status": document["status"],
+            }
+        except (FileFormatError, KeyError, TypeError, ValueError):
+            report.drop(f"{task}/{file.parent.name}", "trial.json is damaged")
+
+
+def _objective(trials: list[dict[str, Any]]) -> str:
+    """The metric whose values are the trials' scores; `val_loss` if that is one of them."""
+    candidates: list[str] | None = None
+    for trial in trials:
+        score = trial["score"]
+        if score is None or np.isnan(score):
+            continue
+        equal = [
+            name
+            for name, metric in trial["metrics"].get("metrics", {}).items()
+            if any(np.isclose(np.mean(o["value"]), score) for o in metric["observations"])
+        ]
+        candidates = equal if candidates is None else [n for n in candidates if n in equal]
+    if candidates is None:
+        names = [name for trial in trials for name in trial["metrics"].get("metrics", {})]
+        candidates = [name for name in names if name.startswith("val_")] or names
+    return "val_loss" if "val_loss" in candidates or not candidates else candidates[0]
+
+
+def _active(trial: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of the active hyperparameters, without bookkeeping."""
+    values = trial["values"]
+    space = _space("custom", [trial["space"]])
+    plain = {name: v for name, v in values.items() if not name.startswith(_BOOKKEEPING)}
+    if space is None:
+        return plain
+    inactive = set()
+    for name in space.names:
+        rows = [row for row in space.rows if row.name == name]
+        known = {key: v for key, v in values.items() if key not in inactive}
+        if not any(row.is_active(known) for row in rows):
+            inactive.add(name)
+    return {name: v for name, v in plain.items() if name not in inactive}
+
+
+def _space(name: str, spaces: list[list[Mapping[str, Any]]]) -> SearchSpace | None:
+    """The union of hyperparameters as KerasTuner writes them; None if there are none."""
+    unique = {str(space): space for space in spaces if space}.values()
+    defined = []
+    for space in unique:
+        rows = [_hyperparameter(row) for row in space]
+        own = [row for row in rows if not row.name.startswith(_BOOKKEEPING)]
+        if own:
+            defined.append(SearchSpace.from_hyperparameters(name, SimpleNamespace(space=own)))
+    return union_of(defined) if defined else None
+
+
+def _hyperparameter(row: Mapping[str, Any]) -> Any:
+    """A row of a trial.json with the attributes of KerasTuner's object, which would load Keras."""
+    config = dict(row["config"])
+    conditions = [SimpleNamespace(**parent["config"]) for parent in config.pop("conditions", [])]
+    return type(row["class_name"], (SimpleNamespace,), {})(conditions=conditions, **config)
