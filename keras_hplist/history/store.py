@@ -19,11 +19,11 @@ from keras_hplist.files import write_atomically
 from keras_hplist.history.curves import CurveArray, curve_array
 from keras_hplist.history.report import ReadReport
 from keras_hplist.history.schema import KEY, SCHEMA, SPLITS, STATUSES, complete_record
+from keras_hplist.history.union import union_of
+from keras_hplist.spaces import SearchSpace
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from keras_hplist.spaces import SearchSpace
 
 _SPACES = b"keras_hplist.spaces"  # key of the table's metadata: JSON, space name -> definition
 
@@ -56,7 +56,7 @@ class History:
     def from_records(
         cls,
         records: Iterable[Mapping[str, Any]],
-        spaces: "Iterable[SearchSpace]" = (),
+        spaces: Iterable[SearchSpace] = (),
         report: ReadReport | None = None,
     ) -> Self:
         """Make a history of records, each the run of one configuration.
@@ -78,8 +78,7 @@ class History:
             table = pa.Table.from_pylist(rows, schema=SCHEMA)
         except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError) as error:
             raise InvalidValueError(f"{_culprit(rows)}: {error}") from error
-        definitions = {space.name: space.to_config() for space in spaces}
-        return cls(_with_spaces(table, definitions), report)
+        return cls(table, report).with_spaces(spaces)
 
     @classmethod
     def read(cls, path: str | os.PathLike[str], skip_damaged: bool = False) -> Self:
@@ -120,9 +119,12 @@ class History:
     def concat(cls, histories: "Iterable[History]") -> Self:
         """One history of several; runs that stand in more than one must be equal.
 
+        Where two define the same search space differently, the union is taken (see
+        `keras_hplist.history.union.union_of`).
+
         Raises:
             InvalidValueError: if a run stands twice with different content, or two histories define
-                the same search space differently.
+                the same search space so differently that they have no union.
         """
         histories = list(histories)
         return cls(
@@ -156,6 +158,11 @@ class History:
     def space_definitions(self) -> dict[str, Any]:
         """The search spaces that are a user's own: name to `SearchSpace.to_config()`."""
         return _definitions(self.table)
+
+    def with_spaces(self, spaces: Iterable[SearchSpace]) -> Self:
+        """The same runs, with definitions of search spaces that are a user's own."""
+        definitions = self.space_definitions | {space.name: space.to_config() for space in spaces}
+        return type(self)(_with_spaces(self.table, definitions), self.report)
 
     def values(self) -> dict[str, dict[str, Any]]:
         """The hyperparameter values of every configuration.
@@ -341,11 +348,10 @@ def _concatenated(tables: Sequence[pa.Table]) -> pa.Table:
     definitions: dict[str, Any] = {}
     for table in tables:
         for name, definition in _definitions(table).items():
-            if definitions.setdefault(name, definition) != definition:
-                raise InvalidValueError(
-                    f"Two histories define the search space {name!r} differently; "
-                    "read them again with different names for their spaces."
-                )
+            known = definitions.setdefault(name, definition)
+            if known != definition:
+                both = [SearchSpace.from_config(config) for config in (known, definition)]
+                definitions[name] = union_of(both).to_config()
     plain = [table.replace_schema_metadata(None) for table in tables]
     return _with_spaces(pa.concat_tables(plain), definitions)
 

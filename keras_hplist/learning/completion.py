@@ -76,16 +76,15 @@ def choose_rule(
     Tasks are split into folds; a list learned from the completed scores of the others is followed
     on the measured scores of a fold, where entries that were not run count as not tried. The rule
     with the lowest mean over k of J(k) is chosen, earlier ones in `RULES` at equal values. Where
-    hardly any configuration was run on two tasks, lists cannot be followed on other tasks, and the
-    surrogate is chosen straight away.
+    less than half of the cells were measured, lists can hardly be followed on other tasks, and the
+    first rule that can be used is chosen straight away.
 
     Returns:
         The rule and the scores completed by it.
     """
     usable = [rule for rule in RULES if rule != "surrogate" or features is not None]
-    shared = (~np.isnan(matrix.values)).sum(axis=0)
-    if features is not None and (shared >= 2).mean() < 0.1:
-        return "surrogate", complete(matrix, "surrogate", features, seed, n_jobs)
+    if np.isnan(matrix.values).mean() > 0.5:
+        return usable[0], complete(matrix, usable[0], features, seed, n_jobs)
     completed = {rule: complete(matrix, rule, features, seed, n_jobs) for rule in usable}
     tasks = len(matrix.tasks)
     fold = np.random.default_rng(seed).permutation(tasks) % min(folds, tasks)
