@@ -1,11 +1,13 @@
-"""A search space made from configurations alone, where nobody wrote one down."""
+"""Search spaces made from configurations, and configurations completed for a search space."""
 
+import statistics
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from keras_hplist.errors import InvalidValueError
 from keras_hplist.spaces import Hyperparameter, SearchSpace
-from keras_hplist.spaces.distributions import Boolean, Choice, Number
+from keras_hplist.spaces.distributions import Boolean, Choice, Fixed, Number
 
 _LOG_RANGE = 50.0  # positive floats that span more than this factor get a logarithmic scale
 
@@ -14,9 +16,10 @@ def infer_space(name: str, values: Sequence[Mapping[str, Any]]) -> SearchSpace:
     """The smallest search space that holds some configurations.
 
     Booleans become Boolean, texts Choice, whole numbers Int and others Float between the lowest and
-    the highest value seen, logarithmic where positive values span more than a factor of 50. Where a
-    hyperparameter is missing in some configurations, it becomes conditional on the first one whose
-    values tell when.
+    the highest value seen, logarithmic where positive values span more than a factor of 50. A
+    hyperparameter that is missing in some configurations becomes conditional on the first one whose
+    values tell when; if none does, it is unconditional, and its default is the median or the most
+    frequent value (see `completed_values`).
 
     Args:
         name: of the space; not that of a published one.
@@ -26,8 +29,7 @@ def infer_space(name: str, values: Sequence[Mapping[str, Any]]) -> SearchSpace:
         The space.
 
     Raises:
-        InvalidValueError: if the values of a hyperparameter have no common type, or nothing tells
-            when it is there.
+        InvalidValueError: if the values of a hyperparameter have no common type.
     """
     names = list(dict.fromkeys(key for entry in values for key in entry))
     # What is always there comes first, so that conditions refer to earlier rows.
@@ -35,9 +37,36 @@ def infer_space(name: str, values: Sequence[Mapping[str, Any]]) -> SearchSpace:
     rows: list[Hyperparameter] = []
     for key in names:
         seen = [entry[key] for entry in values if key in entry]
-        when = () if len(seen) == len(values) else (_condition(key, rows, values),)
-        rows.append(Hyperparameter(key, _distribution(key, seen), when))
+        distribution = _distribution(key, seen)
+        when = () if len(seen) == len(values) else _condition(key, rows, values)
+        default = _typical(seen, distribution) if when == () and len(seen) < len(values) else None
+        rows.append(Hyperparameter(key, distribution, when, default=default))
     return SearchSpace(name, tuple(rows))
+
+
+def completed_values(space: SearchSpace, values: Mapping[str, Any]) -> dict[str, Any]:
+    """A configuration of a space from one that some other study recorded.
+
+    A hyperparameter that the study did not have gets its default, as KerasTuner gives it to a
+    model that asks for it: the default of the space, else the lowest bound or first choice.
+
+    Args:
+        space: the space, which may be the union of several studies'.
+        values: hyperparameters of one configuration.
+
+    Returns:
+        Plain values of all active hyperparameters.
+
+    Raises:
+        InvalidValueError: if a value is outside the space.
+    """
+    filled = dict(values)
+    for row in space.rows:
+        if row.hidden or row.name in filled or row.otherwise is not None:
+            continue
+        if row.is_active(filled):
+            filled[row.name] = _default(row)
+    return space.validate(filled)
 
 
 def _distribution(name: str, seen: Sequence[Any]) -> Boolean | Choice | Number:
@@ -63,7 +92,7 @@ def _distribution(name: str, seen: Sequence[Any]) -> Boolean | Choice | Number:
 
 def _condition(
     name: str, rows: Sequence[Hyperparameter], values: Sequence[Mapping[str, Any]]
-) -> tuple[str, tuple[Any, ...]]:
+) -> tuple[tuple[str, tuple[Any, ...]], ...]:
     for row in rows:
         if isinstance(row.distribution, Number) and not row.distribution.integer:
             continue
@@ -71,8 +100,22 @@ def _condition(
         absent = {entry[row.name] for entry in values if name not in entry and row.name in entry}
         always_with_parent = all(row.name in entry for entry in values if name in entry)
         if present and always_with_parent and not present & absent:
-            return row.name, tuple(sorted(present))
-    raise InvalidValueError(
-        f"Hyperparameter {name!r} is missing in some configurations, and the values of no other "
-        "tell when. Give the learner a space=… with the conditions, or leave it out of the history."
-    )
+            return ((row.name, tuple(sorted(present))),)
+    return ()
+
+
+def _typical(seen: Sequence[Any], distribution: Boolean | Choice | Number) -> Any:
+    if isinstance(distribution, Number):
+        return statistics.median_low(seen)
+    return Counter(seen).most_common(1)[0][0]
+
+
+def _default(row: Hyperparameter) -> Any:
+    if row.default is not None:
+        return row.default
+    if isinstance(row.distribution, Number):
+        low = row.distribution.bounds[0]
+        return int(low) if row.distribution.integer else low
+    if isinstance(row.distribution, Fixed):
+        return row.distribution.value
+    return row.distribution.values[0]

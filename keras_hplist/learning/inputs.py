@@ -12,6 +12,7 @@ import pandas as pd
 from keras_hplist import spaces
 from keras_hplist.errors import InvalidValueError
 from keras_hplist.history import History
+from keras_hplist.learning.inference import completed_values, infer_space
 from keras_hplist.learning.scores import ScoreMatrix
 from keras_hplist.learning.selection import checked_scores
 
@@ -128,6 +129,63 @@ def matrix_of_scores(
         families=tuple(known),
         seconds=np.full(bounds.shape, np.nan),
     )
+
+
+def canonical(matrix: ScoreMatrix, candidates: Candidates) -> tuple[ScoreMatrix, Candidates]:
+    """Configurations as their search space sees them, each once.
+
+    Hyperparameters that a configuration lacks get their defaults (`completed_values`).
+    Configurations outside the space are left out with a warning. Those that then are equal become
+    one, the first, with the mean of their scores on each task.
+
+    Args:
+        matrix: the scores.
+        candidates: the values of its columns; the space is inferred if it is None.
+
+    Returns:
+        Both, with the same columns, and with a space.
+    """
+    if candidates.values is None:
+        return matrix, candidates
+    given = [candidates.values[label] for label in matrix.configurations]
+    space = candidates.space or infer_space(candidates.space_name, given)
+    groups: dict[tuple, list[int]] = {}
+    outside = []
+    values = {}
+    for column, (label, entry) in enumerate(zip(matrix.configurations, given, strict=True)):
+        try:
+            values[label] = completed_values(space, entry)
+        except InvalidValueError as error:
+            outside.append(f"{label} ({error})")
+            continue
+        groups.setdefault(tuple(values[label].items()), []).append(column)
+    if not groups:
+        raise InvalidValueError(
+            f"No configuration lies in the search space {space.name!r}; for one, {outside[0]}"
+        )
+    if outside:
+        _warn("configurations", outside, f"they lie outside the search space {space.name!r}")
+    if len(groups) < len(given):
+        columns = list(groups.values())
+        matrix = replace(
+            matrix,
+            lower=_joined(matrix.lower, columns),
+            upper=_joined(matrix.upper, columns),
+            seconds=_joined(matrix.seconds, columns),
+            configurations=tuple(matrix.configurations[group[0]] for group in columns),
+        )
+    return matrix, Candidates(values, space, space.name)
+
+
+def _joined(values: np.ndarray, columns: list[list[int]]) -> np.ndarray:
+    return np.stack([known_mean(values[:, group], axis=1) for group in columns], axis=1)
+
+
+def known_mean(values: np.ndarray, axis: int) -> np.ndarray:
+    """The mean of what is not NaN; NaN where nothing is."""
+    known = ~np.isnan(values)
+    total = np.where(known, values, 0).sum(axis=axis)
+    return np.where(known.any(axis=axis), total / np.maximum(known.sum(axis=axis), 1), np.nan)
 
 
 def without_unknown(matrix: ScoreMatrix) -> ScoreMatrix:

@@ -23,7 +23,6 @@ from keras_hplist.learning.completion import (
     warn_if_thin,
 )
 from keras_hplist.learning.explanation import Explanation, explain_entry, served_tasks
-from keras_hplist.learning.inference import infer_space
 from keras_hplist.learning.scores import ScoreMatrix, score_matrix
 from keras_hplist.learning.selection import best_after, greedy
 from keras_hplist.learning.splits import held_out_folds, task_weights
@@ -151,7 +150,7 @@ class ListLearner(BaseEstimator):
                 matrix.configurations, configurations, self.space
             )
             source = {"scores": inputs.fingerprint(matrix)}
-        matrix = inputs.without_unknown(matrix)
+        matrix, candidates = inputs.canonical(inputs.without_unknown(matrix), candidates)
         self.dropped_ = matrix.dropped
         weights = task_weights(matrix.tasks, matrix.families, self.weights)
         self._values = candidates.values and [
@@ -174,9 +173,10 @@ class ListLearner(BaseEstimator):
         self.curve_ = self._quality(scores, weights, costs, folds)
         self._list = None
         if self._values:
+            assert candidates.space is not None
             self._list = HyperparameterList(
                 [self._values[position] for position in chosen.order],
-                candidates.space or infer_space(candidates.space_name, self._values),
+                candidates.space,
                 name=self.name,
                 gains=self.gains_.tolist(),
                 provenance=self._provenance(source, how),
@@ -245,8 +245,8 @@ class ListLearner(BaseEstimator):
         if self.cost is None:
             return None
         # Relative to the task's mean, so that long tasks do not decide alone.
-        seconds = matrix.seconds / _known_mean(matrix.seconds, axis=1)[:, None]
-        costs = _known_mean(seconds, axis=0)
+        seconds = matrix.seconds / inputs.known_mean(matrix.seconds, axis=1)[:, None]
+        costs = inputs.known_mean(seconds, axis=0)
         if np.isnan(costs).all():
             raise InvalidValueError(
                 "cost='seconds' needs the wall time of runs, and the input has none; use cost=None."
@@ -306,13 +306,6 @@ class ListLearner(BaseEstimator):
                 **{name: importlib.metadata.version(name) for name in ("numpy", "scikit-learn")},
             },
         }
-
-
-def _known_mean(values: np.ndarray, axis: int) -> np.ndarray:
-    """The mean of what is not NaN; NaN where nothing is."""
-    known = ~np.isnan(values)
-    total = np.where(known, values, 0).sum(axis=axis)
-    return np.where(known.any(axis=axis), total / np.maximum(known.sum(axis=axis), 1), np.nan)
 
 
 def _today() -> str:

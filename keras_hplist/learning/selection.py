@@ -131,8 +131,8 @@ def checked_scores(scores: np.ndarray) -> np.ndarray:
             raise InvalidValueError(f"The scores are not numbers: {error}") from error
     if scores.ndim != 2 or not scores.size:
         raise InvalidValueError(
-            f"The scores have shape {scores.shape}; give a matrix, tasks by configurations, with at "
-            "least one of each."
+            f"The scores have shape {scores.shape}; give a matrix, tasks by configurations, with "
+            "at least one of each."
         )
     extremes = np.fmax.reduce(scores, axis=None), np.fmin.reduce(scores, axis=None)
     if np.isinf(extremes).any():
