@@ -1,6 +1,5 @@
 """A Keras optimizer whose mathematics is a `Rule` and whose hyperparameters are live variables."""
 
-import math
 import numbers
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
@@ -11,10 +10,7 @@ from keras import ops
 
 from keras_hplist.errors import InvalidValueError, UnknownNameError
 from keras_hplist.optimizers import rules
-
-_FRACTIONS = ("warmup_fraction", "min_learning_rate_mult", "constant_fraction")
-_LARGEST = float(np.finfo(np.float32).max)  # variables are float32
-_LARGEST_COUNT = 2**31 - 1  # what an integer variable holds on every backend
+from keras_hplist.optimizers.domains import checked, checked_count, refuse_schedule
 
 
 class RuleOptimizer(keras.optimizers.Optimizer):
@@ -71,31 +67,43 @@ class RuleOptimizer(keras.optimizers.Optimizer):
                 f"Use {' or '.join(decays) if decays else 'NAdamW(adamw_weight_decay=...)'}."
             )
         rule = rules.get(self.family, as_published)
-        values = {name: _checked(name, hyperparameters[name]) for name in rule.hyperparameters}
+        values = {name: checked(name, hyperparameters[name]) for name in rule.hyperparameters}
         super().__init__(learning_rate=values["learning_rate"], **kwargs)
         self.rule = rule
-        self._values = values
-        self._parameters = {"learning_rate": self._learning_rate}
-        dtype = "float64" if keras.config.floatx() == "float64" else "float32"
-        for name, number in rule.encode(values).items():
-            if name != "learning_rate":
-                self._parameters[name] = self._add_scalar(name, float(number), dtype)
-        # The number 0 stands for "not set" in the variable, which is what is saved.
-        self._training_steps_value: int | None = None
-        self._training_steps = self._add_scalar("training_steps", 0, "int")
-        self._schedule_start_value = 0
-        self._schedule_start = self._add_scalar("schedule_start", 0, "int")
-        self.training_steps = training_steps
+        # The plain numbers behind the variables. 0 training steps stand for "not set".
+        self._values: dict[str, Any] = {**values, "training_steps": 0, "schedule_start": 0}
+        # One vector for all but the learning rate, which Keras wants by itself: each further
+        # variable would cost the train step of a small model some 3 percent.
+        self._packed_names = [name for name in rule.encode(self._values) if name != "learning_rate"]
+        self._packed = self.add_variable(
+            shape=(len(self._packed_names),),
+            dtype=_at_least_float32(keras.config.floatx()),
+            aggregation="only_first_replica",
+            name="hyperparameters",
+        )
+        if training_steps is not None:
+            self.training_steps = training_steps
         self.schedule_start = schedule_start
 
-    def _add_scalar(self, name: str, value: float, dtype: str) -> keras.Variable:
-        return self.add_variable(
-            shape=(),
-            initializer=keras.initializers.Constant(value),
-            dtype=dtype,
-            aggregation="only_first_replica",
-            name=name,
-        )
+    def _set(self, values: Mapping[str, float | bool]) -> None:
+        """Take over checked values, and assign the variables whose numbers are among them."""
+        self._values.update(values)
+        if "learning_rate" in values:
+            self._learning_rate.assign(values["learning_rate"])
+        if set(values) != {"learning_rate"}:
+            self._packed.assign(self._packed_numbers())
+
+    def _packed_numbers(self) -> np.ndarray:
+        numbers = self.rule.encode(self._values)
+        return np.asarray([numbers[name] for name in self._packed_names], self._packed.dtype)
+
+    def _parameters(self) -> dict[str, Any]:
+        """The rule's parameters and the two counts, as tensors of shape ()."""
+        packed = ops.unstack(_tensor(self._packed), len(self._packed_names))
+        return {
+            "learning_rate": _tensor(self._learning_rate),
+            **dict(zip(self._packed_names, packed)),
+        }
 
     @property
     def hyperparameter_names(self) -> tuple[str, ...]:
@@ -104,17 +112,11 @@ class RuleOptimizer(keras.optimizers.Optimizer):
 
     @property
     def hyperparameters(self) -> dict[str, float | bool]:
-        """The present value of each hyperparameter, as a plain Python number.
-
-        A value given as a Python number comes back exactly, although its variable is float32; one
-        that was assigned to a variable comes back as that variable's.
-        """
-        values = {}
-        for name, given in self._values.items():
-            ((parameter, number),) = self.rule.encode({name: given}).items()
-            stored = ops.convert_to_numpy(self._parameters[parameter])
-            unchanged = number.astype(stored.dtype) == stored
-            values[name] = given if unchanged else self.rule.decode(name, float(stored))
+        """The present value of each hyperparameter, as a plain Python number, as it was given."""
+        values = {name: self._values[name] for name in self.hyperparameter_names}
+        rate = ops.convert_to_numpy(self._learning_rate)
+        if np.asarray(values["learning_rate"], rate.dtype) != rate:  # assigned to the variable
+            values["learning_rate"] = float(rate)
         return values
 
     def set_hyperparameters(self, values: Mapping[str, float | bool]) -> None:
@@ -132,10 +134,7 @@ class RuleOptimizer(keras.optimizers.Optimizer):
                 raise UnknownNameError(
                     f"{type(self).__name__} hyperparameter", name, self.hyperparameter_names
                 )
-        checked = {name: _checked(name, value) for name, value in values.items()}
-        for parameter, number in self.rule.encode(checked).items():
-            self._parameters[parameter].assign(number)
-        self._values.update(checked)
+        self._set({name: checked(name, value) for name, value in values.items()})
 
     @property
     def learning_rate(self) -> keras.Variable:
@@ -145,9 +144,9 @@ class RuleOptimizer(keras.optimizers.Optimizer):
     @learning_rate.setter
     def learning_rate(self, value: Any) -> None:
         if isinstance(value, numbers.Real):
-            self.set_hyperparameters({"learning_rate": value})
+            self.set_hyperparameters({"learning_rate": float(value)})
         elif callable(value):
-            _refuse_schedule(value)
+            refuse_schedule(value)
         else:  # a tensor, a variable, a 0-d array
             self._learning_rate.assign(value)
 
@@ -159,12 +158,9 @@ class RuleOptimizer(keras.optimizers.Optimizer):
             InvalidValueError: if the schedule needs `training_steps` and they are not set.
         """
         self._require_training_steps()
-        parameters = {name: ops.convert_to_tensor(v) for name, v in self._parameters.items()}
-        dtype = parameters["learning_rate"].dtype
+        parameters = self._parameters()
         multiplier = self.rule.multiplier(
-            parameters,
-            ops.cast(self._schedule_step(), dtype),
-            ops.cast(self._training_steps, dtype),
+            parameters, self._schedule_step(parameters), parameters["training_steps"]
         )
         return float(ops.convert_to_numpy(parameters["learning_rate"] * multiplier))
 
@@ -174,14 +170,11 @@ class RuleOptimizer(keras.optimizers.Optimizer):
 
         May be set at any time, also after a train step was compiled.
         """
-        return self._training_steps_value
+        return self._values["training_steps"] or None
 
     @training_steps.setter
-    def training_steps(self, value: int | None) -> None:
-        if value is None and self._training_steps_value is None:
-            return
-        self._training_steps_value = _checked_count("training_steps", value, smallest=1)
-        self._training_steps.assign(self._training_steps_value)
+    def training_steps(self, value: int) -> None:
+        self._set({"training_steps": checked_count("training_steps", value, smallest=1)})
 
     @property
     def schedule_start(self) -> int:
@@ -189,12 +182,11 @@ class RuleOptimizer(keras.optimizers.Optimizer):
 
         Set to the present count, a further `fit` of the same model gets a schedule of its own.
         """
-        return self._schedule_start_value
+        return self._values["schedule_start"]
 
     @schedule_start.setter
     def schedule_start(self, value: int) -> None:
-        self._schedule_start_value = _checked_count("schedule_start", value, smallest=0)
-        self._schedule_start.assign(self._schedule_start_value)
+        self._set({"schedule_start": checked_count("schedule_start", value, smallest=0)})
 
     def build(self, variables: Sequence[keras.Variable]) -> None:
         """Make momentum and velocity for each variable, in at least float32."""
@@ -206,12 +198,13 @@ class RuleOptimizer(keras.optimizers.Optimizer):
     def _make_slots(self, variable: keras.Variable) -> list[keras.Variable] | None:
         if self._overwrite_variable_with_gradient(variable):
             return None
-        if variable.dtype not in ("float16", "bfloat16"):
+        dtype = _at_least_float32(variable.dtype)
+        if variable.dtype == dtype:
             return [self.add_variable_from_reference(variable, name) for name in self.rule.slots]
         return [
             self.add_variable(
                 shape=variable.shape,
-                dtype="float32",
+                dtype=dtype,
                 layout=getattr(variable, "_layout", None),
                 name=f"{variable.path.replace('/', '_')}_{name}",
             )
@@ -226,11 +219,11 @@ class RuleOptimizer(keras.optimizers.Optimizer):
                 anything is changed.
         """
         self._require_training_steps()
-        grads = [g if g is None else ops.convert_to_tensor(g, sparse=False) for g in grads]
+        grads = [g if g is None else _tensor(g) for g in grads]
         super().apply(grads, trainable_variables)
 
     def _require_training_steps(self) -> None:
-        if self.rule.needs_training_steps and self._training_steps_value is None:
+        if self.rule.needs_training_steps and self.training_steps is None:
             name = type(self).__name__
             raise InvalidValueError(
                 f"The learning-rate schedule of {name} needs the number of training steps "
@@ -239,19 +232,21 @@ class RuleOptimizer(keras.optimizers.Optimizer):
                 f"keras_hplist.callbacks.TrainingSteps()."
             )
 
-    def _schedule_step(self) -> Any:
-        return ops.maximum(self._iterations - self._schedule_start, 0)
+    def _schedule_step(self, parameters: Mapping[str, Any]) -> Any:
+        batches = ops.cast(_tensor(self._iterations), parameters["schedule_start"].dtype)
+        return ops.maximum(batches - parameters["schedule_start"], 0.0)
 
     def _backend_update_step(
         self, grads: Sequence[Any], trainable_variables: Sequence[Any], learning_rate: Any
     ) -> None:
         # Keras carries its argument `learning_rate` to each update_step, on TensorFlow through
         # tf.distribute to each replica. Here it takes along all that is computed once per step.
+        parameters = self._parameters()
         scalars = self.rule.scalars(
-            self._parameters,
-            step=self._schedule_step(),
-            training_steps=self._training_steps if self.rule.needs_training_steps else None,
-            update=self.iterations + 1,
+            parameters,
+            self._schedule_step(parameters),
+            parameters["training_steps"],
+            update=ops.cast(_tensor(self.iterations), "float32") + 1.0,
         )
         super()._backend_update_step(grads, trainable_variables, scalars)
 
@@ -261,9 +256,9 @@ class RuleOptimizer(keras.optimizers.Optimizer):
         dtype = slots[0].dtype
         scalars = {name: ops.cast(scalar, dtype) for name, scalar in learning_rate.items()}
         value, new_slots = self.rule.update(
-            ops.cast(variable, dtype),
+            ops.cast(_tensor(variable), dtype),
             ops.cast(gradient, dtype),
-            [ops.convert_to_tensor(slot) for slot in slots],
+            [_tensor(slot) for slot in slots],
             scalars,
             decay=self._use_weight_decay(variable),
         )
@@ -272,18 +267,25 @@ class RuleOptimizer(keras.optimizers.Optimizer):
         self.assign(variable, ops.cast(value, variable.dtype))
 
     def set_weights(self, weights: Sequence[Any]) -> None:
-        """Set all variables of the optimizer, `training_steps` and hyperparameters among them."""
+        """Set all variables of the optimizer, its hyperparameters and counts among them."""
         super().set_weights(weights)
-        self._read_counts()
+        self._read_variables()
 
     def load_own_variables(self, store: Any) -> None:
         """Read all variables of the optimizer from a file's store."""
         super().load_own_variables(store)
-        self._read_counts()
+        self._read_variables()
 
-    def _read_counts(self) -> None:
-        self._training_steps_value = int(ops.convert_to_numpy(self._training_steps)) or None
-        self._schedule_start_value = int(ops.convert_to_numpy(self._schedule_start))
+    def _read_variables(self) -> None:
+        """Bring the plain numbers in line with the variables; they stay exact where they agree."""
+        stored, given = ops.convert_to_numpy(self._packed), self._packed_numbers()
+        for name, number, expected in zip(list(self._values)[1:], stored, given):
+            if number != expected:
+                counts = name in ("training_steps", "schedule_start")
+                self._values[name] = (
+                    int(number) if counts else self.rule.decode(name, float(number))
+                )
+        self._values.update(self.hyperparameters)
 
     def get_config(self) -> dict[str, Any]:
         """The arguments of the constructor with their present values."""
@@ -296,43 +298,18 @@ class RuleOptimizer(keras.optimizers.Optimizer):
         }
 
 
-def _checked(name: str, value: Any) -> float | bool:
-    """The value as a plain number, if it is in its hyperparameter's domain.
+def _tensor(value: Any) -> Any:
+    """The dense tensor of a variable or gradient.
 
-    Raises:
-        InvalidValueError: naming the hyperparameter, what is allowed, and what was given.
+    On TensorFlow, `ops.convert_to_tensor` returns variables and sparse gradients as they are; each
+    use of a variable then is a read of its own.
     """
-    if name == "use_nesterov":
-        if isinstance(value, bool | np.bool_):
-            return bool(value)
-        raise InvalidValueError(f"{name} must be True or False; got {value!r}.")
-    if name == "learning_rate" and callable(value):
-        _refuse_schedule(value)
-    if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real):
-        raise InvalidValueError(f"{name} must be a number; got {value!r}.")
-    number = float(value)
-    if name in ("beta1", "beta2"):
-        allowed, domain = 0 <= number < 1, "in [0, 1)"
-    elif name in _FRACTIONS:
-        allowed, domain = 0 <= number <= 1, "in [0, 1]"
-    else:
-        allowed, domain = 0 <= number <= _LARGEST, "finite and at least 0"
-    if not (allowed and math.isfinite(number)):
-        raise InvalidValueError(f"{name} must be {domain}; got {value!r}.")
-    return number
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        return tf.convert_to_tensor(value)
+    return ops.convert_to_tensor(value, sparse=False)
 
 
-def _checked_count(name: str, value: Any, smallest: int) -> int:
-    whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
-    if not whole or not smallest <= int(value) <= _LARGEST_COUNT:
-        raise InvalidValueError(
-            f"{name} must be an integer from {smallest} to {_LARGEST_COUNT}; got {value!r}."
-        )
-    return int(value)
-
-
-def _refuse_schedule(value: Any) -> None:
-    raise InvalidValueError(
-        f"learning_rate must be a float; got {value!r}. These optimizers have a schedule of their "
-        "own: pass the peak learning rate, and training_steps for the length of the schedule."
-    )
+def _at_least_float32(dtype: str) -> str:
+    return dtype if dtype == "float64" else "float32"

@@ -182,8 +182,8 @@ class Rule:
         else:
             root = ops.sqrt(velocity)
         step = scalars["rate"] * ahead / (root + scalars["epsilon"])
-        if decay and "decoupled_decay" in scalars:
-            step = step + scalars["decoupled_decay"] * variable
+        if decay and "keep" in scalars:
+            variable = scalars["keep"] * variable
         return variable - step, (new_momentum, velocity)
 
 
@@ -328,7 +328,7 @@ class NAdamWRule(Rule):
         scalars = super()._scalars(parameters, step, training_steps, update)
         l2 = parameters["l2_weight_decay"]
         scalars["l2"] = -l2 if self.as_published else l2
-        scalars["decoupled_decay"] = scalars["rate"] * parameters["adamw_weight_decay"]
+        scalars["keep"] = 1.0 - scalars["rate"] * parameters["adamw_weight_decay"]
         if self.as_published not in (True, "tensorflow"):
             # beta1 m + (1 - beta1) g = m_old + (1 - beta1) (1 + beta1) (g - m_old), and without
             # Nesterov m = m_old + (1 - beta1) (g - m_old): one form, so that the flag can be live.

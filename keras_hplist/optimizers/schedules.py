@@ -37,9 +37,7 @@ def hold_cosine(
     decay_start = constant_fraction * training_steps
     decay_steps = training_steps - decay_start
     remaining = training_steps - ops.maximum(ops.minimum(step, training_steps), decay_start)
-    remaining = ops.where(
-        decay_steps > 0, remaining / ops.maximum(decay_steps, _SHORTEST), ops.ones_like(remaining)
-    )
+    remaining = ops.where(decay_steps > 0, remaining / ops.maximum(decay_steps, _SHORTEST), 1.0)
     half_cosine = ops.square(ops.sin(0.5 * math.pi * remaining))
     return min_learning_rate_mult + (1.0 - min_learning_rate_mult) * half_cosine
 
