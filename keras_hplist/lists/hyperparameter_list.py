@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+import numbers
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import resources
@@ -260,7 +261,8 @@ def get_optimizer(
         if isinstance(list_or_name, HyperparameterList)
         else HyperparameterList.load(list_or_name)
     )
-    if isinstance(index, bool) or not 0 <= index < len(entries):
+    whole = isinstance(index, numbers.Integral) and not isinstance(index, bool)
+    if not whole or not 0 <= index < len(entries):
         raise InvalidValueError(
             f"index is {index!r}; list {entries.name!r} has the entries 0 to {len(entries) - 1}."
         )
