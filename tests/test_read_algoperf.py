@@ -29,10 +29,13 @@ def gathered(tmp_path):
     hparams = json.dumps({"learning_rate": 0.1, "beta1": 0.9})
     runs = pd.DataFrame(
         {
-            "run": [0, 1, 2], "submission": ["adam", "adam", "auto"], "study": [0, 1, 0],
-            "workload": ["ogbg"] * 3, "trial": [1, 1, 1], "hparams_json": [hparams, hparams, ""],
+            "run": [0, 1, 2],
+            "ruleset": ["external_tuning", "external_tuning", "self_tuning"],
+            "submission": ["adam", "adam", "auto"],
+            "workload": ["ogbg"] * 3,
+            "hparams_json": [hparams, hparams, ""],
         }
-    )  # fmt: skip
+    )
     curves = pd.DataFrame(
         [(0, 1, 3.0, 2.0, 2.0), (0, 10, 2.0, 1.0, 1.0), (1, 1, 3.0, 2.0, 2.0),
          (1, 20, np.nan, np.nan, np.nan), (2, 1, 3.0, 2.0, 2.0), (2, 15, 1.0, 0.5, 0.5)],
@@ -58,9 +61,9 @@ def test_the_gathered_tables_are_joined(gathered):
     rows = history.to_frame()
     assert history.tasks == ["ogbg"]
     assert [history.values()[row] for row in rows["configuration"]] == [
-        {"submission": "adam", "learning_rate": 0.1, "beta1": 0.9},
-        {"submission": "adam", "learning_rate": 0.1, "beta1": 0.9},
-        {"submission": "auto"},
+        {"submission": "external_tuning/adam", "learning_rate": 0.1, "beta1": 0.9},
+        {"submission": "external_tuning/adam", "learning_rate": 0.1, "beta1": 0.9},
+        {"submission": "self_tuning/auto"},
     ]
     assert rows["seed"].tolist() == [0, 1, 0]
     assert rows["status"].tolist() == ["ok", "diverged", "ok"]
@@ -81,9 +84,14 @@ def test_the_runners_own_logs_are_read(tmp_path):
     row = rows.loc[("ogbg", 0)]
     assert row["steps"].tolist() == [1, 1947, 26304]
     np.testing.assert_array_equal(row["valid"], np.float32([0.7727, 0.0564, 0.0439]))
-    assert history.values()[row["configuration"]] == {"submission": "nadamw", "learning_rate": 0.1}
+    assert history.values()[row["configuration"]] == {
+        "submission": "external_tuning/nadamw",
+        "learning_rate": 0.1,
+    }
     assert rows.loc[("ogbg", 1), "status"] == "diverged"
-    assert history.values()[rows.loc[("fastmri", 0), "configuration"]] == {"submission": "auto"}
+    assert history.values()[rows.loc[("fastmri", 0), "configuration"]] == {
+        "submission": "self_tuning/auto"
+    }
 
 
 def test_damage_is_named(gathered):
@@ -121,6 +129,9 @@ def test_the_published_logs(reference_data):
     rows = history.to_frame().set_index("source")
     curves = pd.read_csv(folder / "curves.csv.gz").groupby("run")
     place = str(folder / "runs.csv.gz")
+    values = history.values()
+    names = [values[key]["submission"] for key in history.to_frame()["configuration"]]
+    assert names.count("external_tuning/nadamp #2") == 5
     for run in (0, 1306, 2000, 4191):
         row, expected = rows.loc[f"{place}: run {run}"], curves.get_group(run)
         expected = expected.sort_values("step")

@@ -16,6 +16,8 @@ from keras_hplist.errors import (
     UnknownNameError,
 )
 from keras_hplist.history import read_optuna
+from keras_hplist.spaces import SearchSpace
+from keras_hplist.spaces.distributions import Boolean, Choice, Number
 
 optuna = pytest.importorskip("optuna", reason="Optuna is an extra")
 
@@ -36,7 +38,7 @@ def digits(trial):
     """An objective that ends in every state, told by the trial's number."""
     rate = trial.suggest_float("learning_rate", 1e-5, 1.0, log=True)
     trial.suggest_categorical("nesterov", [True, False])
-    if trial.suggest_int("layers", 1, 3) > 1:
+    if trial.suggest_int("layers", 1, 3) > 1 and trial.number > 4:
         trial.suggest_float("dropout", 0, 0.5)
     if trial.number == 1:
         raise RuntimeError("out of memory")
@@ -122,6 +124,42 @@ def test_a_trial_without_intermediate_values_has_its_value_alone(tmp_path):
     assert [steps.tolist() for steps in rows["steps"]] == [[1], [1]]
     assert [valid.tolist() for valid in rows["valid"]] == [[4.0], [4.0]]
     assert rows["seed"].tolist() == [0, 1]
+
+
+def test_the_search_space_is_that_of_the_distributions(tmp_path):
+    """Bounds, scales, steps and choices; studies with other bounds are joined."""
+    storage, file = storage_of(tmp_path, "journal")
+    for name, high in (("first", 1e-1), ("second", 1.0)):
+        study = optuna.create_study(storage=storage, study_name=name)
+
+        def objective(trial, high=high):
+            trial.suggest_float("momentum", 0.0, 0.9, step=0.1)
+            trial.suggest_int("units", 8, 512, log=True)
+            trial.suggest_categorical("nesterov", [False, True])
+            trial.suggest_categorical("clip", [None, 1, "norm"])
+            trial.suggest_categorical("batch", [16, 32.0])
+            return trial.suggest_float("lr", 1e-4, high, log=True)
+
+        study.optimize(objective, n_trials=12)
+    history = read_optuna(file)
+    space = SearchSpace.from_config(history.space_definitions["custom"])
+    assert {row.name: row.distribution for row in space.rows} == {
+        "momentum": Number(0.0, 0.9, step=0.1),
+        "units": Number(8, 512, "log", integer=True),
+        "nesterov": Boolean(),
+        "clip": Choice(("None", "1", "norm")),
+        "batch": Choice((16.0, 32.0)),
+        "lr": Number(1e-4, 1.0, "log"),
+    }
+    for values in history.values().values():
+        assert space.validate(values) == values
+    few = read_optuna(file, hyperparameters=["lr", "units"], space="mine")
+    assert SearchSpace.from_config(few.space_definitions["mine"]).names == ("units", "lr")
+
+
+def test_conditional_parameters_leave_the_space_undefined(file):
+    """Optuna does not record the condition."""
+    assert read_optuna(file).space_definitions == {}
 
 
 def test_a_maximised_study_is_negated(tmp_path):

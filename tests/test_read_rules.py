@@ -101,12 +101,16 @@ def test_a_run_whose_hyperparameters_say_nothing_is_dropped(tmp_path):
     assert report.dropped == [("a", "hyperparameter 'lr' is not finite"), ("b", "no values")]
 
 
-def test_none_is_written_as_text(tmp_path):
-    """A value must be a number, a boolean or text; the report says so."""
-    write(tmp_path, "a", [(0, 1, 1)], lr=0.1, decay=None)
+def test_values_of_several_types_are_written_as_texts(tmp_path):
+    """A hyperparameter is a number, a boolean or a text; the report says what was changed."""
+    write(tmp_path, "a", [(0, 1, 1)], lr=0.1, decay=None, depth=1)
+    write(tmp_path, "b", [(0, 1, 1)], lr=0.2, decay=0.5, depth=1.5)
     history = read_csv_logger(tmp_path)
-    assert list(history.values().values()) == [{"lr": 0.1, "decay": "None"}]
-    assert "'None'" in str(history.report)
+    assert sorted(history.values().values(), key=lambda values: values["lr"]) == [
+        {"lr": 0.1, "decay": "None", "depth": 1},
+        {"lr": 0.2, "decay": "0.5", "depth": 1.5},
+    ]
+    assert "the values of 'decay' are of several types" in str(history.report)
 
 
 def test_a_runs_points_are_those_of_its_objective(tmp_path):

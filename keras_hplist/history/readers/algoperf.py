@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Unpack
@@ -22,12 +22,12 @@ def read_algoperf(path: str | os.PathLike[str], **options: Unpack[Options]) -> H
     """Read training logs of AlgoPerf; each workload is a task.
 
     A configuration is a submission with the hyperparameters of one of its trials; the repeated
-    studies are its seeds. Runs have a budget of time, so they differ in steps within a workload:
-    the longest sets the training steps of all. Two layouts are read:
+    studies, whatever their framework, are its seeds. Runs have a budget of time, so they differ in
+    steps within a workload: the longest sets the training steps of all. Two layouts are read:
 
     - `runs.csv` and `curves.csv` in one folder, plain or `.gz`, joined by the column `run`;
-    - the logs themselves, `…/<submission>/study_<k>/<workload>_<framework>/trial_<n>/` with
-      `measurements.csv` and `hparams.json`, if the submission had hyperparameters.
+    - the logs themselves, `measurements.csv` and, where there were hyperparameters, `hparams.json`,
+      in `…/<ruleset>/<submission>/study_<k>/<workload>_<framework>/trial_<n>/`.
 
     Losses are read: `train/loss`, `validation/loss`, `test/loss` (`…/ctc_loss` for speech).
 
@@ -36,7 +36,8 @@ def read_algoperf(path: str | os.PathLike[str], **options: Unpack[Options]) -> H
         **options: see `Options`.
 
     Returns:
-        The history; `values` are the hyperparameters and, as `submission`, the submission's name.
+        The history; `values` are the hyperparameters and, as `submission`, ruleset and name of the
+        submission, for example `external_tuning/nadamp`.
 
     Raises:
         FileFormatError: naming file, row and column; or if there are no logs.
@@ -53,10 +54,29 @@ def read_algoperf(path: str | os.PathLike[str], **options: Unpack[Options]) -> H
     for trial in trials:
         for steps, _ in trial.metrics.values():
             longest[trial.task] = int(np.nanmax(steps, initial=max(longest[trial.task], 1)))
-    for trial in trials:
+    for trial in _told_apart(trials, builder):
         trial.columns = {"training_steps": longest[trial.task]}
         builder.add(trial)
     return builder.history("min")
+
+
+def _told_apart(trials: list[Trial], builder: HistoryBuilder) -> list[Trial]:
+    """Give a submission one more name for each further set of hyperparameters it was run with.
+
+    So the name of the submission tells which hyperparameters a configuration has. In the published
+    logs that concerns five runs.
+    """
+    sets: dict[str, Counter[frozenset[str]]] = defaultdict(Counter)
+    for trial in trials:
+        sets[trial.values["submission"]][frozenset(trial.values)] += 1
+    for trial in trials:
+        name = trial.values["submission"]
+        ranked = [names for names, _ in sets[name].most_common()]
+        number = ranked.index(frozenset(trial.values)) + 1
+        if number > 1:
+            trial.values = {**trial.values, "submission": f"{name} #{number}"}
+            builder.report.note(f"{name} was run with several sets of hyperparameters: #1, #2, …")
+    return trials
 
 
 def _table(root: Path, name: str) -> Path | None:
@@ -73,7 +93,7 @@ def _gathered(runs_file: Path, curves_file: Path) -> Iterator[Trial]:
     starts, ends = (np.searchsorted(owner[order], ids, side) for side in ("left", "right"))
     cells = {
         name: column(runs, name, runs_file).to_pylist()
-        for name in ("submission", "workload", "hparams_json")
+        for name in ("ruleset", "submission", "workload", "hparams_json")
     }
     for row in range(runs.num_rows):
         points = order[starts[row] : ends[row]]
@@ -83,7 +103,10 @@ def _gathered(runs_file: Path, curves_file: Path) -> Iterator[Trial]:
             name=f"run {ids[row]:g}",
             place=os.fspath(runs_file),
             task=str(cells["workload"][row]),
-            values={"submission": cells["submission"][row], **values},
+            values={
+                "submission": f"{cells['ruleset'][row]}/{cells['submission'][row]}",
+                **values,
+            },
             metrics={
                 name: (steps[points][given[points]], loss[points][given[points]])
                 for name, (loss, given) in losses.items()
@@ -95,14 +118,14 @@ def _logs(root: Path) -> Iterator[Trial]:
     """The logs of AlgoPerf's runner; what lies below the submission's folder names the run."""
     for file in sorted(root.rglob("measurements.csv")):
         folder = file.parent
-        workload, study = folder.parent, folder.parent.parent
+        workload, study = folder.parent, folder.resolve().parent.parent
         hparams = folder / "hparams.json"
         values = read_mapping(hparams) if hparams.is_file() else {}
         yield Trial(
             name=f"{study.name}/{workload.name}/{folder.name}",
             place=os.fspath(file),
             task=re.sub("_(jax|pytorch)$", "", workload.name),
-            values={"submission": study.resolve().parent.name, **values},
+            values={"submission": "/".join(study.parts[-3:-1]), **values},
             metrics=_measured(file),
         )
 

@@ -16,6 +16,7 @@ from keras_hplist.errors import (
     MissingExtraError,
     UnknownNameError,
 )
+from keras_hplist.history.readers.optuna_space import parameters_of, space_of
 from keras_hplist.history.readers.steps import Curve, curve
 from keras_hplist.history.readers.trials import HistoryBuilder, Options, Trial
 from keras_hplist.history.readers.values import STATES
@@ -50,7 +51,8 @@ def read_optuna(
         **options: see `Options`. The direction is the study's.
 
     Returns:
-        The history; `values` are the parameters that Optuna suggested to the trial.
+        The history; `values` are the parameters that Optuna suggested to the trial. Its search
+        space is defined by their distributions, unless some trials lack a parameter.
 
     Raises:
         FileFormatError: if the file is damaged or no storage of Optuna.
@@ -85,7 +87,10 @@ def read_optuna(
             f"{name} holds studies that are minimised and studies that are maximised; "
             "read them apart: studies=[…]."
         )
-    return builder.history("max" if "MAXIMIZE" in directions else "min")
+    history = builder.history("max" if "MAXIMIZE" in directions else "min")
+    kept = {name for values in history.values().values() for name in values}
+    space = space_of(options.get("space") or "custom", trials, kept)
+    return history.with_spaces([space] if space else [])
 
 
 def _trial(trial: "FrozenTrial", place: str, study: str, objective: int, last: int) -> Trial:
@@ -97,7 +102,7 @@ def _trial(trial: "FrozenTrial", place: str, study: str, objective: int, last: i
         name=f"{study}/{trial.number}",
         place=place,
         task=study,
-        values=trial.params,
+        values=parameters_of(trial),
         metrics={_VALUE: points} if len(points[0]) else {},
         state=state,
         seconds=trial.duration.total_seconds() if trial.duration else None,

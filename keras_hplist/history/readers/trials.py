@@ -163,6 +163,7 @@ class HistoryBuilder:
         if measured:
             direction = self._options.get("direction") or direction
             self._minimize(measured, direction or direction_of(self._objective))
+        self._unify_types(runs)
         records = self._records(runs)
         self.report.read = len(records)
         try:
@@ -194,9 +195,6 @@ class HistoryBuilder:
             why = f"hyperparameter {infinite[0]!r} is not finite" if infinite else "no values"
             self.drop(trial.name, why)
             return None
-        if None in values.values():
-            values = {name: "None" if value is None else value for name, value in values.items()}
-            self.report.note("the value None of a hyperparameter is written as the text 'None'")
 
         curves = {
             split: in_order(*trial.metrics[metric])
@@ -212,6 +210,19 @@ class HistoryBuilder:
         steps = curves[self._split][0] if curves else np.empty(0)
         losses = {split: values_at(steps, *curve) for split, curve in curves.items()}
         return _Run(trial, values, columns, steps, losses)
+
+    def _unify_types(self, runs: "list[_Run]") -> None:
+        """Write the values of a hyperparameter as texts if they are None or of several types."""
+        kinds: dict[str, set[type]] = defaultdict(set)
+        for run in runs:
+            for name, value in run.values.items():
+                kinds[name].add(float if type(value) is int else type(value))
+        for name, found in kinds.items():
+            if len(found) > 1 or type(None) in found:
+                for run in runs:
+                    if name in run.values:
+                        run.values[name] = str(run.values[name])
+                self.report.note(f"the values of {name!r} are of several types: written as texts")
 
     def _count_updates(self, runs: "list[_Run]") -> None:
         """Turn the source's steps into optimizer updates, in place."""
