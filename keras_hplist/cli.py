@@ -7,7 +7,7 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -16,6 +16,9 @@ from rich.table import Table
 
 from keras_hplist import __version__
 from keras_hplist.errors import HPListError
+
+if TYPE_CHECKING:
+    from keras_hplist.history import History
 
 app = typer.Typer(
     name="keras-hplist",
@@ -174,6 +177,127 @@ def lists(
         console.print(chosen.provenance["summary"], markup=False)
 
 
+@app.command("import")
+def import_(
+    paths: Annotated[list[Path], typer.Argument(help="Files or folders of one tool.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder or .parquet to write.")],
+    source: Annotated[
+        str | None, typer.Option("--from", help="The tool; default: told from the files.")
+    ] = None,
+    options: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="An argument of the reader, NAME=JSON; may be repeated."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Turn what another tool recorded into a history."""
+    history = _read(paths, source, options)
+    history.write(output)
+    if as_json:
+        _print_json(
+            {"output": str(output), "runs": len(history), "dropped": history.report.dropped}
+        )
+        return
+    console.print(str(history.report), markup=False, highlight=False)
+    console.print(f"Wrote {output}.", markup=False, highlight=False)
+
+
+@app.command()
+def learn(
+    paths: Annotated[
+        list[Path], typer.Argument(help="Histories, tuner project folders, or other tools' logs.")
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The list to write (.json).")],
+    source: Annotated[
+        str | None, typer.Option("--from", help="The tool; default: told from the files.")
+    ] = None,
+    options: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="An argument of the reader, NAME=JSON; may be repeated."),
+    ] = None,
+    space: Annotated[str | None, typer.Option(help="Learn from runs of this search space.")] = None,
+    name: Annotated[
+        str | None, typer.Option(help="Name of the list; default: its space's.")
+    ] = None,
+    length: Annotated[int, typer.Option(min=1, help="Entries of the list.")] = 100,
+    normalization: Annotated[
+        str, typer.Option(help="How losses of a task become scores.")
+    ] = "initial",
+    aggregation: Annotated[str, typer.Option(help="Over time: mean, min or last.")] = "mean",
+    split: Annotated[
+        str, typer.Option(help="Learn on this split: valid, train or test.")
+    ] = "valid",
+    horizon: Annotated[
+        int | None, typer.Option(min=1, help="Cut curves at this many training steps.")
+    ] = None,
+    weights: Annotated[str, typer.Option(help="Weigh by family, or tasks equal.")] = "family",
+    seed: Annotated[int, typer.Option(help="Seed of surrogates and splits.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Learn a list from histories or from the logs of a tuner."""
+    from keras_hplist.learning import ListLearner
+
+    history = _read(paths, source, options)
+    if space is not None:
+        history = history.select(space=space)
+    learner = ListLearner(
+        length=length,
+        normalization=normalization,
+        aggregation=aggregation,
+        split=split,
+        horizon=horizon,
+        weights=weights,
+        name=name,
+        seed=seed,
+    ).fit(history)
+    learner.list_.save(output)
+    curve = learner.curve_.loc[
+        [k for k in learner.curve_.index if k in (1, 2, 3, 5, 10, 20, 50, 100)]
+    ]
+    if as_json:
+        _print_json(
+            {
+                "output": str(output),
+                "entries": len(learner.list_),
+                "runs": len(history),
+                "dropped_runs": history.report.dropped,
+                "dropped_tasks": list(learner.dropped_),
+                "curve": json.loads(curve.reset_index().to_json(orient="records")),
+            }
+        )
+        return
+    console.print(str(history.report), markup=False, highlight=False)
+    table = Table(
+        title="Mean score of the best among the first k entries (0: best known, 1: start)"
+    )
+    for column in ("k", "tasks learned from", "tasks left out"):
+        table.add_column(column, justify="right")
+    for k, row in curve.iterrows():
+        table.add_row(str(k), _short(row["training"]), _short(row["held_out"]))
+    console.print(table)
+    console.print(f"Wrote {len(learner.list_)} entries to {output}.", markup=False, highlight=False)
+
+
+def _read(paths: list[Path], source: str | None, options: list[str] | None) -> "History":
+    """Read all paths with the reader of one source; warnings are printed as they come."""
+    from keras_hplist.history import History
+    from keras_hplist.history.sources import read_logs
+
+    arguments = dict(map(_option, options or []))
+    return History.concat([read_logs(path, source, **arguments) for path in paths])
+
+
+def _option(text: str) -> tuple[str, Any]:
+    """Split NAME=JSON; what is not JSON is taken as text."""
+    name, equals, value = text.partition("=")
+    if not equals or not name.isidentifier():
+        raise typer.BadParameter(f"{text!r} is not of the form NAME=VALUE", param_hint="--set")
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, value
+
+
 def _short(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
@@ -181,6 +305,3 @@ def _short(value: Any) -> str:
 def _print_json(value: Any) -> None:
     json.dump(value, sys.stdout, indent=2, allow_nan=False)
     sys.stdout.write("\n")
-
-
-__all__ = ["Path", "app", "main"]

@@ -1,0 +1,101 @@
+"""Which reader reads what: by the name of the tool, or told from the files."""
+
+import contextlib
+import os
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from keras_hplist.errors import FileFormatError, InvalidValueError, UnknownNameError
+from keras_hplist.history import readers
+from keras_hplist.history.store import History
+
+SOURCES: dict[str, Callable[..., History]] = {
+    "history": History.read,
+    "keras-tuner": readers.read_keras_tuner,
+    "optuna": readers.read_optuna,
+    "mlflow": readers.read_mlflow,
+    "wandb": readers.read_wandb,
+    "ray-tune": readers.read_ray_tune,
+    "tensorboard": readers.read_tensorboard,
+    "csv-logger": readers.read_csv_logger,
+    "csv": readers.read_csv,
+    "taskset": readers.read_taskset,
+    "algoperf": readers.read_algoperf,
+}
+"""Reader by the name of the tool whose files it reads."""
+
+# The files of a folder by which a tool is known, the surest sign first.
+_SIGNS = (
+    ("history", "**/*.parquet"),
+    ("mlflow", "**/meta.yaml"),
+    ("ray-tune", "**/params.json"),
+    ("tensorboard", "**/events.out.tfevents.*"),
+    ("taskset", "**/*.npz"),
+)
+
+
+def read_logs(path: str | os.PathLike[str], source: str | None = None, **options: Any) -> History:
+    """Read a history, or what another tool recorded.
+
+    Args:
+        path: a file or folder.
+        source: a name of `SOURCES`; None: told from the files (KerasTuner project folders, our own
+            histories, Optuna and MLflow storages, folders of Ray Tune, TensorBoard and TaskSet).
+        **options: arguments of that source's reader.
+
+    Returns:
+        The history with its report.
+
+    Raises:
+        UnknownNameError: if there is no such source.
+        FileNotFoundError: if there is no such file or folder.
+        FileFormatError: if the files are not a source's, or damaged.
+        InvalidValueError: if the reader has no such option.
+    """
+    name = source or _source_of(Path(path))
+    if name not in SOURCES:
+        raise UnknownNameError("source", name, SOURCES)
+    try:
+        return SOURCES[name](path, **options)
+    except TypeError as error:
+        if "argument" not in str(error):
+            raise
+        raise InvalidValueError(f"The reader of {name!r}: {error}") from error
+
+
+def _source_of(path: Path) -> str:
+    if not path.exists():
+        raise FileNotFoundError(f"There is no file or folder {path}.")
+    found = _source_of_folder(path) if path.is_dir() else _source_of_file(path)
+    if found is None:
+        raise FileFormatError(
+            f"{path} is not of a kind that is told from its files. Name its source: "
+            f"{', '.join(SOURCES)}."
+        )
+    return found
+
+
+def _source_of_folder(folder: Path) -> str | None:
+    # A project of our own tuner holds histories too, and more is known from the project.
+    if any(folder.glob("**/oracle.json")) or any(folder.glob("**/trial_*/trial.json")):
+        return "keras-tuner"
+    return next((name for name, sign in _SIGNS if any(folder.glob(sign))), None)
+
+
+def _source_of_file(file: Path) -> str | None:
+    if file.suffix == ".parquet":
+        return "history"
+    if file.suffix == ".npz":
+        return "taskset"
+    if file.name.startswith("events.out.tfevents."):
+        return "tensorboard"
+    with file.open("rb") as opened:
+        head = opened.read(16)
+    if head == b"SQLite format 3\0":
+        address = f"{file.absolute().as_uri()}?mode=ro"
+        with contextlib.closing(sqlite3.connect(address, uri=True)) as connection:
+            tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+        return "optuna" if "studies" in tables else "mlflow" if "experiments" in tables else None
+    return "optuna" if head.startswith(b'{"op_code"') else None
