@@ -86,7 +86,7 @@ class Result:
     @property
     def best(self) -> pd.Series:
         """The row of the lowest validation loss."""
-        return self.trials.loc[self.trials["val_loss"].idxmin()]
+        return self.trials.iloc[int(self.trials["val_loss"].argmin())]
 
 
 def run(
