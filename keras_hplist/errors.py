@@ -37,7 +37,7 @@ class UnknownNameError(HPListError, KeyError):
             message += f" Known: {', '.join(self.known)}."
         return f"{message} {self.hint}".rstrip()
 
-    def __reduce__(self):  # type: ignore[no-untyped-def]
+    def __reduce__(self) -> tuple[type, tuple]:
         """Pickle by the four arguments, so that the error crosses process borders."""
         return type(self), (self.kind, self.name, self.known, self.hint)
 
@@ -56,6 +56,6 @@ class MissingExtraError(HPListError, ImportError):
             f"Run: pip install 'keras_hplist[{extra}]'"
         )
 
-    def __reduce__(self):  # type: ignore[no-untyped-def]
+    def __reduce__(self) -> tuple[type, tuple]:
         """Pickle by the three arguments."""
         return type(self), (self.package, self.extra, self.purpose)
