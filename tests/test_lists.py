@@ -173,9 +173,8 @@ def test_a_number_that_is_not_finite_is_located(tmp_path, token):
     """JSON's unofficial NaN and overflowing numbers are refused with their place."""
     path = document(tmp_path)
     path.write_text(path.read_text().replace("0.01", token))
-    with pytest.raises(
-        FileFormatError, match=r"entries\[1\]\.values\.learning_rate is -?(nan|inf)"
-    ):
+    place = r"entries\[1\]\.values\.learning_rate is -?(nan|inf)"
+    with pytest.raises(FileFormatError, match=place):
         HyperparameterList.load(path)
 
 

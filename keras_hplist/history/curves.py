@@ -51,7 +51,8 @@ def curve_array(table: pa.Table, split: str, times: Sequence[float] | None = Non
     `times` (default: 51 evenly spaced ones from 0 to 1) by straight lines between measured points.
     Before the first finite loss of a run that loss is used. After the last one: the last loss
     (status `ok`), +inf (`diverged`) or NaN (`pruned`). Losses that are not finite inside a curve
-    are gaps and are bridged. Failed runs are left out.
+    are gaps and are bridged. A diverged run without losses is +inf throughout. Failed runs are left
+    out.
 
     Args:
         table: rows of `SCHEMA`, without duplicates of a run.
@@ -65,10 +66,11 @@ def curve_array(table: pa.Table, split: str, times: Sequence[float] | None = Non
         InvalidValueError: if a task was run for several numbers of training steps, or no run has
             losses of this split.
     """
-    usable = pc.and_(pc.is_valid(table[split]), pc.not_equal(table["status"], "failed"))
-    if not pc.all(usable, min_count=0).as_py():
-        table = table.filter(usable)
-    if not table.num_rows:
+    measured = pc.and_(pc.is_valid(table[split]), pc.not_equal(table["status"], "failed"))
+    lost = pc.and_(pc.is_null(table[split]), pc.equal(table["status"], "diverged"))
+    table = _filtered(table, pc.or_(measured, lost))
+    measured = pc.is_valid(table[split])
+    if not pc.any(measured, min_count=0).as_py():
         raise InvalidValueError(
             f"No run of this history has losses of the split {split!r}; "
             "choose another: 'train', 'valid' or 'test'."
@@ -76,39 +78,16 @@ def curve_array(table: pa.Table, split: str, times: Sequence[float] | None = Non
     (tasks, task), (configurations, configuration), (seeds, seed) = (
         _codes(table[column]) for column in ("task", "configuration", "seed")
     )
-    planned = table["training_steps"].to_numpy()
-    training_steps = _one_per_task(planned, task, tasks)
-    shared = _shared_times(table) if times is None else None
+    cells = np.stack([task, configuration, seed])
+    training_steps = _one_per_task(table["training_steps"].to_numpy(), task, tasks)
+    known = measured.to_numpy()
+    losses = _filtered(table, measured)
+    shared = _shared_times(losses) if times is None else None
     grid = shared if shared is not None else _checked_times(times)
 
     values = np.full((len(tasks), len(configurations), len(seeds), len(grid)), np.nan, np.float32)
-    cells = np.stack([task, configuration, seed])
-    initial, initial_runs = np.zeros(len(tasks)), np.zeros(len(tasks))
-    done = 0
-    for batch in table.select(["steps", split, "status"]).to_batches():
-        rows = slice(done, done := done + batch.num_rows)
-        lengths = pc.list_value_length(batch["steps"]).to_numpy()
-        ends = np.cumsum(lengths)
-        steps, losses = (batch[name].flatten().to_numpy() for name in ("steps", split))
-        irregular = np.ones(len(lengths), bool)
-        if shared is not None:
-            block = losses.reshape(len(lengths), len(grid))
-            values[tuple(cells[:, rows])] = block
-            irregular = ~np.isfinite(block).all(axis=1)
-        for row in np.flatnonzero(irregular):
-            points = slice(ends[row] - lengths[row], ends[row])
-            values[tuple(cells[:, rows.start + row])] = _on_grid(
-                steps[points] / max(planned[rows.start + row], 1),
-                losses[points],
-                grid,
-                batch["status"][row].as_py(),
-            )
-        filled = np.flatnonzero(lengths)
-        first = (ends - lengths)[filled]
-        untrained = (steps[first] == 0) & np.isfinite(losses[first])
-        of = task[rows][filled][untrained]
-        initial += np.bincount(of, losses[first][untrained], len(tasks))
-        initial_runs += np.bincount(of, minlength=len(tasks))
+    values[tuple(cells[:, ~known])] = np.inf
+    initial = _scatter(losses, split, cells[:, known], grid, values, shared is not None)
     seconds = np.full(values.shape[:3], np.nan)
     seconds[task, configuration, seed] = table["seconds"].to_numpy()
     families = dict(zip(table["task"].to_pylist(), table["family"].to_pylist(), strict=True))
@@ -119,10 +98,61 @@ def curve_array(table: pa.Table, split: str, times: Sequence[float] | None = Non
         seeds=np.asarray(seeds, np.int32),
         times=grid,
         training_steps=training_steps,
-        initial=np.where(initial_runs > 0, initial / np.maximum(initial_runs, 1), np.nan),
+        initial=initial,
         seconds=seconds,
         families=tuple(families[name] for name in tasks),
     )
+
+
+def _scatter(
+    table: pa.Table,
+    split: str,
+    cells: np.ndarray,
+    grid: np.ndarray,
+    values: np.ndarray,
+    regular: bool,
+) -> np.ndarray:
+    """Put the losses of a table's rows into `values`; the mean loss at step 0 of each task.
+
+    Args:
+        table: runs that have losses of the split.
+        split: which.
+        cells: int array (3, row), where in the first three axes of `values` each row belongs.
+        grid: the time axis.
+        values: the array to fill.
+        regular: whether every run was measured at the times of the grid.
+    """
+    initial, runs = np.zeros(len(values)), np.zeros(len(values))
+    done = 0
+    for batch in table.select(["steps", split, "status", "training_steps"]).to_batches():
+        rows = cells[:, done : done + batch.num_rows]
+        done += batch.num_rows
+        steps, losses = (batch[name].flatten().to_numpy() for name in ("steps", split))
+        lengths = pc.list_value_length(batch["steps"]).to_numpy()
+        ends = np.cumsum(lengths)
+        planned = np.maximum(batch["training_steps"].to_numpy(), 1)
+        by_hand = np.ones(len(lengths), bool)
+        if regular:
+            block = losses.reshape(len(lengths), len(grid))
+            values[tuple(rows)] = block
+            by_hand = ~np.isfinite(block).all(axis=1)
+        for row in np.flatnonzero(by_hand):
+            points = slice(ends[row] - lengths[row], ends[row])
+            values[tuple(rows[:, row])] = _on_grid(
+                steps[points] / planned[row], losses[points], grid, batch["status"][row].as_py()
+            )
+        filled = np.flatnonzero(lengths)
+        first = (ends - lengths)[filled]
+        at_start = (steps[first] == 0) & np.isfinite(losses[first])
+        tasks = rows[0, filled[at_start]]
+        initial += np.bincount(tasks, losses[first[at_start]], len(values))
+        runs += np.bincount(tasks, minlength=len(values))
+    return np.where(runs > 0, initial / np.maximum(runs, 1), np.nan)
+
+
+def _filtered(table: pa.Table, keep: pa.ChunkedArray) -> pa.Table:
+    """The rows to keep; the table itself, uncopied, if these are all."""
+    return table if pc.all(keep, min_count=0).as_py() else table.filter(keep)
 
 
 def _codes(column: pa.ChunkedArray) -> tuple[list, np.ndarray]:

@@ -1,0 +1,440 @@
+"""Histories: records, files, dense arrays of curves, joining and selecting."""
+
+import json
+import math
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from keras_hplist.errors import FileFormatError, InvalidValueError
+from keras_hplist.history import SCHEMA, History, append_shards
+from keras_hplist.history.union import union_of
+from keras_hplist.spaces import Hyperparameter, SearchSpace, configuration_id
+from keras_hplist.spaces.distributions import Boolean, Choice, Fixed, Number
+
+NAN, INF = math.nan, math.inf
+
+
+def run(task="a", rate=0.1, losses=(3.0, 2.0, 1.0), steps=None, **columns):
+    """One record of a run, measured at steps 0, 10, 20, … on the valid split."""
+    steps = [10 * i for i in range(len(losses))] if steps is None else steps
+    return {
+        "task": task,
+        "space": "adam1p",
+        "values": {"learning_rate": rate},
+        "steps": steps,
+        "valid": list(losses),
+    } | columns
+
+
+def history(*records):
+    return History.from_records(records)
+
+
+runs = st.builds(
+    run,
+    task=st.sampled_from(["a", "b/c", "d%e", "ü"]),
+    rate=st.sampled_from([0.1, 0.2, 0.3]),
+    seed=st.integers(0, 3),
+    losses=st.lists(st.floats(width=32), min_size=1, max_size=6),
+    seconds=st.none() | st.floats(0, 1e6),
+    family=st.none() | st.just("mlp"),
+    training_steps=st.just(100),
+)
+some_runs = st.lists(
+    runs, min_size=1, max_size=12, unique_by=lambda r: (r["task"], str(r["values"]), r["seed"])
+)
+
+
+def test_missing_columns_get_their_defaults():
+    """A record of a task, values and a curve is enough; the rest is filled in as documented."""
+    row = history(run()).table.to_pylist()[0]
+    assert row["configuration"] == configuration_id("adam1p", {"learning_rate": 0.1})
+    assert json.loads(row["values"]) == {"learning_rate": 0.1}
+    assert (row["seed"], row["training_steps"], row["status"]) == (0, 20, "ok")
+    assert row["train"] is row["test"] is row["family"] is row["seconds"] is None
+    bare = history({"task": "a", "configuration": "x"}).table.to_pylist()[0]
+    assert (bare["space"], bare["values"], bare["steps"]) == ("custom", "{}", [])
+
+
+def test_the_table_has_exactly_the_schema():
+    """Columns, types and their order are those of the format."""
+    table = history(run(), run("b")).table
+    assert table.schema.equals(SCHEMA)
+    assert table.column_names == [
+        *("task", "family", "configuration", "space", "values", "seed", "training_steps"),
+        *("batch_size", "steps", "train", "valid", "test", "status", "seconds"),
+        *("num_parameters", "source", "versions"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("losses", "status"),
+    [((2, 1), "ok"), ((2, NAN), "diverged"), ((2, INF), "diverged"), ((NAN, 1), "ok")],
+)
+def test_status_follows_the_end_of_the_curve(losses, status):
+    """Without a status, a curve that ends in no finite number has diverged."""
+    assert history(run(losses=losses)).table["status"].to_pylist() == [status]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"task": ""}, "column 'task' is ''"),
+        ({"task": None}, "column 'task' is None"),
+        ({"values": None}, "task 'a': give 'values' or 'configuration'"),
+        ({"values": "{"}, "task 'a': 'values' is not JSON"),
+        ({"values": {"learning_rate": NAN}}, "task 'a': hyperparameter 'learning_rate' is nan"),
+        ({"steps": [0, 10]}, "task 'a': 'valid' has 3 losses for 2 steps"),
+        ({"steps": [0, 20, 10]}, "increase"),
+        ({"steps": [0, 1.5, 2]}, "whole numbers"),
+        ({"steps": [-1, 0, 1]}, "from 0"),
+        ({"status": "running"}, "status is 'running'; allowed: ok, diverged, pruned, failed"),
+        ({"lr": 1}, "no column 'lr'"),
+        ({"trian": [1, 2, 3]}, "Did you mean 'train'"),
+        ({"seed": "x"}, "task 'a', column 'seed'"),
+        ({"batch_size": 2**40}, "task 'a', column 'batch_size'"),
+    ],
+)
+def test_a_bad_record_is_named_with_task_and_column(changes, message):
+    """Every error says which task and which column."""
+    with pytest.raises(InvalidValueError, match=message):
+        history(run() | changes)
+
+
+@given(records=some_runs)
+@settings(max_examples=40, deadline=None)
+def test_a_history_survives_its_files(records, tmp_path_factory):
+    """One file or a folder by task: what is read equals what was written."""
+    folder = tmp_path_factory.mktemp("history")
+    written = history(*records)
+    written.write(folder / "all.parquet")
+    written.write(folder / "shards")
+    for path in (folder / "all.parquet", folder / "shards"):
+        assert History.read(path).fingerprint == written.fingerprint
+    assert History.read(folder / "all.parquet").table.equals(written.table) or any(
+        math.isnan(loss) for record in records for loss in record["valid"]
+    )
+
+
+def test_the_folder_is_partitioned_by_task_and_compressed(tmp_path):
+    """Each task has a folder; shards are zstd and complete in themselves."""
+    history(run("a"), run("b/c")).write(tmp_path / "h")
+    folders = sorted(path.name for path in (tmp_path / "h").iterdir())
+    assert folders == ["task=a", "task=b%2Fc"]
+    file = pq.ParquetFile(next((tmp_path / "h" / "task=b%2Fc").iterdir()))
+    assert file.metadata.row_group(0).column(0).compression == "ZSTD"
+    assert file.schema_arrow.names == SCHEMA.names
+
+
+def test_appending_adds_files_and_repeating_it_changes_nothing(tmp_path):
+    """Shards are named by their content, so that a repeated append is harmless."""
+    append_shards(tmp_path, history(run(seed=0)))
+    append_shards(tmp_path, history(run(seed=1), run("b")))
+    files = append_shards(tmp_path, history(run(seed=1), run("b")))
+    assert len(files) == 2
+    assert len(list(tmp_path.rglob("*.parquet"))) == 3
+    assert len(History.read(tmp_path)) == 3
+
+
+def test_the_fingerprint_ignores_the_order_of_rows_and_files(tmp_path):
+    """Same runs, same fingerprint; another loss, another fingerprint."""
+    a, b = run("a"), run("b", train=[1, 2, NAN])
+    assert history(a, b).fingerprint == history(b, a).fingerprint
+    joined = History.concat([history(b), history(a)])
+    assert joined.fingerprint == history(a, b).fingerprint
+    assert history(a).fingerprint != history(a | {"valid": [3.0, 2.0, 1.5]}).fingerprint
+
+
+@pytest.mark.parametrize("damage", ["truncate", "garbage", "empty"])
+def test_a_damaged_shard_is_named_and_can_be_skipped(tmp_path, damage):
+    """The error names the file; with skip_damaged the rest is read, with a warning and a report."""
+    history(run("a"), run("b")).write(tmp_path)
+    shard = next((tmp_path / "task=b").iterdir())
+    data = shard.read_bytes()
+    shard.write_bytes(
+        {"truncate": data[: len(data) // 2], "garbage": b"x" * 100, "empty": b""}[damage]
+    )
+    with pytest.raises(FileFormatError, match="skip_damaged") as error:
+        History.read(tmp_path)
+    assert str(shard) in str(error.value)
+    with pytest.warns(UserWarning, match=shard.name):
+        rest = History.read(tmp_path, skip_damaged=True)
+    assert rest.tasks == ["a"]
+    assert [what for what, _ in rest.report.dropped] == [str(shard)]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda t: t.drop_columns("status"), "column 'status' is missing"),
+        (
+            lambda t: t.set_column(0, "task", pa.array([None], pa.string())),
+            "'task' has empty cells",
+        ),
+        (lambda t: t.set_column(5, "seed", pa.array(["x"])), "column 'seed'"),
+        (lambda t: t.set_column(12, "status", pa.array(["lost"])), "'status' holds 'lost'"),
+        (lambda t: t.set_column(8, "steps", pa.array([[1]])), "'valid': a run of task 'a'"),
+    ],
+)
+def test_a_parquet_file_of_another_form_is_named(tmp_path, change, message):
+    """A valid Parquet file that is no history: the file and the column are named."""
+    pq.write_table(change(history(run()).table), tmp_path / "x.parquet")
+    with pytest.raises(FileFormatError, match=message) as error:
+        History.read(tmp_path)
+    assert "x.parquet" in str(error.value)
+
+
+def test_other_arrow_types_of_the_same_values_are_read(tmp_path):
+    """Files of pandas or other writers, with 64-bit numbers and dictionaries, are cast."""
+    table = history(run()).table
+    wide = table.set_column(5, "seed", pa.array([0], pa.int64()))
+    wide = wide.set_column(0, "task", wide["task"].dictionary_encode())
+    pq.write_table(wide.append_column("extra", pa.array([1])), tmp_path / "x.parquet")
+    assert History.read(tmp_path / "x.parquet").table.schema.equals(SCHEMA)
+
+
+def test_reading_nothing_says_so(tmp_path):
+    """A missing path and a folder without shards are two different errors."""
+    with pytest.raises(FileNotFoundError):
+        History.read(tmp_path / "missing")
+    with pytest.raises(FileFormatError, match=r"no \.parquet file"):
+        History.read(tmp_path)
+
+
+def test_equal_repeats_are_one_run_and_different_ones_an_error():
+    """A run that stands twice is kept once; with different curves it is refused by name."""
+    assert len(history(run(), run())) == 1
+    assert len(History.concat([history(run()), history(run(), run("b"))])) == 2
+    nan = run(losses=(1, NAN))
+    assert len(history(nan, nan)) == 1
+    with pytest.raises(InvalidValueError, match=r"task 'a'.*seed 0.*twice.*'valid'"):
+        history(run(), run(losses=(3.0, 2.0, 0.0)))
+
+
+def test_select_and_concat_are_inverse():
+    """Selected parts joined again are the whole."""
+    whole = history(*(run(task, rate) for task in "abc" for rate in (0.1, 0.2)))
+    parts = [whole.select(task="a"), whole.select(task=["b", "c"])]
+    assert [len(part) for part in parts] == [2, 4]
+    assert History.concat(parts).fingerprint == whole.fingerprint
+    assert len(whole.select(task="none")) == 0
+    with pytest.raises(InvalidValueError, match="cannot be selected by 'valid'"):
+        whole.select(valid=1)
+
+
+def test_an_empty_history_is_one(tmp_path):
+    """No rows: a length, no tasks, a file."""
+    empty = history()
+    assert (len(empty), empty.tasks, len(History.concat([]))) == (0, [], 0)
+    empty.write(tmp_path / "e.parquet")
+    assert len(History.read(tmp_path / "e.parquet")) == 0
+
+
+def test_curves_are_a_dense_array_of_the_losses():
+    """Every loss stands at its task, configuration, seed and time; what was not run is NaN."""
+    rows = [
+        run("a", 0.1, (3, 2, 1), seed=0),
+        run("a", 0.2, (3, 1, 0), seed=1, seconds=5.0),
+        run("b", 0.1, (9, 8, 7), seed=0, family="f"),
+    ]
+    curves = history(*rows).curves("valid")
+    assert curves.values.dtype == np.float32
+    assert curves.tasks == ("a", "b")
+    assert curves.families == (None, "f")
+    assert curves.seeds.tolist() == [0, 1]
+    assert curves.times.tolist() == [0, 0.5, 1]
+    assert curves.initial.tolist() == [3, 9]
+    ids = {c: i for i, c in enumerate(curves.configurations)}
+    for row in rows:
+        cell = (
+            curves.tasks.index(row["task"]),
+            ids[configuration_id("adam1p", row["values"])],
+            row["seed"],
+        )
+        assert curves.values[cell].tolist() == row["valid"]
+    assert np.isnan(curves.values).sum() == 5 * 3
+    assert np.nansum(curves.seconds) == 5.0
+
+
+def test_diverged_pruned_failed_and_missing_are_told_apart():
+    """+inf after the last finite loss; NaN after a prune; NaN throughout if failed."""
+    rows = [
+        run("a", 0.1, (3, 2, NAN, NAN)),
+        run("a", 0.2, (3, 2), training_steps=30, status="pruned"),
+        run("a", 0.3, (3, 2, 1), training_steps=30, status="ok"),
+        run("a", 0.4, (), status="failed", training_steps=30),
+        run("a", 0.5, (), status="diverged", training_steps=30),
+        run("a", 0.6, (3, NAN, 1, 1), status="ok"),
+        run("a", 0.7, status="diverged", training_steps=30) | {"steps": [5], "valid": None},
+    ]
+    curves = history(*rows).curves(times=[0, 1 / 3, 2 / 3, 1])
+    ids = [configuration_id("adam1p", row["values"]) for row in rows]
+    got = {
+        i: curves.values[0, curves.configurations.index(i), 0].tolist()
+        for i in ids
+        if i in (curves.configurations)
+    }
+    assert got[ids[0]] == [3, 2, INF, INF]
+    assert got[ids[1]][:2] == [3, 2]
+    assert np.isnan(got[ids[1]][2:]).all()
+    assert got[ids[2]] == [3, 2, 1, 1]
+    assert ids[3] not in got
+    assert got[ids[4]] == got[ids[6]] == [INF] * 4
+    assert got[ids[5]] == [3, 2, 1, 1]
+
+
+@given(
+    steps=st.lists(st.integers(0, 100), min_size=2, max_size=8, unique=True).map(sorted),
+    data=st.data(),
+)
+@settings(max_examples=60, deadline=None)
+def test_curves_are_interpolated_as_stated(steps, data):
+    """On another time axis: straight lines, the first loss before, the last one after."""
+    losses = data.draw(st.lists(st.floats(-10, 10), min_size=len(steps), max_size=len(steps)))
+    grid = np.linspace(0, 1, 11)
+    curves = history(run(losses=losses, steps=steps, training_steps=100)).curves(times=grid)
+    expected = np.interp(grid * 100, steps, np.float32(losses))
+    np.testing.assert_allclose(curves.values[0, 0, 0], expected, rtol=1e-5, atol=1e-5)
+
+
+def test_runs_of_different_lengths_meet_on_a_common_axis():
+    """Tasks planned for different steps share the axis of fractions; other grids are resampled."""
+    same = history(
+        run("a", losses=(3, 2, 1)), run("b", losses=(3, 2, 1), steps=[0, 500, 1000])
+    ).curves()
+    assert same.times.tolist() == [0, 0.5, 1]
+    assert same.training_steps.tolist() == [20, 1000]
+    other = history(run("a", losses=(3, 2, 1)), run("b", losses=(3, 1))).curves()
+    assert len(other.times) == 51
+    assert other.values[1, 0, 0, 25] == pytest.approx(2.0)
+
+
+def test_curves_refuse_what_cannot_be_compared():
+    """Two horizons in one task, a split that nobody measured, times that are none."""
+    with pytest.raises(InvalidValueError, match=r"task 'a'.*several numbers of training steps"):
+        history(run(), run(rate=0.2, training_steps=40)).curves()
+    with pytest.raises(InvalidValueError, match=r"No run.*'test'"):
+        history(run()).curves("test")
+    with pytest.raises(InvalidValueError, match="fractions"):
+        history(run()).curves(times=[0.5, 0.2])
+
+
+def test_a_large_history_becomes_an_array_with_one_copy():
+    """The dense array costs its own size, not several times that."""
+    tracemalloc = pytest.importorskip("tracemalloc")
+    rows, points = 20_000, 51
+    table = pa.table(
+        {
+            "task": pa.array([f"t{i % 20}" for i in range(rows)]),
+            "family": pa.nulls(rows, pa.string()),
+            "configuration": pa.array([f"c{i // 20:04d}" for i in range(rows)]),
+            "space": pa.array(["adam1p"] * rows),
+            "values": pa.array(["{}"] * rows),
+            "seed": pa.array(np.zeros(rows, np.int32)),
+            "training_steps": pa.array(np.full(rows, 50, np.int32)),
+            "batch_size": pa.nulls(rows, pa.int32()),
+            "steps": _lists(np.tile(np.arange(points, dtype=np.int32), rows), points),
+            "train": pa.nulls(rows, pa.list_(pa.float32())),
+            "valid": _lists(np.random.default_rng(0).random(rows * points, np.float32), points),
+            "test": pa.nulls(rows, pa.list_(pa.float32())),
+            "status": pa.array(["ok"] * rows),
+            "seconds": pa.nulls(rows, pa.float64()),
+            "num_parameters": pa.nulls(rows, pa.int64()),
+            "source": pa.nulls(rows, pa.string()),
+            "versions": pa.nulls(rows, pa.string()),
+        }
+    )
+    large = History(table)
+    large.curves()  # warm up
+    tracemalloc.start()
+    curves = large.curves()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2.5 * curves.values.nbytes
+
+
+def _lists(flat, length):
+    return pa.ListArray.from_arrays(np.arange(0, len(flat) + 1, length, dtype=np.int32), flat)
+
+
+def test_a_shard_is_whole_or_absent_when_its_writer_is_killed(tmp_path):
+    """kill -9 while shards are written: every file that is there can be read."""
+    code = (
+        "import sys, itertools; from keras_hplist.history import History, append_shards\n"
+        "for i in itertools.count():\n"
+        "    row = dict(task='t', configuration=str(i), steps=list(range(500)))\n"
+        "    append_shards(sys.argv[1], History.from_records([row | {'valid': [1.0] * 500}]))\n"
+        "    print(i, flush=True)\n"
+    )
+    writer = subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    )
+    finished = [int(next(writer.stdout)) for _ in range(20)][-1]
+    time.sleep(0.013)
+    writer.kill()
+    writer.wait()
+    assert len(History.read(tmp_path)) > finished
+
+
+def test_own_search_spaces_travel_with_the_history(tmp_path):
+    """Definitions are kept in the file and joined where histories differ."""
+    small = SearchSpace("mine", (Hyperparameter("x", Number(0.0, 1.0)),))
+    large = SearchSpace("mine", (Hyperparameter("x", Number(0.5, 2.0)),))
+    row = {"task": "a", "space": "mine", "values": {"x": 0.5}}
+    History.from_records([row], spaces=[small]).write(tmp_path / "s.parquet")
+    read = History.read(tmp_path / "s.parquet")
+    assert SearchSpace.from_config(read.space_definitions["mine"]) == small
+    other = History.from_records([row | {"task": "b"}], spaces=[large])
+    joined = History.concat([read, other]).space_definitions["mine"]
+    assert SearchSpace.from_config(joined).rows[0].distribution == Number(0.0, 2.0)
+    assert history(run()).space_definitions == {}
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "joined"),
+    [
+        (Number(1, 4, integer=True), Number(2, 9, integer=True), Number(1, 9, integer=True)),
+        (Number(1, 4, integer=True), Number(0.5, 2.0), Number(0.5, 4)),
+        (Number(0.1, 1.0, "log"), Number(0.5, 2.0), Number(0.1, 2.0, "log")),
+        (Choice(("a", "b")), Choice(("b", "c")), Choice(("a", "b", "c"))),
+        (Fixed("a"), Fixed("b"), Choice(("a", "b"))),
+        (Fixed("a"), Choice(("b", "a")), Choice(("a", "b"))),
+        (Boolean(), Boolean(), Boolean()),
+        (Fixed(True), Boolean(), Choice((True, False))),
+    ],
+)
+def test_the_union_of_two_spaces_holds_both(first, second, joined):
+    """Bounds are widened, choices joined, and the space's name is the first's."""
+    union = union_of([_space("one", first), _space("two", second)])
+    assert (union.name, union.rows[0].distribution) == ("one", joined)
+
+
+def _space(name, distribution, *more):
+    return SearchSpace(name, (Hyperparameter("x", distribution), *more))
+
+
+def test_the_union_joins_conditions():
+    """Same parent: values are joined; without a condition in one space: without. Parents first."""
+    parent = Hyperparameter("kind", Choice(("a", "b", "c")))
+
+    def child(*values):
+        return Hyperparameter("y", Number(0, 1), (("kind", values),) if values else ())
+
+    both = union_of(
+        [_space("s", Boolean(), parent, child("a")), SearchSpace("t", (parent, child("b")))]
+    )
+    assert both.rows[-1].when == (("kind", ("a", "b")),)
+    free = union_of([SearchSpace("s", (parent, child("a"))), SearchSpace("t", (child(),))])
+    assert free.rows[-1].when == () or free.rows[0].when == ()
+    late = union_of([SearchSpace("t", (child(),)), SearchSpace("s", (parent, child("a")))])
+    assert late.names == ("y", "kind")
+    with pytest.raises(InvalidValueError, match="'x' is a range"):
+        union_of([_space("s", Number(0, 1)), _space("t", Choice(("a",)))])
