@@ -4,7 +4,7 @@ Both train the same network for the same epochs on the same data, with the same 
 and keep KerasTuner's bookkeeping and checkpoints. RandomSearch draws a learning rate for Keras's
 AdamW; the list tuner also records learning curves, and evaluates each model before training.
 
-    python benchmarks/tuner_turnaround.py [--trials 10] [--epochs 5] [--repeats 3]
+    python benchmarks/tuner_turnaround.py [--trials 10] [--epochs 3] [--repeats 3]
 """
 
 import argparse
@@ -59,7 +59,7 @@ def seconds(tuner, data, epochs):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--trials", type=int, default=10)
-    parser.add_argument("--epochs", type=int, default=5)
+    parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--repeats", type=int, default=3)
     arguments = parser.parse_args()
 

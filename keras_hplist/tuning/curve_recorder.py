@@ -117,6 +117,8 @@ class CurveRecorder(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Take the point of the epoch."""
+        if self._started is None:  # a user's own training loop that calls this method alone
+            return
         logs = logs or {}
         if "loss" in logs:
             self._mean = logs["loss"]

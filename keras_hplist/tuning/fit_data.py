@@ -34,7 +34,7 @@ class FitData:
             arguments = dict(kwargs)
         batch_size = arguments.get("batch_size")
         validation_data = arguments.get("validation_data")
-        if validation_data is None and arguments.get("validation_split"):
+        if validation_data is None and arguments.get("validation_split") and "x" in arguments:
             validation_data = _last_part(arguments)
         if isinstance(validation_data, Iterator):
             validation_data = None
@@ -50,19 +50,21 @@ class FitData:
 
 def _last_part(arguments: Mapping[str, Any]) -> tuple:
     """The samples that `validation_split` sets apart: the last ones, before shuffling."""
-    x, y, sample_weight = (arguments.get(name) for name in ("x", "y", "sample_weight"))
-    samples = keras.tree.flatten(x)[0].shape[0]
-    first = math.floor(samples * (1.0 - arguments["validation_split"]))
+    x = arguments["x"]
+    first = math.floor(_leaves(x)[0].shape[0] * (1.0 - arguments["validation_split"]))
     return keras.tree.map_structure(
         lambda array: None if array is None else getattr(array, "iloc", array)[first:],
-        (x, y, sample_weight),
+        (x, arguments.get("y"), arguments.get("sample_weight")),
     )
 
 
 def _own_batch_size(x: Any) -> int | None:
     """The batch size of data that come in batches, or Keras's default for arrays."""
     if hasattr(x, "element_spec"):  # tf.data
-        shape = getattr(keras.tree.flatten(x.element_spec)[0], "shape", None)
+        shape = getattr(_leaves(x.element_spec)[0], "shape", None)
         return shape[0] if shape else None
-    leaves = keras.tree.flatten(x)
-    return 32 if leaves and all(hasattr(leaf, "shape") for leaf in leaves) else None
+    return 32 if all(hasattr(leaf, "shape") for leaf in _leaves(x) or [None]) else None
+
+
+def _leaves(structure: Any) -> list[Any]:
+    return list(keras.tree.flatten(structure) or [])

@@ -1,11 +1,10 @@
 """The KerasTuner tuner that tries a hyperparameter list on a user's model."""
 
 import gc
-import itertools
 import math
 import os
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +12,12 @@ import keras
 import keras_tuner
 from keras_tuner.engine.trial import Trial
 from keras_tuner.engine.tuner import maybe_distribute
+from keras_tuner.src.engine.tuner_utils import TunerCallback
 
 from keras_hplist.errors import InvalidValueError
 from keras_hplist.lists import HyperparameterList
 from keras_hplist.tuning import summaries
+from keras_hplist.tuning.best_epoch import BestEpoch
 from keras_hplist.tuning.compiled_models import CompiledModels, build_like
 from keras_hplist.tuning.curve_recorder import CurveRecorder
 from keras_hplist.tuning.divergence import StopOnDivergence
@@ -137,7 +138,6 @@ class HyperparameterListTuner(keras_tuner.Tuner):
         self.stop_on_divergence = stop_on_divergence
         self.reuse_compiled = reuse_compiled
         self._models = CompiledModels()
-        self._executions: Iterator[int] = itertools.count()
         super().__init__(oracle, wrapped, **kwargs)
         self.task = task or self.project_name
         # On a worker `self.oracle` is by now a proxy of the chief's that knows no seed.
@@ -152,12 +152,31 @@ class HyperparameterListTuner(keras_tuner.Tuner):
     # Running trials.
 
     def run_trial(self, trial: Trial, *args: Any, **kwargs: Any) -> list[Any]:
-        """Train one trial, `executions_per_trial` times."""
-        self._executions = itertools.count()
-        return super().run_trial(trial, *args, **kwargs)
+        """Train one trial, `executions_per_trial` times.
 
-    def _build_and_fit_model(self, trial: Trial, *args: Any, **kwargs: Any) -> Any:
-        hp, execution = trial.hyperparameters, next(self._executions)
+        Args:
+            trial: whose values to train with.
+            *args: of `search()`.
+            **kwargs: of `search()`.
+
+        Returns:
+            What `HyperModel.fit` returned, for each execution.
+        """
+        checkpoint = BestEpoch(self.oracle.objective, self._get_checkpoint_fname(trial.trial_id))
+        users_callbacks = kwargs.pop("callbacks", None) or []
+        results = []
+        for execution in range(self.executions_per_trial):
+            callbacks = self._deepcopy_callbacks(users_callbacks)
+            self._configure_tensorboard_dir(callbacks, trial, execution)
+            callbacks += [TunerCallback(self, trial), checkpoint]
+            results.append(
+                self._execute(trial, execution, args, {**kwargs, "callbacks": callbacks})
+            )
+            checkpoint.write()
+        return results
+
+    def _execute(self, trial: Trial, execution: int, args: tuple, kwargs: dict[str, Any]) -> Any:
+        hp = trial.hyperparameters
         seed = _execution_seed(self._seed, trial.trial_id, execution)
         keras.utils.set_random_seed(seed)
         model = self._try_build(hp)
@@ -167,9 +186,9 @@ class HyperparameterListTuner(keras_tuner.Tuner):
                 model = self._models.adopt(model, context=self._own_values(hp))
         recorder = self._recorder(trial, execution, seed, FitData.of(args, kwargs))
         objectives = _metric_names(self.oracle.objective)
-        # These come before KerasTuner's callback that saves the best epoch.
-        own = [recorder, StopOnDivergence(objectives, self.stop_on_divergence)]
-        kwargs["callbacks"] = [*own, *(kwargs.pop("callbacks", None) or [])]
+        stop = StopOnDivergence(objectives, self.stop_on_divergence)
+        # First, because the checkpoint must see what `stop` makes of the objective.
+        kwargs["callbacks"] = [recorder, stop, *kwargs["callbacks"]]
         try:
             results = self.hypermodel.fit(hp, model, *args, **kwargs)
         except Exception as error:
