@@ -58,5 +58,6 @@ def draw(ax: "Axes", frame: pd.DataFrame) -> None:
         bottom += heights
     ax.set_xscale("log")
     ax.set_ylabel("tasks")
+    ax.yaxis.get_major_locator().set_params(integer=True)
     ax.grid(axis="x", visible=False)
     ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
