@@ -1,0 +1,241 @@
+"""Reading project folders that the real KerasTuner wrote."""
+
+import json
+import math
+import os
+import shutil
+
+import damage
+import keras_tuner
+import numpy as np
+import pytest
+
+from keras_hplist.errors import FileFormatError, HPListError, UnknownNameError
+from keras_hplist.history import History, read_keras_tuner
+from keras_hplist.learning import ListLearner
+from keras_hplist.spaces import SearchSpace
+
+NAN = math.nan
+
+
+def search(
+    tuner_class,
+    folder,
+    name,
+    trials=6,
+    seed=1,
+    run=None,
+    objective="val_loss",
+    build=None,
+    **options,
+):
+    """Run a real tuner whose trials are formulas instead of trainings."""
+
+    class Formula(tuner_class):
+        def run_trial(self, trial, *args, **kwargs):
+            return (run or formula)(trial.hyperparameters)
+
+    if tuner_class is not keras_tuner.Hyperband:
+        options["max_trials"] = trials
+    tuner = Formula(
+        build or (lambda hp: None),
+        objective=objective,
+        directory=folder,
+        project_name=name,
+        seed=seed,
+        overwrite=True,
+        max_consecutive_failed_trials=1000,
+        **options,
+    )
+    tuner.search(verbose=0)
+    return tuner
+
+
+def formula(hp):
+    """A loss with a logarithmic, a categorical, a whole and a conditional hyperparameter."""
+    rate = hp.Float("rate", 1e-5, 1.0, sampling="log")
+    activation = hp.Choice("activation", ["relu", "tanh"])
+    layers = hp.Int("layers", 1, 3)
+    loss = abs(math.log10(rate) + 3) + 0.1 * layers + (activation == "relu")
+    with hp.conditional_scope("layers", [2, 3]):
+        if layers > 1:
+            loss += hp.Int("units", 4, 64) / 100
+    return {"val_loss": loss, "loss": loss / 2}
+
+
+def scores_on_disk(project):
+    """What each finished trial scored, straight from its file."""
+    trials = [json.loads(file.read_text()) for file in sorted(project.glob("*/trial.json"))]
+    return [trial["score"] for trial in trials if trial["status"] == "COMPLETED"]
+
+
+@pytest.mark.parametrize(
+    "tuner_class",
+    [keras_tuner.RandomSearch, keras_tuner.BayesianOptimization, keras_tuner.GridSearch],
+)
+def test_every_trial_becomes_a_run(tuner_class, tmp_path):
+    """Values, loss and task of each trial, in one project, as KerasTuner's tuners write them."""
+    tuner = search(tuner_class, tmp_path, "digits")
+    history = read_keras_tuner(tmp_path / "digits")
+    assert history.tasks == ["digits"]
+    assert history.report.read == len(history) == 6
+    assert history.report.dropped == []
+    losses = [curve[-1] for curve in history.table["valid"].to_pylist()]
+    np.testing.assert_allclose(sorted(losses), sorted(scores_on_disk(tmp_path / "digits")), 1e-6)
+    best = tuner.get_best_hyperparameters()[0].values
+    row = history.to_frame().iloc[int(np.argmin(losses))]
+    values = json.loads(row["values"])
+    assert values == {name: best[name] for name in values}
+    assert all(
+        ("units" in json.loads(v)) == (json.loads(v)["layers"] > 1)
+        for v in history.table["values"].to_pylist()
+    )
+
+
+def test_a_folder_of_projects_gives_one_task_each_and_a_joint_space(tmp_path):
+    """Projects at any depth; their spaces are joined, conditions kept."""
+    search(keras_tuner.RandomSearch, tmp_path, "one", seed=1)
+    search(keras_tuner.RandomSearch, tmp_path / "deep", "two", seed=2)
+    history = read_keras_tuner(tmp_path)
+    assert history.tasks == ["deep/two", "one"]
+    space = SearchSpace.from_config(history.space_definitions["custom"])
+    assert space.names == ("rate", "activation", "layers", "units")
+    assert space.rows[-1].when == (("layers", (2, 3)),)
+    for values in history.values().values():
+        assert space.validate(values) == values
+
+
+def test_diverged_crashed_and_unfinished_trials_are_three_things(tmp_path):
+    """NaN is a result, an exception is a failure, a killed trial is left out; each is told."""
+
+    def run(hp):
+        which = hp.Int("which", 0, 5)
+        if which == 1:
+            return NAN
+        if which == 2:
+            raise ValueError("boom")
+        if which == 3:
+            os._exit(0)  # the process dies inside the trial
+        return 1.0 + which
+
+    child = os.fork()
+    if not child:
+        search(keras_tuner.GridSearch, tmp_path, "p", run=run)
+        os._exit(1)
+    os.waitpid(child, 0)
+    history = read_keras_tuner(tmp_path / "p")
+    by_value = {
+        json.loads(values)["which"]: status
+        for values, status in zip(
+            history.table["values"].to_pylist(), history.table["status"].to_pylist(), strict=True
+        )
+    }
+    assert by_value == {0: "ok", 1: "diverged", 2: "failed"}
+    assert [why for _, why in history.report.dropped] == ["not ended: running, waiting or killed"]
+    assert "3 runs read" in str(history.report)
+    assert "1 dropped" in str(history.report)
+
+
+def test_hyperband_trials_that_ended_early_are_pruned(tmp_path):
+    """A rung below the last is censored; a trial that was continued counts once."""
+    search(
+        keras_tuner.Hyperband,
+        tmp_path,
+        "band",
+        max_epochs=9,
+        factor=3,
+        build=formula,
+        run=lambda hp: formula(hp)["val_loss"] + 1 / hp.values.get("tuner/epochs", 1),
+    )
+    history = read_keras_tuner(tmp_path / "band")
+    statuses = dict(zip(*_columns(history, "source", "status"), strict=True))
+    assert {"ok", "pruned"} == set(statuses.values())
+    assert any(why == "continued as another trial" for _, why in history.report.dropped)
+    assert set(history.table["training_steps"].to_pylist()) == {9}
+    for values in history.values().values():
+        assert not any(name.startswith("tuner/") for name in values)
+    order = ListLearner(length=3).fit(history).order_
+    assert len(order) == 3
+
+
+def _columns(history, *names):
+    return [history.table[name].to_pylist() for name in names]
+
+
+def test_a_maximised_objective_is_negated(tmp_path):
+    """Losses are minimised in a history, whatever the tuner did."""
+    search(
+        keras_tuner.RandomSearch,
+        tmp_path,
+        "acc",
+        run=lambda hp: {"val_accuracy": hp.Float("x", 0, 1)},
+        objective=keras_tuner.Objective("val_accuracy", "max"),
+    )
+    history = read_keras_tuner(tmp_path / "acc")
+    for values, losses in zip(*_columns(history, "values", "valid"), strict=True):
+        assert losses[0] == pytest.approx(-json.loads(values)["x"])
+
+
+def test_another_metric_can_be_chosen_and_an_unknown_one_is_named(tmp_path):
+    """`metric` reads what was logged beside the objective."""
+    search(keras_tuner.RandomSearch, tmp_path, "p")
+    train, valid = (read_keras_tuner(tmp_path / "p", metric=m) for m in ("loss", "val_loss"))
+    losses = [np.concatenate(h.table["valid"].to_pylist()) for h in (train, valid)]
+    np.testing.assert_allclose(2 * losses[0], losses[1], rtol=1e-6)
+    with pytest.raises(UnknownNameError, match=r"'val_los'.*'val_loss'"):
+        read_keras_tuner(tmp_path / "p", metric="val_los")
+
+
+def test_recorded_curves_are_read_instead_of_single_values(tmp_path):
+    """Where our recorder left learning curves, they are the history; trials without are told."""
+    search(keras_tuner.RandomSearch, tmp_path, "p", trials=3)
+    for trial in ("0", "1"):
+        row = {"task": "p", "values": {"rate": 0.1}, "seed": int(trial), "steps": [0, 5]}
+        History.from_records([row | {"valid": [2.0, 1.0], "source": "keras_hplist"}]).write(
+            tmp_path / "p" / "curves" / f"trial_{trial}_execution0.parquet"
+        )
+    history = read_keras_tuner(tmp_path)
+    assert history.table["valid"].to_pylist() == [[2.0, 1.0]] * 2
+    assert history.report.dropped == [("p/trial_2", "no learning curve was recorded")]
+
+
+def test_damaged_trial_files_are_left_out_and_told(tmp_path):
+    """A torn trial.json costs that trial only; the whole folder still reads."""
+    search(keras_tuner.RandomSearch, tmp_path, "p")
+    file = tmp_path / "p" / "trial_3" / "trial.json"
+    for number, _ in enumerate(damage.truncations(file)):
+        history = read_keras_tuner(tmp_path / "p")
+        assert len(history) == 5, number
+        assert history.report.dropped == [("p/trial_3", "trial.json is damaged")]
+    for _ in damage.flips(file):
+        try:
+            assert len(read_keras_tuner(tmp_path / "p")) >= 5
+        except HPListError as error:
+            assert str(tmp_path / "p") in str(error)
+
+
+def test_what_is_no_project_is_named(tmp_path):
+    """A folder without projects, and one that is not there."""
+    with pytest.raises(FileFormatError, match="no project of KerasTuner"):
+        read_keras_tuner(tmp_path)
+    with pytest.raises(FileNotFoundError):
+        read_keras_tuner(tmp_path / "missing")
+    search(keras_tuner.RandomSearch, tmp_path, "p")
+    for folder in (tmp_path / "p").glob("trial_*"):
+        shutil.rmtree(folder)
+    assert len(read_keras_tuner(tmp_path)) == 0
+
+
+def test_a_list_is_learned_from_projects_and_serves_the_space(tmp_path):
+    """From logs to a list over the user's own hyperparameters that loads again."""
+    for seed in range(4):
+        search(keras_tuner.RandomSearch, tmp_path, f"p{seed}", trials=10, seed=seed)
+    learned = ListLearner(length=3).fit(read_keras_tuner(tmp_path)).list_
+    learned.save(tmp_path / "list.json")
+    loaded = type(learned).load(tmp_path / "list.json")
+    assert loaded == learned
+    hp = loaded.space.hyperparameters()
+    assert {row.name for row in hp.space} == {"rate", "activation", "layers", "units"}
+    # The best of 40 random trials lies near 1e-3 with tanh.
+    assert abs(math.log10(loaded[0]["rate"]) + 3) < 1.5
+    assert loaded[0]["activation"] == "tanh"
