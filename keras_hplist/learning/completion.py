@@ -116,7 +116,7 @@ def warn_if_thin(matrix: ScoreMatrix) -> None:
                 f"{thin.size} of {len(labels)} {kind} have scores for less than {_THIN:.0%} of "
                 f"their cells: {named}{', …' if thin.size > 5 else ''}. Their other cells are "
                 "estimated.",
-                stacklevel=3,
+                stacklevel=4,
             )
 
 

@@ -75,8 +75,10 @@ class InitialScale(TaskScale):
     def transform(self, losses: np.ndarray) -> np.ndarray:
         """Put each loss between the best and the initial one."""
         span = self.initial - self.best
+        if not span > 0:
+            return np.full(losses.shape, np.nan, np.float32)
         scores = np.subtract(losses, self.best, dtype=np.float32)
-        scores /= span if span > 0 else np.nan
+        scores /= span
         return np.clip(scores, 0, 1, out=scores)  # NaN stays
 
 
