@@ -48,6 +48,7 @@ class StoredOracle(keras_tuner.Oracle):
         self.seed = random.randint(1, 10_000) if seed is None else seed
         self._store: TrialStore | None = None
         self._loaded = False
+        self._saved: tuple | None = None
         self._forget_trials()
 
     def _forget_trials(self) -> None:
@@ -134,11 +135,19 @@ class StoredOracle(keras_tuner.Oracle):
     def save(self) -> None:
         """Write `oracle.json`, if it would change; trials are in files of their own."""
         self._load_once()
-        self._project.write_oracle(self.get_state())
+        # All that may change in `get_state`; that is asked for several times in each trial.
+        state = (self._project, self.seed, len(self.hyperparameters.space), self._search_start)
+        if state != self._saved:
+            self._project.write_oracle(self.get_state())
+            self._saved = state
+
+    @property
+    def _search_start(self) -> str | None:
+        start = self._display.search_start
+        return None if start is None else start.isoformat()
 
     def get_state(self) -> dict[str, Any]:
         """What the trial files do not say; its size does not grow with the number of trials."""
-        start = self._display.search_start
         return {
             "hyperparameter_list": {
                 "name": self.hyperparameter_list.name,
@@ -146,7 +155,7 @@ class StoredOracle(keras_tuner.Oracle):
             },
             "hyperparameters": self.hyperparameters.get_config(),
             "seed": self.seed,
-            "search_start": None if start is None else start.isoformat(),
+            "search_start": self._search_start,
         }
 
     def set_state(self, state: Mapping[str, Any]) -> None:
@@ -228,7 +237,7 @@ class StoredOracle(keras_tuner.Oracle):
         )
 
     def _write(self, trial: Trial, ended: int = -1) -> None:
-        """Write a trial; one that has ended holds a result, and is waited for."""
+        """Write a trial; `ended` is its place in the order of ends, if it has ended."""
         record = TrialRecord(
             fingerprint=self.hyperparameter_list.fingerprint,
             seed=self.seed,
@@ -236,7 +245,7 @@ class StoredOracle(keras_tuner.Oracle):
             ended=ended,
             diverged=has_diverged(trial),
         )
-        self._project.write_trial(trial, record, sync=ended >= 0)
+        self._project.write_trial(trial, record)
 
 
 def afresh(trial: Trial) -> Trial:

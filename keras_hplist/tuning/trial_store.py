@@ -6,10 +6,10 @@ a temporary name and renamed, so it is the old one or the new one, whole. The la
 are KerasTuner's; a trial has one more key, `hplist`. Numbers that are not finite are null, because
 JSON has no other word for them.
 
-A process that is killed needs no `fsync`: what it wrote is in the hands of the operating system.
-After a power cut an unsynced file may be old or empty. So a trial is synced when it ends, for it
-holds a result that took time to get, and nothing else is: a trial file lost that way is set aside
-and its entry runs again.
+Nothing is synced to the disk (`fsync`). A killed process needs no sync: what it wrote and renamed
+is in the hands of the operating system. A power cut may take the writes of the last half minute:
+a file is then the one before, missing or empty, an empty one is set aside, and the entries of the
+trials that ended in that half minute run again. That is cheaper than a sync per trial.
 """
 
 import copy
@@ -90,7 +90,6 @@ class TrialStore:
         self.folder = folder
         self.next_number = 0
         self._damaged: list[str] = []
-        self._oracle_text: str | None = None
         self._swept = False
 
     @property
@@ -103,19 +102,15 @@ class TrialStore:
         return os.path.join(self.folder, f"trial_{trial_id}", "trial.json")
 
     def write_oracle(self, state: Mapping[str, Any]) -> None:
-        """Write `oracle.json`, unless it holds this very state already."""
-        text = _text(state)
-        if text == self._oracle_text and os.path.exists(self.oracle_file):
-            return
-        _write(self.oracle_file, text, sync=False)
-        self._oracle_text = text
+        """Write `oracle.json`."""
+        _write(self.oracle_file, _text(state))
 
-    def write_trial(self, trial: Trial, record: TrialRecord, sync: bool = False) -> None:
-        """Write a trial's `trial.json`; with `sync`, wait until the disk has it."""
+    def write_trial(self, trial: Trial, record: TrialRecord) -> None:
+        """Write a trial's `trial.json`."""
         document = trial.get_state() | {"hplist": asdict(record)}
         if record.diverged:
             document["score"] = None
-        _write(self.trial_file(trial.trial_id), _text(document), sync)
+        _write(self.trial_file(trial.trial_id), _text(document))
         self.next_number = max(self.next_number, int(trial.trial_id) + 1)
 
     def read_oracle(self) -> dict[str, Any] | None:
@@ -173,13 +168,15 @@ class TrialStore:
 
 
 def save_state(path: str, state: Mapping[str, Any]) -> None:
-    """Write a small state file such as `tuner0.json`, whole or not at all.
+    """Write a small state file such as `tuner0.json`, whole or not at all, if it would change.
 
     Args:
         path: the file to make or replace.
         state: what JSON can hold.
     """
-    _write(path, _text(state), sync=False)
+    text = _text(state)
+    if not _holds(path, text):
+        _write(path, text)
 
 
 def load_state(path: str) -> dict[str, Any]:
@@ -215,9 +212,16 @@ def _trial_files(folder: str) -> Iterable[str]:
     return backend.io.glob(os.path.join(folder, pattern))
 
 
-def _write(path: str, text: str, sync: bool) -> None:
+def _holds(path: str, text: str) -> bool:
+    if not backend.io.exists(path):
+        return False
+    with backend.io.File(path, "r") as file:
+        return file.read() == text
+
+
+def _write(path: str, text: str) -> None:
     if _is_local(path):
-        write_text(path, text, sync=sync)
+        write_text(path, text, sync=False)
         return
     backend.io.makedirs(os.path.dirname(path))
     with backend.io.File(path, "w") as file:

@@ -1,0 +1,169 @@
+"""A tiny list and searches that train nothing, for the tests of the oracle in many processes.
+
+Run as a script it is one process of a search: `python oracle_searches.py FOLDER [JSON options]`.
+"""
+
+import json
+import math
+import os
+import sys
+import threading
+import time
+from pathlib import Path
+
+import keras_tuner
+from keras_tuner.engine.base_tuner import BaseTuner
+
+from keras_hplist import HyperparameterList, HyperparameterListOracle
+from keras_hplist.spaces import SearchSpace
+
+
+def tiny_space():
+    """A space of a float, an int, a boolean and a string."""
+    hp = keras_tuner.HyperParameters()
+    hp.Float("learning_rate", 1e-4, 1.0, sampling="log")
+    hp.Int("units", 1, 64)
+    hp.Boolean("nesterov")
+    hp.Choice("schedule", ["linear", "cosine"])
+    return SearchSpace.from_hyperparameters("tiny", hp)
+
+
+def tiny_list(length=5, first_seed=1000):
+    """Entries of the tiny space."""
+    space = tiny_space()
+    return HyperparameterList(
+        [space.draw(first_seed + k) for k in range(length)], space, name="tiny"
+    )
+
+
+def loss_of(values):
+    """A made-up loss that tells configurations apart."""
+    return abs(math.log10(values["learning_rate"])) + 0.001 * values["units"]
+
+
+class Search(BaseTuner):
+    """A tuner that trains nothing and writes down what it runs.
+
+    Args:
+        log: file that gets a line `run INDEX`, and `end INDEX` once the outcome is on disk.
+        outcomes: by entry, what happens in it: "nan", "inf", "-inf", "crash", or seconds to sleep.
+    """
+
+    def __init__(self, oracle, *args, log=None, outcomes=None, **kwargs):
+        self.log = log
+        self.outcomes = {int(k): v for k, v in (outcomes or {}).items()}
+        super().__init__(oracle, *args, **kwargs)
+
+    def _note(self, what, trial):
+        if self.log is not None:
+            line = f"{what} {trial.hyperparameters.values['hplist/index']} {self.tuner_id}\n"
+            descriptor = os.open(self.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+            os.write(descriptor, line.encode())
+            os.close(descriptor)
+
+    def run_trial(self, trial, **_):
+        self._note("run", trial)
+        outcome = self.outcomes.get(trial.hyperparameters.values["hplist/index"])
+        if outcome == "crash":
+            raise ArithmeticError("this entry crashes")
+        if isinstance(outcome, str):
+            return float(outcome)
+        time.sleep(outcome or 0)
+        return loss_of(trial.hyperparameters.values)
+
+    def on_trial_end(self, trial):
+        self.oracle.end_trial(trial)
+        self._note("end", trial)
+        self.save()
+
+
+def search(folder, length=5, threads=1, outcomes=None, log=None, verbose=0, **arguments):
+    """Run or resume a search over the tiny list; returns its oracle."""
+    oracle = HyperparameterListOracle(None, hyperparameter_list=tiny_list(length), **arguments)
+    tuners = []
+    for number in range(threads):
+        tuner = Search(oracle, log=log, outcomes=outcomes, directory=folder, project_name="project")
+        if threads > 1:
+            tuner.tuner_id = f"tuner{number}"
+        tuners.append(tuner)
+    if threads == 1:
+        tuners[0].search(verbose=verbose)
+        return oracle
+    running = [threading.Thread(target=t.search, kwargs={"verbose": verbose}) for t in tuners]
+    for thread in running:
+        thread.start()
+    for thread in running:
+        thread.join()
+    return oracle
+
+
+def trials_on_disk(folder):
+    """The contents of all trial files by trial id; strict JSON only."""
+
+    def refuse(token):
+        raise AssertionError(f"{token} is not JSON")
+
+    return {
+        path.parent.name: json.loads(path.read_text(), parse_constant=refuse)
+        for path in sorted(Path(folder, "project").glob("trial_*/trial.json"))
+    }
+
+
+def assert_each_ran_once_in_order(
+    folder, log, length=5, max_trials=None, outcomes=None, threads=1, seed=0, **_
+):
+    """Check the folder and the log of a search that was killed and resumed until its end."""
+    outcomes = {int(index): outcome for index, outcome in (outcomes or {}).items()}
+    entries, trials = tiny_list(length), list(trials_on_disk(folder).values())
+    expected = [*range(length), *[-1] * ((max_trials or length) - length)]
+    indices = [trial["hyperparameters"]["values"]["hplist/index"] for trial in trials]
+    assert sorted(indices, key=lambda i: (i < 0, i)) == expected
+    if threads == 1:
+        assert indices == expected
+    configurations = list(entries)
+    configurations += [tiny_space().draw(seed + n) for n in range(len(expected) - length)]
+    after = length
+    for index, trial in zip(indices, trials):
+        values = trial["hyperparameters"]["values"]
+        outcome = outcomes.get(index)
+        if index < 0:
+            index, after = after, after + 1
+        assert {name: values[name] for name in configurations[index]} == configurations[index]
+        assert trial["status"] == ("FAILED" if outcome == "crash" else "COMPLETED")
+        assert trial["score"] == (None if isinstance(outcome, str) else loss_of(values))
+        assert trial["hplist"]["diverged"] == (outcome in ("nan", "inf"))
+        assert ("ArithmeticError" in (trial["message"] or "")) == (outcome == "crash")
+    ends = sorted(trial["hplist"]["ended"] for trial in trials)
+    assert ends == list(range(len(trials)))
+    assert not list(Path(folder).rglob("*.tmp"))
+    # A kill leaves no torn file of ours; KerasTuner itself writes the tuner's file in place.
+    assert {path.name.split(".")[0] for path in Path(folder).rglob("*.damaged*")} <= {"tuner0"}
+
+    started, recorded = [], set()
+    for line in Path(log).read_text().splitlines():
+        what, index, _ = line.split()
+        if what == "end":
+            recorded.add(int(index))
+        elif int(index) >= 0:
+            assert int(index) not in recorded, f"entry {index} ran again after its end was recorded"
+            started.append(int(index))
+    if threads == 1:
+        assert started == sorted(started)
+
+
+def shorten_the_chiefs_wait():
+    """KerasTuner's chief looks every 20 s whether the workers have left; look more often."""
+    from keras_tuner.src.distribute import oracle_chief
+
+    class Clock:
+        @staticmethod
+        def sleep(seconds):
+            time.sleep(min(seconds, 0.2))
+
+    oracle_chief.time = Clock
+
+
+if __name__ == "__main__":
+    if "KERASTUNER_ORACLE_IP" in os.environ:
+        shorten_the_chiefs_wait()
+    search(sys.argv[1], **json.loads(sys.argv[2] if len(sys.argv) > 2 else "{}"))
