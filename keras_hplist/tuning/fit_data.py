@@ -52,10 +52,11 @@ def _last_part(arguments: Mapping[str, Any]) -> tuple:
     """The samples that `validation_split` sets apart: the last ones, before shuffling."""
     x = arguments["x"]
     first = math.floor(_leaves(x)[0].shape[0] * (1.0 - arguments["validation_split"]))
-    return keras.tree.map_structure(
-        lambda array: None if array is None else getattr(array, "iloc", array)[first:],
-        (x, arguments.get("y"), arguments.get("sample_weight")),
-    )
+
+    def last(array: Any) -> Any:
+        return None if array is None else getattr(array, "iloc", array)[first:]
+
+    return keras.tree.map_structure(last, (x, arguments.get("y"), arguments.get("sample_weight")))
 
 
 def _own_batch_size(x: Any) -> int | None:

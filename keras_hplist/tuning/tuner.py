@@ -1,5 +1,6 @@
 """The KerasTuner tuner that tries a hyperparameter list on a user's model."""
 
+import functools
 import gc
 import math
 import os
@@ -178,17 +179,23 @@ class HyperparameterListTuner(keras_tuner.Tuner):
     def _execute(self, trial: Trial, execution: int, args: tuple, kwargs: dict[str, Any]) -> Any:
         hp = trial.hyperparameters
         seed = _execution_seed(self._seed, trial.trial_id, execution)
-        keras.utils.set_random_seed(seed)
+        # Each time anew, so that what building a model draws makes no difference to training.
+        set_seed = functools.partial(keras.utils.set_random_seed, seed)
+        set_seed()
         model = self._try_build(hp)
-        keras.utils.set_random_seed(seed)  # the same for the data, whatever building has drawn
+        set_seed()
         if self.reuse_compiled:
             with maybe_distribute(self.distribution_strategy):
                 model = self._models.adopt(model, context=self._own_values(hp))
         recorder = self._recorder(trial, execution, seed, FitData.of(args, kwargs))
         objectives = _metric_names(self.oracle.objective)
-        stop = StopOnDivergence(objectives, self.stop_on_divergence)
-        # First, because the checkpoint must see what `stop` makes of the objective.
-        kwargs["callbacks"] = [recorder, stop, *kwargs["callbacks"]]
+        kwargs["callbacks"] = [
+            keras.callbacks.LambdaCallback(on_train_begin=lambda logs: set_seed()),
+            recorder,
+            # Before the checkpoint, which must see what this makes of the objective.
+            StopOnDivergence(objectives, self.stop_on_divergence),
+            *kwargs["callbacks"],
+        ]
         try:
             results = self.hypermodel.fit(hp, model, *args, **kwargs)
         except Exception as error:

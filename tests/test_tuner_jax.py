@@ -1,0 +1,108 @@
+"""The tuner and the callbacks on the JAX backend, in one process of its own."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPT = """
+import json, sys
+import keras, numpy as np
+from tiny_search import NADAMW_LIST, RATE_LIST, TRAIN, VALID, curves, scores, search, tuner
+import keras_hplist as khl
+
+assert keras.backend.backend() == "jax"
+folder = sys.argv[1]
+
+def build(hp):
+    model = keras.Sequential([
+        keras.layers.Dense(4), keras.layers.BatchNormalization(), keras.layers.Dropout(0.3),
+        keras.layers.Dense(1, activation="exponential"),
+    ])
+    model.compile("adam", "mse", metrics=["mae"])
+    return model
+
+def searched(name, list_, **kwargs):
+    return search(tuner(build, list_, directory=folder, project_name=name, **kwargs), epochs=2)
+
+def rows(built):
+    frame = curves(built).sort_values("seed")
+    return [[list(map(float, row[split])) for split in ("train", "valid")]
+            for _, row in frame.iterrows()]
+
+out = {}
+reused, fresh = (searched(f"{reuse}", NADAMW_LIST, reuse_compiled=reuse) for reuse in (True, False))
+out["scores"] = [scores(reused), scores(fresh)]
+out["curves"] = [rows(reused), rows(fresh)]
+model = reused.get_best_models()[0]
+out["best"] = [model.evaluate(*VALID, verbose=0)[0], min(scores(reused))]
+diverging = searched("rates", RATE_LIST)
+out["statuses"] = sorted(curves(diverging)["status"])
+
+def trained(*callbacks):
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dropout(0.2), keras.layers.Dense(1)])
+    model.compile(khl.get_optimizer(NADAMW_LIST, 0), "mse", metrics=["mae"])
+    steps = khl.callbacks.TrainingSteps()
+    history = model.fit(*TRAIN, batch_size=10, epochs=2, verbose=0, callbacks=[steps, *callbacks])
+    out["training_steps"] = model.optimizer.training_steps
+    weights = model.get_weights()[0].ravel().tolist()
+    return [history.history["loss"], history.history["mae"], weights]
+
+recorder = khl.callbacks.CurveRecorder(folder + "/plain", "toy", every=3, validation_data=VALID)
+out["recorded"], out["plain"] = trained(recorder), trained()
+out["steps"] = khl.History.read(folder + "/plain").to_frame()["steps"][0].tolist()
+print(json.dumps(out))
+"""
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    """What the script measured."""
+    environment = os.environ | {
+        "KERAS_BACKEND": "jax",
+        "JAX_PLATFORMS": "cpu",
+        "PYTHONPATH": str(Path(__file__).parent),
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, str(tmp_path_factory.mktemp("jax"))],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_reuse_gives_the_results_of_models_built_anew(results):
+    """The jitted step of the first trial trains the others as their own would."""
+    for reused, fresh in (results["scores"], results["curves"]):
+        assert reused == fresh
+    assert len(set(results["scores"][0])) == 3
+
+
+def test_best_model_evaluates_to_the_score(results):
+    """Checkpoints hold the best epoch."""
+    model, score = results["best"]
+    assert model == pytest.approx(score)
+
+
+def test_diverged_trial_is_a_result(results):
+    """One of the rates is far too high."""
+    assert results["statuses"] == ["diverged", "ok", "ok", "ok"]
+
+
+def test_recording_in_the_middle_of_an_epoch_changes_nothing(results):
+    """JAX keeps the state of an epoch outside the variables; the recorder puts all back."""
+    for recorded, plain in zip(results["recorded"], results["plain"]):
+        assert recorded == pytest.approx(plain, rel=1e-6)
+    assert results["steps"] == [0, 3, 4, 6, 8]
+
+
+def test_training_steps_are_told_to_the_optimizer(results):
+    """Two epochs of four batches."""
+    assert results["training_steps"] == 8
