@@ -1,4 +1,4 @@
-"""Kills a search with SIGKILL, over and over, at chosen lines of the bookkeeping or at random times.
+"""Kills a search with SIGKILL, again and again, at chosen lines of its bookkeeping or times.
 
 Run as a script, so that the processes it forks hold no TensorFlow: `python oracle_kills.py JSON`
 with the keys `folder`, `kind` ("lines" or "times"), `kills`, and `search` (options of `search`).

@@ -38,7 +38,7 @@ def tiny_list(length=5, first_seed=1000):
 
 def loss_of(values):
     """A made-up loss that tells configurations apart."""
-    return abs(math.log10(values["learning_rate"])) + 0.001 * values["units"]
+    return abs(math.log10(values["learning_rate"])) + 0.001 * values.get("units", 0)
 
 
 class Search(BaseTuner):
@@ -47,10 +47,11 @@ class Search(BaseTuner):
     Args:
         log: file that gets a line `run INDEX`, and `end INDEX` once the outcome is on disk.
         outcomes: by entry, what happens in it: "nan", "inf", "-inf", "crash", or seconds to sleep.
+        meet: whether the first entry waits until a second tuner runs a trial.
     """
 
-    def __init__(self, oracle, *args, log=None, outcomes=None, **kwargs):
-        self.log = log
+    def __init__(self, oracle, *args, log=None, outcomes=None, meet=False, **kwargs):
+        self.log, self.meet = log, meet
         self.outcomes = {int(k): v for k, v in (outcomes or {}).items()}
         super().__init__(oracle, *args, **kwargs)
 
@@ -64,6 +65,8 @@ class Search(BaseTuner):
     def run_trial(self, trial, **_):
         self._note("run", trial)
         outcome = self.outcomes.get(trial.hyperparameters.values["hplist/index"])
+        if self.meet and trial.hyperparameters.values["hplist/index"] == 0:
+            self._wait_for_another()
         if outcome == "crash":
             raise ArithmeticError("this entry crashes")
         if isinstance(outcome, str):
@@ -71,18 +74,33 @@ class Search(BaseTuner):
         time.sleep(outcome or 0)
         return loss_of(trial.hyperparameters.values)
 
+    def _wait_for_another(self):
+        deadline = time.monotonic() + 60
+        while len({line.split()[-1] for line in Path(self.log).read_text().splitlines()}) < 2:
+            assert time.monotonic() < deadline, "no other tuner came"
+            time.sleep(0.02)
+
     def on_trial_end(self, trial):
         self.oracle.end_trial(trial)
         self._note("end", trial)
         self.save()
 
 
-def search(folder, length=5, threads=1, outcomes=None, log=None, verbose=0, **arguments):
+def search(
+    folder, length=5, threads=1, outcomes=None, log=None, meet=False, verbose=0, **arguments
+):
     """Run or resume a search over the tiny list; returns its oracle."""
     oracle = HyperparameterListOracle(None, hyperparameter_list=tiny_list(length), **arguments)
     tuners = []
     for number in range(threads):
-        tuner = Search(oracle, log=log, outcomes=outcomes, directory=folder, project_name="project")
+        tuner = Search(
+            oracle,
+            log=log,
+            outcomes=outcomes,
+            meet=meet,
+            directory=folder,
+            project_name="project",
+        )
         if threads > 1:
             tuner.tuner_id = f"tuner{number}"
         tuners.append(tuner)

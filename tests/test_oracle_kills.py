@@ -176,7 +176,7 @@ def test_load_state_of_a_missing_or_torn_file_is_empty(tmp_path):
 
 
 def test_a_kill_before_the_first_tuner_file_loses_no_result(tmp_path):
-    """KerasTuner starts anew where its tuner file is missing; the trials there count all the same."""
+    """KerasTuner starts anew where its tuner file is missing; the trials there count anyway."""
     search(tmp_path, max_trials=2, log=tmp_path / "log")
     (tmp_path / "project/tuner0.json").unlink()
     search(tmp_path, log=tmp_path / "log")

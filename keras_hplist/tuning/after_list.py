@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import keras_tuner
 from keras_tuner.engine.hyperparameters import Float, Int
 from keras_tuner.engine.trial import Trial, TrialStatus
+from threadpoolctl import threadpool_limits
 
 if TYPE_CHECKING:
     from keras_hplist.tuning.oracle import HyperparameterListOracle
@@ -74,7 +75,10 @@ def bayesian(oracle: "HyperparameterListOracle") -> dict[str, Any] | None:
         gaussian_process.trials[trial.trial_id] = _completed(
             trial, searched, trial.score if usable else worst
         )
-    proposed = gaussian_process.populate_space("")["values"]
+    with threadpool_limits(
+        1
+    ):  # its matrices are so small that more threads cost three times as much
+        proposed = gaussian_process.populate_space("")["values"]
     configuration = oracle.hyperparameter_list.space.from_keras_tuner(proposed)
     if oracle.was_tried(configuration):
         return sample(oracle)
