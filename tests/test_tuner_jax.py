@@ -55,6 +55,19 @@ def trained(*callbacks):
 recorder = khl.callbacks.CurveRecorder(folder + "/plain", "toy", every=3, validation_data=VALID)
 out["recorded"], out["plain"] = trained(recorder), trained()
 out["steps"] = khl.History.read(folder + "/plain").to_frame()["steps"][0].tolist()
+
+def whole_batches(callback, index, epochs):
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1, activation="exponential")])
+    model.compile(khl.get_optimizer(RATE_LIST, index), "mse")
+    model.fit(*TRAIN, batch_size=40, epochs=epochs, verbose=0, callbacks=[callback])
+    return model
+
+race = khl.callbacks.RaceList(RATE_LIST, entries=4, fraction=0.6, validation_data=VALID)
+model = whole_batches(race, 0, 40)
+alone = whole_batches(khl.callbacks.TrainingSteps(), race.winner, model.optimizer.training_steps)
+out["race"] = [each.get_weights()[0].ravel().tolist() for each in (model, alone)]
+out["winner"] = race.winner
 print(json.dumps(out))
 """
 
@@ -106,3 +119,10 @@ def test_recording_in_the_middle_of_an_epoch_changes_nothing(results):
 def test_training_steps_are_told_to_the_optimizer(results):
     """Two epochs of four batches."""
     assert results["training_steps"] == 8
+
+
+def test_race_gives_the_winner_that_training_it_alone_gives(results):
+    """States are swapped in the middle of jitted training."""
+    raced, alone = results["race"]
+    assert raced == pytest.approx(alone, rel=1e-5)
+    assert results["winner"] == 3

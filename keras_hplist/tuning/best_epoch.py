@@ -1,9 +1,8 @@
 """The weights of the best epoch, written once instead of after every better epoch."""
 
-from typing import Any
-
-import keras
 from keras_tuner.src.engine.tuner_utils import SaveBestEpoch
+
+from keras_hplist.tuning.model_state import ModelState
 
 
 class BestEpoch(SaveBestEpoch):
@@ -13,20 +12,14 @@ class BestEpoch(SaveBestEpoch):
     killed runs again from its beginning anyway.
     """
 
-    _state: list[Any] | None = None
+    _state: ModelState | None = None
 
     def _save_model(self) -> None:
-        self._state = [keras.ops.convert_to_numpy(variable) for variable in self._variables()]
-
-    def _variables(self) -> list[keras.Variable]:
-        optimizer = self.model.optimizer
-        return [*self.model.variables, *(optimizer.variables if optimizer is not None else [])]
+        self._state = ModelState.of(self.model)
 
     def write(self) -> None:
         """Put the model back to its best epoch and write its weights, if they are the best yet."""
-        if self._state is None:
-            return
-        for variable, value in zip(self._variables(), self._state):
-            variable.assign(value)
-        self._state = None
-        super()._save_model()
+        if self._state is not None:
+            self._state.put_into(self.model)
+            self._state = None
+            super()._save_model()

@@ -1,7 +1,8 @@
-"""Callbacks for any `model.fit`: the length of the schedule, learning curves, an early end."""
+"""Callbacks for any `model.fit`: length of the schedule, learning curves, early end, races."""
 
 from keras_hplist.tuning.curve_recorder import CurveRecorder
 from keras_hplist.tuning.divergence import StopOnDivergence
+from keras_hplist.tuning.race_list import RaceList
 from keras_hplist.tuning.training_steps import TrainingSteps
 
-__all__ = ["CurveRecorder", "StopOnDivergence", "TrainingSteps"]
+__all__ = ["CurveRecorder", "RaceList", "StopOnDivergence", "TrainingSteps"]

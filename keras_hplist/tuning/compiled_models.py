@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 from keras_hplist.optimizers import RuleOptimizer
-from keras_hplist.tuning.training_steps import inner_optimizer
+from keras_hplist.tuning.model_state import assign, inner_optimizer, optimizer_variables
 
 _Definition = Any  # nested tuples of types, names and plain values, comparable with ==
 
@@ -83,25 +83,20 @@ def _copy_state(source: keras.Model, target: keras.Model) -> bool:
     """Copy all numbers, if the variables correspond; nothing is changed otherwise."""
     if not source.built or _trainable(source) != _trainable(target):
         return False
-    source.optimizer.build(source.trainable_variables)
-    pairs = [
-        *zip(source.variables, target.variables),
-        *zip(source.optimizer.variables, target.optimizer.variables),
-    ]
-    numbers = [len(m.variables) + len(m.optimizer.variables) for m in (source, target)]
-    if numbers != [len(pairs)] * 2 or any(_layout(a) != _layout(b) for a, b in pairs):
+    if source.optimizer is not None:
+        source.optimizer.build(source.trainable_variables)
+    if _layout(source) != _layout(target):
         return False
-    for new, variable in pairs:
-        variable.assign(new)
-    optimizer, new_optimizer = inner_optimizer(target), inner_optimizer(source)
-    if isinstance(optimizer, RuleOptimizer):  # it remembers in Python what its variables hold
-        optimizer.set_weights(new_optimizer.variables)
-        optimizer.set_hyperparameters(new_optimizer.hyperparameters)
+    assign(target, source.variables, optimizer_variables(source))
+    optimizer = inner_optimizer(target)
+    if isinstance(optimizer, RuleOptimizer):  # the exact numbers; variables hold them in float32
+        optimizer.set_hyperparameters(inner_optimizer(source).hyperparameters)
     return True
 
 
-def _layout(variable: keras.Variable) -> tuple:
-    return tuple(variable.shape), variable.dtype
+def _layout(model: keras.Model) -> list[tuple]:
+    variables = [*model.variables, *optimizer_variables(model)]
+    return [(tuple(variable.shape), variable.dtype) for variable in variables]
 
 
 def _trainable(model: keras.Model) -> list[bool]:

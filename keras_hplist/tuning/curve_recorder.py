@@ -18,7 +18,7 @@ from keras_hplist.errors import InvalidValueError
 from keras_hplist.history import History
 from keras_hplist.optimizers import RuleOptimizer
 from keras_hplist.spaces import SearchSpace
-from keras_hplist.tuning.training_steps import inner_optimizer
+from keras_hplist.tuning.model_state import inner_optimizer, synchronize
 
 
 class CurveRecorder(keras.callbacks.Callback):
@@ -183,7 +183,7 @@ class CurveRecorder(keras.callbacks.Callback):
 
     def _measure_valid(self) -> None:
         if self.validation_data is not None:
-            loss = _evaluate(self.model, self.validation_data, self.validation_arguments)
+            loss = evaluate_apart(self.model, self.validation_data, self.validation_arguments)
             self._note(self._steps, valid=loss)
 
     def _space_name(self, optimizer: keras.optimizers.Optimizer) -> str:
@@ -198,10 +198,18 @@ class CurveRecorder(keras.callbacks.Callback):
         return self._steps if planned is None else planned
 
 
-def _evaluate(model: keras.Model, data: Any, arguments: Mapping[str, Any]) -> float:
-    """The loss on some data, leaving the running metrics of a fit in progress as they are."""
-    if keras.backend.backend() == "jax":
-        model.jax_state_sync()  # during an epoch the state is not in the variables
+def evaluate_apart(model: keras.Model, data: Any, arguments: Mapping[str, Any]) -> float:
+    """The loss on some data, leaving the running metrics of a fit in progress as they are.
+
+    Args:
+        model: compiled; may be in the middle of an epoch.
+        data: a tuple `(x, y)` or `(x, y, sample_weight)`, or a dataset.
+        arguments: further ones of `model.evaluate`.
+
+    Returns:
+        The loss; NaN if the model does not report any.
+    """
+    synchronize(model)
     running = [keras.ops.convert_to_numpy(variable) for variable in model.metrics_variables]
     x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
     logs = model.evaluate(

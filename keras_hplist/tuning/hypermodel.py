@@ -10,7 +10,8 @@ from keras_hplist import spaces
 from keras_hplist.optimizers import RuleOptimizer
 from keras_hplist.spaces import SearchSpace
 from keras_hplist.tuning.errors import SetupError
-from keras_hplist.tuning.training_steps import TrainingSteps, inner_optimizer
+from keras_hplist.tuning.model_state import inner_optimizer
+from keras_hplist.tuning.training_steps import TrainingSteps
 
 TRAINING_STEPS = "hplist/training_steps"
 """Name of the value by which a trial may state its number of training steps."""

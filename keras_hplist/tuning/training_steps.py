@@ -5,11 +5,7 @@ import keras
 from keras_hplist.errors import InvalidValueError
 from keras_hplist.optimizers import RuleOptimizer
 from keras_hplist.tuning.errors import SetupError
-
-
-def inner_optimizer(model: keras.Model) -> keras.optimizers.Optimizer:
-    """The optimizer of a model, without the `LossScaleOptimizer` of mixed precision around it."""
-    return getattr(model.optimizer, "inner_optimizer", model.optimizer)
+from keras_hplist.tuning.model_state import inner_optimizer
 
 
 class TrainingSteps(keras.callbacks.Callback):

@@ -1,0 +1,71 @@
+"""The numbers of a model and its optimizer: taken out, put back, moved to another model."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+
+from keras_hplist.optimizers import RuleOptimizer
+
+
+def inner_optimizer(model: keras.Model) -> keras.optimizers.Optimizer:
+    """The optimizer of a model, without the `LossScaleOptimizer` of mixed precision around it."""
+    return getattr(model.optimizer, "inner_optimizer", model.optimizer)
+
+
+def optimizer_variables(model: keras.Model) -> list[keras.Variable]:
+    """All variables of a model's optimizer; none if it has no optimizer."""
+    return [] if model.optimizer is None else list(model.optimizer.variables)
+
+
+def synchronize(model: keras.Model) -> None:
+    """Bring the variables up to date; JAX keeps the state of a running epoch outside of them."""
+    if keras.backend.backend() == "jax":
+        model.jax_state_sync()
+
+
+def assign(model: keras.Model, values: Iterable[Any], optimizer_values: Iterable[Any]) -> None:
+    """Give a model the numbers of a model with the same variables.
+
+    Args:
+        model: built, as its optimizer is; may be in the middle of an epoch.
+        values: an array or a variable for each of the model's variables.
+        optimizer_values: the same for its optimizer's.
+    """
+    synchronize(model)
+    for variables, new in (
+        (model.variables, values),
+        (optimizer_variables(model), optimizer_values),
+    ):
+        for variable, value in zip(variables, new, strict=True):
+            variable.assign(value)
+    inner = inner_optimizer(model)
+    if isinstance(inner, RuleOptimizer):  # it also remembers its numbers outside its variables
+        inner.set_weights(inner.variables)
+
+
+@dataclass(frozen=True)
+class ModelState:
+    """A copy, on the host, of all numbers that a model has apart from its running metrics.
+
+    Attributes:
+        model: an array for each of the model's variables: weights, other states, random generators.
+        optimizer: an array for each of the optimizer's, hyperparameters among them.
+    """
+
+    model: list[Any]
+    optimizer: list[Any]
+
+    @classmethod
+    def of(cls, model: keras.Model) -> "ModelState":
+        """Copy the numbers of a built model, also in the middle of an epoch."""
+        synchronize(model)
+        return cls(
+            [keras.ops.convert_to_numpy(variable) for variable in model.variables],
+            [keras.ops.convert_to_numpy(variable) for variable in optimizer_variables(model)],
+        )
+
+    def put_into(self, model: keras.Model) -> None:
+        """Give the numbers to a model with the same variables; see `assign`."""
+        assign(model, self.model, self.optimizer)

@@ -1,0 +1,199 @@
+"""The callback that lets the first entries of a list race for the rest of a fit."""
+
+import math
+import os
+import warnings
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+
+from keras_hplist.errors import InvalidValueError
+from keras_hplist.lists import HyperparameterList
+from keras_hplist.tuning.curve_recorder import evaluate_apart
+from keras_hplist.tuning.errors import SetupError
+from keras_hplist.tuning.model_state import ModelState, inner_optimizer
+from keras_hplist.tuning.training_steps import TrainingSteps
+
+
+@dataclass
+class _Runner:
+    rank: int
+    state: ModelState
+    steps: int = 0
+    loss: float = math.inf
+
+
+class RaceList(TrainingSteps):
+    """Races the first entries of a list inside one fit, and goes on with the best.
+
+    All start from the model's initial state. In each round every entry that is still in trains for
+    a heat, from where it stopped, on the batches that come; then the worse half drops out
+    (successive halving, Jamieson and Talwalkar 2016, arXiv 1502.07943). Each round takes the same
+    number of steps in all, so heats grow longer as the field shrinks. The winner keeps its state,
+    and the rest of the fit is its own. Every entry's schedule is planned for the steps that the
+    winner will have had at the end of the fit.
+
+    One train step is compiled for all. The states of the entries wait in host memory. During the
+    race Keras's own logs mix the entries, so let `EarlyStopping` and the like start after it.
+
+    Args:
+        hyperparameter_list: a list, the name of a shipped one, or the path of a list file. The
+            model must be compiled with an optimizer of its family, such as
+            `keras_hplist.get_optimizer("nadamw", 0)`.
+        entries: how many entries race, at least 2.
+        fraction: the part of the fit's steps that the race takes, above 0 and below 1.
+        validation_data: what to give to `model.evaluate` after a heat. None: a heat is judged by
+            the mean training loss of its second half.
+        validation_arguments: further arguments of `model.evaluate`, such as `batch_size`.
+        training_steps: the number of steps of the fit, stated by hand; None to work it out.
+
+    Attributes:
+        winner: the rank of the best entry; None before the race is over.
+        results: after the fit, a dict for each heat: `round`, `rank`, `steps` (of the entry so
+            far) and `loss` (inf if it diverged).
+
+    Raises:
+        InvalidValueError: if an argument is not allowed.
+        SetupError: when training begins, if the optimizer is not of the list's family, or the fit
+            is too short for the race.
+    """
+
+    def __init__(
+        self,
+        hyperparameter_list: HyperparameterList | str | os.PathLike[str],
+        entries: int = 8,
+        *,
+        fraction: float = 0.3,
+        validation_data: Any = None,
+        validation_arguments: Mapping[str, Any] | None = None,
+        training_steps: int | None = None,
+    ) -> None:
+        """Check the arguments."""
+        super().__init__(training_steps)
+        if not isinstance(hyperparameter_list, HyperparameterList):
+            hyperparameter_list = HyperparameterList.load(hyperparameter_list)
+        if isinstance(entries, bool) or not 2 <= entries <= len(hyperparameter_list):
+            raise InvalidValueError(
+                f"entries is {entries!r}; give a number from 2 to {len(hyperparameter_list)}, the "
+                f"length of list {hyperparameter_list.name!r}."
+            )
+        if not 0.0 < fraction < 1.0:
+            raise InvalidValueError(f"fraction is {fraction!r}; give a number between 0 and 1.")
+        self.hyperparameter_list, self.entries = hyperparameter_list, entries
+        self.fraction = fraction
+        self.validation_data = validation_data
+        self.validation_arguments = dict(validation_arguments or {})
+        self.winner: int | None = None
+        self.results: list[dict[str, Any]] = []
+        self._total = 0.0  # loss over the steps since the running means were reset
+
+    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
+        """Check that the model can take the list's hyperparameters."""
+        super().on_train_begin(logs)
+        family, space = inner_optimizer(self.model).family, self.hyperparameter_list.space
+        if family != space.family:
+            raise SetupError(
+                f"The list {self.hyperparameter_list.name!r} is for optimizers of the family "
+                f"{space.family or space.name!r}; this model was compiled with one of {family!r}. "
+                "Compile it with keras_hplist.get_optimizer(the same list, 0)."
+            )
+        self.winner, self.results = None, []
+        self._race: Generator[None, tuple[int, float], None] | None = None
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Plan the race when the first epoch begins."""
+        first = not self._planned
+        super().on_epoch_begin(epoch, logs)
+        self._batches_of_epoch = 0
+        self._count_from_here()  # Keras has reset its running means
+        if first:
+            self._race = self._run()
+            next(self._race)
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        """Count the steps and the loss for whoever is running."""
+        if self._race is None:
+            return
+        batches = min(batch + 1, self.params.get("steps") or batch + 1)
+        new, self._batches_of_epoch = batches - self._batches_of_epoch, batches
+        self._batches += new
+        total = (logs or {}).get("loss", math.nan) * self._batches
+        loss = (total - self._total) / new
+        self._total = total
+        try:
+            self._race.send((new, loss))
+        except StopIteration:
+            self._race = None
+
+    def _count_from_here(self) -> None:
+        self._batches = 0
+        self._total = 0.0
+
+    def _run(self) -> Generator[None, tuple[int, float], None]:
+        """The race; it is sent the number of steps done and their mean loss, again and again."""
+        optimizer = inner_optimizer(self.model)
+        steps_done = int(keras.ops.convert_to_numpy(optimizer._iterations))
+        left = optimizer.training_steps - (steps_done - optimizer.schedule_start)
+        heats = self._heats(left)
+        raced = sum(field * heat for field, heat in heats)
+        horizon = left - raced + sum(heat for _, heat in heats)
+        if not self.model.optimizer.built:
+            self.model.optimizer.build(self.model.trainable_variables)
+        start = ModelState.of(self.model)
+        runners = [_Runner(rank, start) for rank in range(self.entries)]
+        used = 0
+        for number, (field, heat) in enumerate(heats):
+            runners = runners[:field]
+            for runner in runners:
+                self._start(runner, steps_done, horizon)
+                losses: list[float] = []
+                while len(losses) < heat and all(map(math.isfinite, losses[-1:])):
+                    steps, loss = yield
+                    losses += [loss] * steps
+                used += len(losses)
+                self._stop(runner, losses)
+                self.results.append(
+                    {"round": number, "rank": runner.rank, "steps": runner.steps}
+                    | {"loss": runner.loss}
+                )
+            runners.sort(key=lambda runner: runner.loss)  # stable: of equals the first in the list
+        winner = runners[0]
+        self._start(winner, steps_done, winner.steps + left - used)
+        self.winner = winner.rank
+        if not math.isfinite(winner.loss):
+            warnings.warn("All entries diverged in the race; the fit ends.", stacklevel=2)
+            self.model.stop_training = True
+
+    def _heats(self, left: int) -> list[tuple[int, int]]:
+        """How many entries run in each round, and for how many steps each."""
+        fields = [self.entries]
+        while fields[-1] > 2:
+            fields.append(math.ceil(fields[-1] / 2))
+        budget = int(self.fraction * left) // len(fields)
+        if budget < self.entries:
+            least = math.ceil(self.entries * len(fields) / self.fraction)
+            raise SetupError(
+                f"The fit has {left} steps; a race of {self.entries} entries for a fraction of "
+                f"{self.fraction} of them needs at least {least}. Train for longer, or race fewer "
+                "entries, or for a larger fraction."
+            )
+        return [(field, budget // field) for field in fields]
+
+    def _start(self, runner: _Runner, schedule_start: int, horizon: int) -> None:
+        runner.state.put_into(self.model)
+        optimizer = inner_optimizer(self.model)
+        optimizer.set_hyperparameters(self.hyperparameter_list[runner.rank])
+        optimizer.schedule_start, optimizer.training_steps = schedule_start, horizon
+        self.model.reset_metrics()
+        self._count_from_here()
+
+    def _stop(self, runner: _Runner, losses: list[float]) -> None:
+        runner.state = ModelState.of(self.model)
+        runner.steps += len(losses)
+        second_half = losses[len(losses) // 2 :]
+        loss = sum(second_half) / len(second_half)
+        if math.isfinite(loss) and self.validation_data is not None:
+            loss = evaluate_apart(self.model, self.validation_data, self.validation_arguments)
+        runner.loss = loss if math.isfinite(loss) else math.inf

@@ -1,0 +1,131 @@
+"""RaceList: several entries in one fit, of which the best one goes on."""
+
+import math
+
+import keras
+import numpy as np
+import pytest
+
+import keras_hplist as khl
+from keras_hplist.errors import InvalidValueError, UnknownNameError
+from keras_hplist.tuning.errors import SetupError
+
+X = np.random.default_rng(0).normal(size=(32, 3)).astype("float32")
+Y = np.exp(X.sum(axis=1, keepdims=True) / 3)
+RATES = [1e-6, 10.0, 0.05, 1e-4]  # nothing moves, diverges, good, slow
+RATE_LIST = khl.HyperparameterList([{"learning_rate": r} for r in RATES], "adam1p", name="rates")
+BASE = {**khl.spaces.get("nadamw").draw(7), "warmup_fraction": 0.0, "constant_fraction": 0.1}
+NADAMW_LIST = khl.HyperparameterList(
+    [{**BASE, "learning_rate": rate} for rate in (1e-5, 0.05, 1e-3)], "nadamw", name="three"
+)
+
+
+class Counts(keras.layers.Layer):
+    """Counts how often a train step is traced through it."""
+
+    traces = 0
+
+    def call(self, x, training=False):
+        Counts.traces += bool(training)
+        return x
+
+
+def compiled_model(list_=RATE_LIST, index=0, **settings):
+    keras.utils.set_random_seed(1)
+    model = keras.Sequential(
+        [
+            keras.Input((3,)),
+            keras.layers.Dense(4, activation="tanh"),
+            Counts(),
+            keras.layers.Dense(1, activation="exponential"),
+        ]
+    )
+    model.compile(khl.get_optimizer(list_, index), "mse", **{"run_eagerly": True} | settings)
+    return model
+
+
+def fit(model, callback, **kwargs):
+    """One epoch is one batch, so that every step sees the same data."""
+    arguments = {"batch_size": 32, "epochs": 60, "verbose": 0} | kwargs
+    return model.fit(X, Y, callbacks=[callback], **arguments)
+
+
+def test_the_best_entry_wins_and_the_worse_half_of_each_round_drops_out():
+    """Four entries, then the better two for twice as long; a diverged one stops at once."""
+    race = khl.callbacks.RaceList(RATE_LIST, entries=4, fraction=0.8)
+    fit(compiled_model(), race)
+    assert race.winner == 2
+    heats = [(heat["round"], heat["rank"], heat["steps"]) for heat in race.results]
+    assert [*heats[:1], *heats[2:]] == [(0, 0, 6), (0, 2, 6), (0, 3, 6), (1, 2, 18), (1, 3, 18)]
+    assert heats[1] < (0, 1, 6)
+    assert math.isinf(race.results[1]["loss"])
+    assert race.results[4]["loss"] < race.results[5]["loss"]
+
+
+def test_the_winner_trains_as_if_it_had_been_alone():
+    """Its weights and its schedule are those of a fit with this entry and its number of steps."""
+    race = khl.callbacks.RaceList(NADAMW_LIST, entries=3, fraction=0.5)
+    model = compiled_model(NADAMW_LIST)
+    fit(model, race)
+    assert race.winner == 1
+    # 60 steps: rounds of 15, in heats of 5 and 7 steps; 5 + 5 + 7 of them were the losers'.
+    assert model.optimizer.training_steps == 43 == int(model.optimizer.iterations)
+    assert model.optimizer.hyperparameters == NADAMW_LIST[1]
+    alone = compiled_model(NADAMW_LIST, index=1)
+    fit(alone, khl.callbacks.TrainingSteps(), epochs=43)
+    for weight, expected in zip(model.get_weights(), alone.get_weights()):
+        np.testing.assert_allclose(weight, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_one_train_step_is_compiled_for_all():
+    """Entries are swapped by assigning variables; losses of a NaN-free kind are measured after."""
+    Counts.traces = 0
+    race = khl.callbacks.RaceList(
+        RATE_LIST, entries=4, validation_data=(X, Y), validation_arguments={"batch_size": 32}
+    )
+    model = compiled_model(run_eagerly=False, steps_per_execution=2)
+    fit(model, race, batch_size=8, epochs=20)
+    assert race.winner == 2
+    once = Counts.traces
+    model.fit(X, Y, batch_size=8, epochs=1, verbose=0)
+    assert Counts.traces == once <= 2
+
+
+def test_a_field_without_a_finisher_ends_the_fit():
+    """If all diverge there is nobody to go on with."""
+    wild = khl.HyperparameterList([{"learning_rate": r} for r in (9.0, 10.0)], "adam1p")
+    model = compiled_model(wild)
+    with pytest.warns(UserWarning, match="diverged"):
+        history = fit(model, khl.callbacks.RaceList(wild, entries=2))
+    assert len(history.epoch) < 60
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [{"entries": 1}, {"entries": 5}, {"entries": True}, {"fraction": 0.0}, {"fraction": 1.0}],
+    ids=str,
+)
+def test_bad_arguments_are_refused_at_once(arguments):
+    """Two entries at least, no more than there are, and a part of the fit."""
+    with pytest.raises(InvalidValueError, match=next(iter(arguments))):
+        khl.callbacks.RaceList(RATE_LIST, **{"entries": 2} | arguments)
+
+
+def test_unknown_lists_are_refused():
+    """As everywhere, a list is an object, a shipped name or a path."""
+    with pytest.raises(UnknownNameError):
+        khl.callbacks.RaceList("nosuchlist")
+
+
+def test_models_of_another_family_are_refused():
+    """The list's values must have a place in the model's optimizer."""
+    with pytest.raises(SetupError, match="adam1p"):
+        fit(compiled_model(NADAMW_LIST), khl.callbacks.RaceList(RATE_LIST, entries=2))
+
+
+def test_fits_that_are_too_short_are_refused():
+    """The error says how many steps would do; nothing is trained."""
+    model = compiled_model()
+    with pytest.raises(SetupError, match="at least 27"):
+        fit(model, khl.callbacks.RaceList(RATE_LIST, entries=4, fraction=0.3), epochs=20)
+    assert int(model.optimizer.iterations) == 0
