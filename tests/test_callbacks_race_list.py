@@ -66,13 +66,13 @@ def test_the_winner_trains_as_if_it_had_been_alone():
     """Its weights and its schedule are those of a fit with this entry and its number of steps."""
     race = khl.callbacks.RaceList(NADAMW_LIST, entries=3, fraction=0.5)
     model = compiled_model(NADAMW_LIST)
-    fit(model, race)
+    fit(model, race, epochs=32)
     assert race.winner == 1
-    # 60 steps: rounds of 15, in heats of 5 and 7 steps; 5 + 5 + 7 of them were the losers'.
-    assert model.optimizer.training_steps == 43 == int(model.optimizer.iterations)
+    # 32 steps: rounds of 8, in heats of 2 and 4 steps; 2 + 2 + 4 of them were the losers'.
+    assert model.optimizer.training_steps == 24 == int(model.optimizer.iterations)
     assert model.optimizer.hyperparameters == NADAMW_LIST[1]
     alone = compiled_model(NADAMW_LIST, index=1)
-    fit(alone, khl.callbacks.TrainingSteps(), epochs=43)
+    fit(alone, khl.callbacks.TrainingSteps(), epochs=24)
     for weight, expected in zip(model.get_weights(), alone.get_weights()):
         np.testing.assert_allclose(weight, expected, rtol=1e-5, atol=1e-6)
 
