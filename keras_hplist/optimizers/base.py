@@ -81,9 +81,10 @@ class RuleOptimizer(keras.optimizers.Optimizer):
             aggregation="only_first_replica",
             name="hyperparameters",
         )
+        counts = {"schedule_start": checked_count("schedule_start", schedule_start, smallest=0)}
         if training_steps is not None:
-            self.training_steps = training_steps
-        self.schedule_start = schedule_start
+            counts["training_steps"] = checked_count("training_steps", training_steps, smallest=1)
+        self._set(counts)
 
     def _set(self, values: Mapping[str, float | bool]) -> None:
         """Take over checked values, and assign the variables whose numbers are among them."""
