@@ -82,7 +82,8 @@ class Search(BaseTuner):
 
     def on_trial_end(self, trial):
         self.oracle.end_trial(trial)
-        self._note("end", trial)
+        if trial.status != "INVALID":  # that is one to run again
+            self._note("end", trial)
         self.save()
 
 
