@@ -3,9 +3,10 @@
     python benchmarks/oracle_bookkeeping.py
 
 Nothing is trained: a trial is created, gets one metric, is ended, and the oracle is saved, as
-`Tuner.search` does it. Both oracles search the ten hyperparameters of the space `nadamw`. The cost
-at trial n is the median over the trials n to n + 29, once by the clock and once as CPU time: the
-difference is waiting for the disk and for other processes.
+`Tuner.search` does it. Both oracles search the ten hyperparameters of the space `nadamw`, and take
+turns, so that other load on the machine meets both. The cost at trial n is the median over the
+trials n to n + 29, once by the clock and once as CPU time: the difference is waiting for the disk
+and for other processes.
 """
 
 import argparse
@@ -21,28 +22,32 @@ WINDOW = 30
 
 
 def one_trial(oracle, loss):
+    """Run a trial; returns its seconds by the clock and of the CPU."""
+    wall, cpu = time.perf_counter(), time.process_time()
     trial = oracle.create_trial("tuner0")
     oracle.update_trial(trial.trial_id, {"val_loss": loss})
     trial.status = "COMPLETED"
     oracle.end_trial(trial)
     oracle.save()
+    return time.perf_counter() - wall, time.process_time() - cpu
 
 
-def measure(oracle, marks):
-    """Milliseconds per trial, by the clock and of the CPU, at each mark."""
-    oracle.verbose = 0
-    wall, cpu = [], []
+def measure(oracles, trials):
+    """The (wall, CPU) seconds of each trial, by the oracle's name."""
+    times = {name: [] for name in oracles}
     with tempfile.TemporaryDirectory() as folder:
-        oracle._set_project_dir(folder, "search")
-        for number in range(max(marks) + WINDOW):
-            started = time.perf_counter(), time.process_time()
-            one_trial(oracle, 1.0 / (1 + number))
-            wall.append(time.perf_counter() - started[0])
-            cpu.append(time.process_time() - started[1])
-    return {
-        mark: [1e3 * statistics.median(times[mark : mark + WINDOW]) for times in (wall, cpu)]
-        for mark in marks
-    }
+        for name, oracle in oracles.items():
+            oracle.verbose = 0
+            oracle._set_project_dir(folder, name)
+        for number in range(trials):
+            for name, oracle in oracles.items():
+                times[name].append(one_trial(oracle, 1.0 / (1 + number)))
+    return times
+
+
+def at(times, mark, kind):
+    """Milliseconds per trial at a mark; kind 0 is wall, 1 is CPU."""
+    return 1e3 * statistics.median(trial[kind] for trial in times[mark : mark + WINDOW])
 
 
 def main():
@@ -53,28 +58,32 @@ def main():
 
     space = spaces.get("nadamw")
     entries = HyperparameterList([space.draw(seed) for seed in range(trials)], space)
-    ours = measure(HyperparameterListOracle("val_loss", trials, entries), marks)
-    random_search = keras_tuner.oracles.RandomSearchOracle(
-        "val_loss", trials, seed=0, hyperparameters=space.hyperparameters()
+    times = measure(
+        {
+            "list": HyperparameterListOracle("val_loss", trials, entries),
+            "random": keras_tuner.oracles.RandomSearchOracle(
+                "val_loss", trials, seed=0, hyperparameters=space.hyperparameters()
+            ),
+        },
+        trials,
     )
-    theirs = measure(random_search, marks)
 
     print("milliseconds per trial (create, update, end, save)")
-    print(f"{'trial':>6} {'list wall':>10} {'list cpu':>10} {'random wall':>12} {'random cpu':>12}")
+    print("  trial  list wall  random wall  ratio   list CPU  random CPU  ratio")
     for mark in marks:
+        row = f"{mark:7d}"
+        for kind in (0, 1):
+            ours, theirs = at(times["list"], mark, kind), at(times["random"], mark, kind)
+            row += f"  {ours:9.2f}  {theirs:11.2f}  {ours / theirs:5.3f}"
+        print(row)
+    for kind, name in enumerate(("wall", "CPU")):
+        growth = {
+            which: at(t, marks[-1], kind) / at(t, marks[0], kind) for which, t in times.items()
+        }
         print(
-            f"{mark:6d} {ours[mark][0]:10.2f} {ours[mark][1]:10.2f} "
-            f"{theirs[mark][0]:12.2f} {theirs[mark][1]:12.2f}"
+            f"{name} at trial {marks[-1]} / at trial {marks[0]}: "
+            f"list {growth['list']:.2f}, random {growth['random']:.2f}"
         )
-    first, last = marks[0], marks[-1]
-    for column, kind in enumerate(("wall", "CPU")):
-        growth = ours[last][column] / ours[first][column]
-        print(f"{kind}: at trial {last} this oracle costs {growth:.2f} of trial {first}")
-        for mark in marks:
-            print(
-                f"{kind}: at trial {mark} this oracle costs "
-                f"{ours[mark][column] / theirs[mark][column]:.3f} of RandomSearch"
-            )
 
 
 if __name__ == "__main__":

@@ -199,6 +199,16 @@ def test_failures_in_a_row_are_counted_across_a_break(tmp_path):
         search(tmp_path, outcomes={2: "crash"})
 
 
+def test_a_trial_ends_with_an_outcome(tmp_path):
+    """A loop of the user's own that forgets to set the status is told so."""
+    oracle = HyperparameterListOracle("val_loss", hyperparameter_list=tiny_list())
+    oracle._set_project_dir(tmp_path, "project")
+    trial = oracle.create_trial("tuner0")
+    with pytest.raises(InvalidValueError, match=r"'RUNNING'; set trial.status to one of COMPLETED"):
+        oracle.end_trial(trial)
+    assert oracle.ongoing_trials == {"tuner0": trial}
+
+
 def test_a_trial_ends_once(tmp_path):
     """A second report, by a worker that was given up for lost, changes nothing."""
     oracle = HyperparameterListOracle("val_loss", hyperparameter_list=tiny_list())

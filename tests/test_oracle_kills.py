@@ -109,6 +109,7 @@ def test_torn_files_of_every_kind_are_set_aside_and_their_entries_run_again(
     by_entry = {trial["hyperparameters"]["values"]["hplist/index"]: trial for trial in trials}
     assert sorted(by_entry) == [0, 1, 2, 3, 4] and len(trials) == 5
     assert all(trial["status"] == "COMPLETED" for trial in trials)
+    assert len({trial["hplist"]["ended"] for trial in trials}) == 5
     ran = [int(line.split()[1]) for line in log.read_text().splitlines() if line[:3] == "run"]
     assert ran == sorted(entries)
     assert len(oracle.get_best_trials(9)) == 5

@@ -26,7 +26,9 @@ from keras_hplist.tuning.errors import SetupError
 from keras_hplist.tuning.list_space import ListSpace
 from keras_hplist.tuning.locking import synchronized
 from keras_hplist.tuning.stored_oracle import StoredOracle, afresh, has_diverged, is_chief
-from keras_hplist.tuning.trial_store import INDEX, MESSAGE
+from keras_hplist.tuning.trial_store import FINISHED, INDEX, MESSAGE
+
+_OUTCOMES = (*FINISHED, TrialStatus.INVALID)
 
 
 class HyperparameterListOracle(StoredOracle):
@@ -270,12 +272,18 @@ class HyperparameterListOracle(StoredOracle):
                 left) or "FAILED" (not to be run again), and the traceback as `message`.
 
         Raises:
-            InvalidValueError: if a completed trial has reported no objective.
+            InvalidValueError: if the status is none of these, or a completed trial has reported no
+                objective.
             RuntimeError: at the `max_consecutive_failed_trials`-th failure in a row. The trial and
                 the state are on disk by then, and a resumed search goes on with the next entry.
         """
         reported, trial = trial, self.trials[trial.trial_id]
         if not self._ledger.has_ended(trial.trial_id):
+            if reported.status not in _OUTCOMES:
+                raise InvalidValueError(
+                    f"Trial {trial.trial_id} ends with the status {reported.status!r}; set "
+                    f"trial.status to one of {', '.join(_OUTCOMES)}."
+                )
             if reported.status == TrialStatus.COMPLETED:
                 self.score_trial(trial)
             self._take_over_values(trial, reported)
@@ -298,7 +306,9 @@ class HyperparameterListOracle(StoredOracle):
         if seen is known:
             return
         # It came over gRPC, where the message and the order of the space are lost.
-        reported.message = reported.message or seen.values.pop(MESSAGE, None)
+        reported.message = seen.values.pop(MESSAGE, None)
+        if reported.status != TrialStatus.COMPLETED and reported.message is None:
+            reported.message = "Failed on a worker; the traceback is in the worker's own output."
         listed = {name: value for name, value in known.values.items() if self._space.sets(name)}
         known.merge(seen.space, overwrite=False)
         known.values = {**seen.values, **listed}
@@ -308,8 +318,6 @@ class HyperparameterListOracle(StoredOracle):
         diverged = has_diverged(trial)
         if diverged:
             trial.message = f"Diverged: {self.objective.name} is not finite."
-        elif trial.status != TrialStatus.COMPLETED and not trial.message:
-            trial.message = "Failed on a worker; the traceback is in the worker's own output."
         again = self._run_times[trial.trial_id] <= self.max_retries_per_trial
         if again and (diverged or trial.status == TrialStatus.INVALID):
             trial.status = TrialStatus.INVALID
@@ -318,8 +326,8 @@ class HyperparameterListOracle(StoredOracle):
             return
         if trial.status == TrialStatus.INVALID:
             trial.status = TrialStatus.FAILED
-        self._write(trial, ended=len(self.end_order))
-        self._close(trial)
+        self._write(trial, ended=self._next_end)
+        self._close(trial, self._next_end)
         if trial.trial_id in self._retry_queue:  # its worker outlived a former chief
             self._retry_queue.remove(trial.trial_id)
 

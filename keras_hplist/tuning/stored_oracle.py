@@ -56,11 +56,13 @@ class StoredOracle(keras_tuner.Oracle):
         self.ongoing_trials: dict[str, Trial] = {}
         self.start_order: list[str] = []
         self.end_order: list[str] = []
+        self._next_end = 0
         self._run_times: dict[str, int] = collections.defaultdict(int)
         self._retry_queue: list[str] = []
         self._ledger = Ledger(self.hyperparameter_list.space.names, self.objective.direction)
 
-    def _close(self, trial: Trial) -> None:
+    def _close(self, trial: Trial, ended: int) -> None:
+        self._next_end = ended + 1
         self.end_order.append(trial.trial_id)
         self._ledger.end(trial)
 
@@ -195,8 +197,8 @@ class StoredOracle(keras_tuner.Oracle):
         for trial, record in stored:
             self._take_over_trial(trial, record)
         ended = [(record.ended, trial) for trial, record in stored if trial.status in FINISHED]
-        for _, trial in sorted(ended, key=lambda pair: pair[0]):
-            self._close(trial)
+        for place, trial in sorted(ended, key=lambda pair: pair[0]):
+            self._close(trial, place)
         # Whoever resumes a search that gave up has mended something: count anew.
         if self._ledger.failures_in_a_row >= self.max_consecutive_failed_trials:
             self._ledger.failures_in_a_row = 0
@@ -205,13 +207,13 @@ class StoredOracle(keras_tuner.Oracle):
         if trial.status not in FINISHED:
             trial = afresh(trial)
             self._retry_queue.append(trial.trial_id)
+        elif record.diverged:
+            trial.score = self._worst_score
         self.trials[trial.trial_id] = trial
         self.start_order.append(trial.trial_id)
         self._ledger.start(trial)
         self._run_times[trial.trial_id] = record.runs
         self._take_over_space(trial.hyperparameters)
-        if record.diverged:
-            trial.score = self._worst_score
 
     def _take_over_space(self, hyperparameters: keras_tuner.HyperParameters) -> None:
         if self.tune_new_entries:
