@@ -76,12 +76,11 @@ def main():
             ours, theirs = at(times["list"], mark, kind), at(times["random"], mark, kind)
             row += f"  {ours:9.2f}  {theirs:11.2f}  {ours / theirs:5.3f}"
         print(row)
+    first, last = marks[0], marks[-1]
     for kind, name in enumerate(("wall", "CPU")):
-        growth = {
-            which: at(t, marks[-1], kind) / at(t, marks[0], kind) for which, t in times.items()
-        }
+        growth = {which: at(t, last, kind) / at(t, first, kind) for which, t in times.items()}
         print(
-            f"{name} at trial {marks[-1]} / at trial {marks[0]}: "
+            f"{name} at trial {last} / at trial {first}: "
             f"list {growth['list']:.2f}, random {growth['random']:.2f}"
         )
 

@@ -1,5 +1,6 @@
 """Trials that diverge, crash or run again; each defect of KerasTuner 1.4.8 that was found."""
 
+import importlib.metadata
 import math
 import threading
 
@@ -301,6 +302,12 @@ def test_a_path_with_a_scheme_is_left_to_kerastuner(tmp_path):
     assert torn.read_text() == "{"
     torn.unlink()
     assert trials_on_disk(tmp_path)["trial_0001"]["hplist"]["diverged"] is True
+
+
+def test_what_kerastuner_imports_undeclared_is_declared_here():
+    """Without `tensorboard` each trial fails on TensorFlow; without `six` the import does."""
+    required = " ".join(importlib.metadata.requires("keras_hplist"))
+    assert "tensorboard" in required and "six" in required
 
 
 def test_verbose_output_speaks_of_each_trial(tmp_path, capsys):
