@@ -5,7 +5,8 @@ resumes where it was stopped, and several may run beside each other on different
 
     python histories/collect_small_problems.py --work /tmp/small-problems --part 0 --of 2
     python histories/collect_small_problems.py --work /tmp/small-problems --part 1 --of 2
-    python histories/collect_small_problems.py --work /tmp/small-problems --gather histories/small-problems
+    python histories/collect_small_problems.py --work /tmp/small-problems \\
+        --gather histories/small-problems/curves.parquet
 """
 
 import argparse
@@ -58,6 +59,7 @@ def search(problem: Problem, space_name: str, work: Path) -> khl.HyperparameterL
         epochs=POINTS,
         validation_data=(x_valid, y_valid),
         validation_batch_size=len(x_valid),
+        shuffle=False,  # the dataset does
         verbose=0,
     )
     return tuner
@@ -72,12 +74,13 @@ def gather(work: Path) -> Iterator[khl.History]:
         yield khl.History(table.set_column(table.schema.names.index("family"), "family", family))
 
 
-def main():
+def main() -> None:
+    """Measure a share of the problems, or gather what was measured."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--work", type=Path, required=True, help="folder of the tuner projects")
     parser.add_argument("--part", type=int, default=0, help="which share of the problems")
     parser.add_argument("--of", type=int, default=1, help="number of shares")
-    parser.add_argument("--gather", type=Path, help="write the history to this folder instead")
+    parser.add_argument("--gather", type=Path, help="write the history to this file instead")
     arguments = parser.parse_args()
     if arguments.gather:
         khl.History.concat(gather(arguments.work)).write(arguments.gather)

@@ -143,12 +143,30 @@ def lists(
                 ]
             )
             return
-        table = Table(title="Shipped lists")
-        for column in ("name", "search space", "entries", "learned from"):
+        table = Table(
+            title="Shipped lists; J(k): mean score of the best of k entries, tasks left out"
+        )
+        for column in (
+            "name",
+            "search space",
+            "entries",
+            "tasks",
+            "steps",
+            "J(1)",
+            "J(5)",
+            "J(10)",
+        ):
             table.add_column(column)
         for each in loaded:
+            known = each.provenance
+            held_out = known.get("J", {}).get("held_out", {})
             table.add_row(
-                each.name, each.space.name, str(len(each)), each.provenance.get("summary", "")
+                each.name,
+                each.space.name,
+                str(len(each)),
+                str(len(known.get("tasks", ()))),
+                ", ".join(map(str, known.get("training_steps", ()))),
+                *(_short(held_out.get(k, "")) for k in ("1", "5", "10")),
             )
         console.print(table)
         return
@@ -173,8 +191,8 @@ def lists(
     for rank, entry in enumerate(chosen[:entries]):
         table.add_row(str(rank), *(_short(entry[column]) for column in chosen.space.names))
     console.print(table)
-    if "summary" in chosen.provenance:
-        console.print(chosen.provenance["summary"], markup=False)
+    if "about" in chosen.provenance:
+        console.print(chosen.provenance["about"], markup=False, highlight=False)
 
 
 @app.command("import")
