@@ -35,6 +35,8 @@ def compute(values: pd.Series, groups: pd.Series, bins_per_decade: int = 2) -> p
 
 def draw(ax: "Axes", frame: pd.DataFrame) -> None:
     """Draw the bars of `compute` stacked; beyond seven groups, the smallest are drawn as one."""
+    from matplotlib.ticker import MaxNLocator
+
     if frame.shape[1] > _SHOWN + 1:
         rest = frame.iloc[:, _SHOWN:].sum(axis=1)
         frame = frame.iloc[:, :_SHOWN].assign(**{_OTHER: rest})
@@ -58,6 +60,6 @@ def draw(ax: "Axes", frame: pd.DataFrame) -> None:
         bottom += heights
     ax.set_xscale("log")
     ax.set_ylabel("tasks")
-    ax.yaxis.get_major_locator().set_params(integer=True)
+    ax.yaxis.set_major_locator(MaxNLocator(integer=True))
     ax.grid(axis="x", visible=False)
     ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
