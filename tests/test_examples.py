@@ -37,9 +37,8 @@ def test_tune_digits_resumes(tmp_path):
 
 def test_plain_fit_prints_a_loss_for_each_entry(tmp_path):
     """Two entries, two finite validation losses."""
-    printed = run(
-        sys.executable, EXAMPLES / "plain_fit.py", "--entries", "2", "--epochs", "2", folder=tmp_path
-    )
+    options = ["--entries", "2", "--epochs", "2"]
+    printed = run(sys.executable, EXAMPLES / "plain_fit.py", *options, folder=tmp_path)
     losses = [float(line.rsplit(" ", 1)[1]) for line in printed.strip().splitlines()]
     assert len(losses) == 2
     assert all(0 < loss < 10 for loss in losses)
