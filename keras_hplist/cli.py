@@ -4,6 +4,7 @@ Exit status 0: done; 1: failed, with one message on standard error; 2: wrong usa
 """
 
 import json
+import math
 import os
 import sys
 from pathlib import Path
@@ -18,6 +19,8 @@ from keras_hplist import __version__
 from keras_hplist.errors import HPListError
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from keras_hplist.history import History
 
 app = typer.Typer(
@@ -28,6 +31,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 console = Console()
+
+_COLUMNS = 4  # as many entries fit beside the names of hyperparameters in 80 characters
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a machine.")]
 
@@ -90,7 +95,7 @@ def demo(
             [
                 {
                     "method": result.method,
-                    "trials": json.loads(result.trials.to_json(orient="records")),
+                    "trials": _records(result.trials),
                     "test_accuracy": result.test_accuracy,
                 }
                 for result in results
@@ -122,7 +127,7 @@ def lists(
     name: Annotated[
         str | None, typer.Argument(help="A list to show: shipped name or path.")
     ] = None,
-    entries: Annotated[int, typer.Option(min=1, help="Entries to show.")] = 10,
+    entries: Annotated[int, typer.Option(min=1, help="Entries to show.")] = 8,
     as_json: AsJson = False,
 ) -> None:
     """Show the shipped lists, or the first entries of one."""
@@ -182,15 +187,16 @@ def lists(
             }
         )
         return
-    table = Table(
-        title=f"{chosen.name}: first {min(entries, len(chosen))} of {len(chosen)} entries"
-    )
-    table.add_column("rank", justify="right")
-    for column in chosen.space.names:
-        table.add_column(column, justify="right")
-    for rank, entry in enumerate(chosen[:entries]):
-        table.add_row(str(rank), *(_short(entry[column]) for column in chosen.space.names))
-    console.print(table)
+    shown = chosen[:entries].to_frame()
+    for start in range(0, len(shown), _COLUMNS):
+        table = Table(title=f"{chosen.name}, {len(chosen)} entries")
+        table.add_column("rank", no_wrap=True)
+        block = shown.iloc[start : start + _COLUMNS].T
+        for rank in block:
+            table.add_column(str(rank), justify="right")
+        for label, row in block.iterrows():
+            table.add_row(str(label), *map(_short, row))
+        console.print(table)
     if "about" in chosen.provenance:
         console.print(chosen.provenance["about"], markup=False, highlight=False)
 
@@ -280,7 +286,7 @@ def learn(
                 "runs": len(history),
                 "dropped_runs": history.report.dropped,
                 "dropped_tasks": list(learner.dropped_),
-                "curve": json.loads(curve.reset_index().to_json(orient="records")),
+                "curve": _records(curve.reset_index()),
             }
         )
         return
@@ -318,6 +324,17 @@ def _option(text: str) -> tuple[str, Any]:
 
 def _short(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _records(frame: "pd.DataFrame") -> list[dict[Any, Any]]:
+    """Rows for JSON, which has no infinity and no NaN: null there."""
+    return [
+        {
+            name: None if isinstance(value, float) and not math.isfinite(value) else value
+            for name, value in row.items()
+        }
+        for row in frame.to_dict("records")
+    ]
 
 
 def _print_json(value: Any) -> None:
