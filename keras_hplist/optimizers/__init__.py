@@ -1,5 +1,6 @@
 """Optimizers with live hyperparameters: one Keras optimizer for each published search space."""
 
+from keras_hplist.errors import UnknownNameError
 from keras_hplist.optimizers.adam1p import Adam1p
 from keras_hplist.optimizers.adam4p import Adam4p
 from keras_hplist.optimizers.adam6p import Adam6p
@@ -13,5 +14,11 @@ _FAMILIES = {cls.family: cls for cls in (NAdamW, Adam8p, Adam6p, Adam4p, Adam1p)
 
 
 def get(family: str) -> type[RuleOptimizer]:
-    """The optimizer class of a family: "nadamw", "adam8p", "adam6p", "adam4p" or "adam1p"."""
+    """The optimizer class of a family: "nadamw", "adam8p", "adam6p", "adam4p" or "adam1p".
+
+    Raises:
+        UnknownNameError: if there is no such family.
+    """
+    if family not in _FAMILIES:
+        raise UnknownNameError("optimizer family", family, _FAMILIES)
     return _FAMILIES[family]

@@ -115,7 +115,7 @@ class RuleOptimizer(keras.optimizers.Optimizer):
     def hyperparameters(self) -> dict[str, float | bool]:
         """The present value of each hyperparameter, as a plain Python number, as it was given."""
         values = {name: self._values[name] for name in self.hyperparameter_names}
-        rate = ops.convert_to_numpy(self._learning_rate)
+        rate = _numpy(self._learning_rate)
         if np.asarray(values["learning_rate"], rate.dtype) != rate:  # assigned to the variable
             values["learning_rate"] = float(rate)
         return values
@@ -279,7 +279,7 @@ class RuleOptimizer(keras.optimizers.Optimizer):
 
     def _read_variables(self) -> None:
         """Bring the plain numbers in line with the variables; they stay exact where they agree."""
-        stored, given = ops.convert_to_numpy(self._packed), self._packed_numbers()
+        stored, given = _numpy(self._packed), self._packed_numbers()
         for name, number, expected in zip(list(self._values)[1:], stored, given):
             if number != expected:
                 counts = name in ("training_steps", "schedule_start")
@@ -310,6 +310,10 @@ def _tensor(value: Any) -> Any:
 
         return tf.convert_to_tensor(value)
     return ops.convert_to_tensor(value, sparse=False)
+
+
+def _numpy(variable: keras.Variable) -> np.ndarray:
+    return ops.convert_to_numpy(_tensor(variable))
 
 
 def _at_least_float32(dtype: str) -> str:

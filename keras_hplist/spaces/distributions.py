@@ -93,7 +93,9 @@ class Number:
     def draw(self, u: float) -> Value:
         """The value at the quantile u in [0, 1)."""
         number = self._continuous(u) if self.step is None else self._on_grid(u)
-        return int(number) if self.integer else number
+        low, high = self.bounds  # which rounding may have passed
+        number = min(max(number, low), high)
+        return int(number) if self.integer else float(number)
 
     def _continuous(self, u: float) -> float:
         # Whole numbers are cut off, so the upper bound needs a unit interval of its own.

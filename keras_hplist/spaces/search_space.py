@@ -290,8 +290,8 @@ class SearchSpace:
                 others depend on them.
 
         Raises:
-            InvalidValueError: if the name is taken, if there are no hyperparameters, or if it is not
-                a `keras_tuner.HyperParameters`.
+            InvalidValueError: if the name is taken, if there are no hyperparameters, or if they are
+                no `keras_tuner.HyperParameters`.
         """
         if not hasattr(hyperparameters, "space"):
             raise InvalidValueError(
