@@ -193,15 +193,19 @@ class Adam1pRule(Rule):
     hyperparameters = ("learning_rate",)
     fixed: ClassVar[Arrays] = Rule.encode({"beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8})
 
-    def _scalars(
-        self, parameters: Arrays, step: Array, training_steps: Array, update: Array
+    def scalars(
+        self,
+        parameters: Arrays,
+        step: Array,
+        training_steps: Array = None,
+        update: Array = None,
     ) -> dict[str, Array]:
-        fixed, *_ = _of_one_dtype({**self.fixed, **parameters}, step, training_steps, update)
-        return super()._scalars(fixed, step, training_steps, update)
+        """As `Rule.scalars`, at the fixed decay rates and epsilon."""
+        return super().scalars({**self.fixed, **parameters}, step, training_steps, update)
 
 
 class Adam4pRule(Rule):
-    """Adam as in `Rule`."""
+    """Adam as in `Rule`, with all its hyperparameters."""
 
 
 class Adam6pRule(Rule):
