@@ -11,7 +11,6 @@ __version__ = "0.1.0"
 
 _MODULES = (
     "callbacks",
-    "evaluation",
     "figures",
     "history",
     "learning",
@@ -19,7 +18,6 @@ _MODULES = (
     "optimizers",
     "spaces",
     "tasks",
-    "training",
     "tuning",
 )
 _NAMES = {
@@ -31,8 +29,8 @@ _NAMES = {
     "HyperparameterListOracle": "tuning",
     "HyperparameterListTuner": "tuning",
 }
-# Modules whose public name differs from their place in the layout.
-_PLACES = {"callbacks": "tuning.callbacks", "evaluation": "learning.evaluation"}
+# A module whose public name differs from its place in the layout.
+_PLACES = {"callbacks": "tuning.callbacks"}
 
 __all__ = ["__version__", *_MODULES, *_NAMES]  # noqa: PLE0604
 
