@@ -148,6 +148,39 @@ def searched_loss(hp):
     return model
 
 
+def searched_activation(hp):
+    """A named function that captures the list's value; its configuration is only its name."""
+    beta1 = hp.get("beta1")
+
+    def scaled(x):
+        return (1.0 + beta1) * x
+
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1, activation=scaled)])
+    model.compile("adam", "mse", run_eagerly=True)
+    return model
+
+
+class Opaque(keras.Model):
+    """Holds the list's value where nothing shows it, and has no configuration."""
+
+    def __init__(self, hp):
+        super().__init__()
+        self.dense = keras.layers.Dense(1)
+        self.factors = (1.0 + hp.get("beta1"),)
+
+    def call(self, x):
+        return self.dense(x) * self.factors[0]
+
+    def get_config(self):
+        raise NotImplementedError
+
+
+def opaque(hp):
+    model = Opaque(hp)
+    model.compile("adam", "mse", run_eagerly=True)
+    return model
+
+
 class SecondOptimizer(keras.Model):
     """Trains its bias with an optimizer of its own, whose state Keras does not track."""
 
@@ -185,10 +218,12 @@ class Freezes(keras.callbacks.Callback):
     [
         (searched_width, [], {"architecture": "random"}),
         (searched_loss, [], {}),
+        (searched_activation, [], {}),
+        (opaque, [], {}),
         (second_optimizer, [], {}),
         (sequential, [Freezes()], {}),
     ],
-    ids=["architecture", "loss", "second optimizer", "frozen"],
+    ids=["architecture", "loss", "activation", "opaque", "second optimizer", "frozen"],
 )
 def test_models_that_are_no_twins_are_built_anew(build, callbacks, arguments, tmp_path):
     """Where a train step would be wrong for the next trial, it is compiled again."""

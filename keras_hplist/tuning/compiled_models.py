@@ -1,5 +1,6 @@
 """Train many models that differ in their numbers only with one compiled train step."""
 
+import contextlib
 import dataclasses
 import functools
 import types
@@ -50,14 +51,16 @@ class CompiledModels:
         Returns:
             The kept model with the state of `fresh`, or `fresh`, which is kept from now on.
         """
-        kept = self._kept
-        definition = None if _has_unknown_state(fresh) else (context, _model_definition(fresh))
-        if kept is not None and definition is not None and definition == self._definition:
-            if not fresh.built:
+        kept, definition = self._kept, _model_definition(fresh)
+        if definition is None or _has_unknown_state(fresh):
+            self.forget()
+            return fresh
+        if kept is not None and self._definition == (context, definition):
+            with contextlib.suppress(Exception):  # of a user's own build_from_config
                 build_like(fresh, kept.get_build_config())
             if _copy_state(fresh, kept):
                 return kept
-        self._kept, self._definition = (None, None) if definition is None else (fresh, definition)
+        self._kept, self._definition = fresh, (context, definition)
         return fresh
 
 
@@ -109,9 +112,9 @@ def _layers(model: keras.Model) -> list[keras.Layer]:
 
 def _has_unknown_state(model: keras.Model) -> bool:
     known = [id(model.optimizer), id(inner_optimizer(model))]
-    members = [each for layer in _layers(model) for each in vars(layer).values()]
-    for member in members:
-        for value in member if isinstance(member, list | tuple) else [member]:
+    for member in (each for layer in _layers(model) for each in vars(layer).values()):
+        values = list(member.values()) if isinstance(member, Mapping) else member
+        for value in values if isinstance(values, list | tuple | set) else [values]:
             if isinstance(value, keras.optimizers.Optimizer):
                 if id(value) not in known:
                     return True
@@ -188,9 +191,14 @@ class _Itself:
 
 
 def _plain_attributes(thing: Any) -> _Definition:
-    """An object's own public numbers, strings and flags, by name."""
+    """An object's own public numbers, strings, flags and functions, by name."""
     return tuple(
-        (name, value)
+        (name, _definition(value))
         for name, value in sorted(vars(thing).items())
-        if not name.startswith("_") and isinstance(value, bool | int | float | str)
+        if not name.startswith("_")
+        and (
+            isinstance(value, bool | int | float | str)
+            # Keras wraps some methods; their definitions are the class's.
+            or (isinstance(value, types.FunctionType) and not hasattr(type(thing), name))
+        )
     )

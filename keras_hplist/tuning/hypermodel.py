@@ -36,7 +36,9 @@ class OptimizerHyperModel(keras_tuner.HyperModel):
     model gets the optimizer that the trial's values describe. The user's model is compiled once, by
     the user, and keeps its loss, metrics, weights of both, `jit_compile`, `steps_per_execution`,
     mixed precision and distribution; of its optimizer, it keeps gradient clipping and accumulation
-    and the moving average of weights. The schedule learns its length when `fit` begins.
+    and the moving average of weights. The schedule learns its length when this hypermodel's `fit`
+    begins; a model from `build` that is trained in another way needs the `TrainingSteps` callback,
+    or, in a training loop of its own, `model.optimizer.training_steps` set.
 
     A search space that is not of an optimizer family (a user's own) changes nothing in the models:
     the trial's values reach `build` as its own hyperparameters.
