@@ -115,6 +115,24 @@ def test_summaries_speak_of_list_ranks(searched):
     assert len(printed(searched.search_space_summary, extended=True)) > len(space)
 
 
+def test_trial_that_diverges_later_keeps_its_best_epoch(tmp_path, capsys):
+    """Its score and its model are those of the last good epoch; the summary says what came then."""
+
+    class Explodes(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            if epoch == 1:
+                self.model.optimizer.learning_rate = 1e30
+
+    built = search(tuner(directory=tmp_path, max_trials=1), callbacks=[Explodes()])
+    row = curves(built).iloc[0]
+    assert row["status"] == "diverged"
+    assert scores(built)[0] == pytest.approx(min(row["valid"][1:3]))
+    model = built.get_best_models()[0]
+    assert model.evaluate(*VALID, verbose=0)[0] == pytest.approx(scores(built)[0])
+    built.results_summary()
+    assert "diverged later" in capsys.readouterr().out
+
+
 def test_same_seed_gives_the_same_scores(searched, tmp_path):
     """All that is random in a trial comes from the tuner's seed and the trial id."""
     again = search(tuner(directory=tmp_path))

@@ -1,7 +1,7 @@
 """What a search along a list looks like, in words."""
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from keras_tuner.engine.trial import Trial, TrialStatus
 
@@ -9,12 +9,21 @@ from keras_hplist.lists import HyperparameterList
 from keras_hplist.tuning.trial_store import INDEX
 
 
-def trial_lines(trials: Iterable[Trial], objective: str) -> Iterator[str]:
-    """A table of trials: the rank in the list, the trial's id, its score, how it ended."""
+def trial_lines(
+    trials: Iterable[Trial], objective: str, diverged: Collection[str] = ()
+) -> Iterator[str]:
+    """A table of trials: the rank in the list, the trial's id, its score, how it ended.
+
+    Args:
+        trials: in the order in which to show them.
+        objective: its name.
+        diverged: ids of the trials whose training diverged, be it after a good epoch.
+    """
     yield f"{'list rank':>9}  {'trial':>6}  {objective:>14}  outcome"
     for trial in trials:
         score = f"{trial.score:.6g}" if has_result(trial) else "-"
-        yield f"{rank(trial):>9}  {trial.trial_id:>6}  {score:>14}  {outcome(trial)}"
+        later = ", diverged later" if has_result(trial) and trial.trial_id in diverged else ""
+        yield f"{rank(trial):>9}  {trial.trial_id:>6}  {score:>14}  {outcome(trial)}{later}"
 
 
 def rank(trial: Trial) -> str:

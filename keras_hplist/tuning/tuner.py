@@ -16,6 +16,7 @@ from keras_tuner.engine.tuner import maybe_distribute
 from keras_tuner.src.engine.tuner_utils import TunerCallback
 
 from keras_hplist.errors import InvalidValueError
+from keras_hplist.history import History
 from keras_hplist.lists import HyperparameterList
 from keras_hplist.tuning import summaries
 from keras_hplist.tuning.best_epoch import BestEpoch
@@ -298,11 +299,20 @@ class HyperparameterListTuner(keras_tuner.Tuner):
         print("Results summary")
         print(f"Results in {self.project_dir}")
         print(f"{self._list_line()} Best {len(trials)} trials:")
-        for line in summaries.trial_lines(trials, self.oracle.objective.name):
+        objective, diverged = self.oracle.objective.name, self._diverged_trials()
+        for line in summaries.trial_lines(trials, objective, diverged):
             print(line)
         if trials and summaries.has_result(trials[0]):
             print(f"Hyperparameters of the best trial, {trials[0].trial_id}:")
             trials[0].display_hyperparameters()
+
+    def _diverged_trials(self) -> set[str]:
+        """Ids of the trials of which an execution diverged, from the curves."""
+        diverged = set()
+        for path in self.curves.glob("trial_*_execution*.parquet"):
+            if len(History.read(path).select(status="diverged")):
+                diverged.add(path.name.split("_")[1])
+        return diverged
 
     def search_space_summary(self, extended: bool = False) -> None:
         """Print which list entries are tried, and which hyperparameters stand beside them.
