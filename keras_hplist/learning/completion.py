@@ -16,13 +16,14 @@ from keras_hplist.learning.scores import ScoreMatrix
 from keras_hplist.learning.selection import best_after, greedy
 
 RULES = ("surrogate", "additive", "pessimistic", "optimistic")
-"""`surrogate`: for each task a regression forest over the hyperparameters, fitted on what was
-measured there (needs the values of the configurations). `additive`: the task's mean plus the
-configuration's mean deviation from the means of its tasks. `pessimistic`: the upper bound, 1 where
-nothing was run. `optimistic`: the lower bound, 0 where nothing was run."""
+"""`surrogate`: predicted from the hyperparameters, by what is common to all tasks plus a regression
+forest of each task's deviations from it (needs the values of the configurations). `additive`: the
+task's mean plus the configuration's mean deviation from the means of its tasks. `pessimistic`: the
+upper bound, 1 where nothing was run. `optimistic`: the lower bound, 0 where nothing was run."""
 
 _THIN = 0.5  # warn of tasks and configurations of which less than this share was measured
-_TREES = 100
+_TREES, _LEAF = 100, 3
+_PRIOR = 2.0  # tasks' worth of weight of the common forest
 
 
 def complete(
@@ -55,10 +56,7 @@ def complete(
         guess = _additive(known)
     else:
         assert features is not None
-        rows = joblib.Parallel(n_jobs=n_jobs)(
-            joblib.delayed(_forest)(row, features, seed) for row in known
-        )
-        guess = np.stack(rows)
+        guess = _surrogate(known, features, seed, n_jobs)
     return np.where(np.isnan(known), np.clip(guess, low, high), known)
 
 
@@ -116,7 +114,7 @@ def warn_if_thin(matrix: ScoreMatrix) -> None:
                 f"{thin.size} of {len(labels)} {kind} have scores for less than {_THIN:.0%} of "
                 f"their cells: {named}{', …' if thin.size > 5 else ''}. Their other cells are "
                 "estimated.",
-                stacklevel=4,
+                stacklevel=3,
             )
 
 
@@ -147,14 +145,59 @@ def features_of(values: Sequence[Mapping[str, Any]]) -> np.ndarray:
     return np.stack(columns, axis=1) if columns else np.zeros((len(frame), 1))
 
 
-def _forest(known: np.ndarray, features: np.ndarray, seed: int) -> np.ndarray:
+def _surrogate(
+    known: np.ndarray, features: np.ndarray, seed: int, n_jobs: int | None
+) -> np.ndarray:
+    """Predicted scores (task, configuration).
+
+    Hyperparameters that are good on one task tend to be good on others, which a task with few runs
+    can only learn from them. So each task has a base: for a configuration the mean of its scores on
+    the other tasks, drawn towards what a forest over all configurations' means says by the weight
+    of `_PRIOR` tasks. A forest of the task's own then predicts its deviations from that base.
+    """
     measured = ~np.isnan(known)
-    if measured.all() or not measured.any():
-        return np.where(measured, known, 1.0)
+    filled = np.where(measured, known, 0)
+    count, total = measured.sum(axis=0), filled.sum(axis=0)
+    common = _common(total, count, features, seed)
+    bases = (total - filled + _PRIOR * common) / (
+        count - measured + _PRIOR
+    )  # (task, configuration)
+    return np.stack(
+        joblib.Parallel(n_jobs=n_jobs)(
+            joblib.delayed(_task_forest)(scores, base, features, seed)
+            for scores, base in zip(known, bases, strict=True)
+        )
+    )
+
+
+def _common(total: np.ndarray, count: np.ndarray, features: np.ndarray, seed: int) -> np.ndarray:
+    """The mean score of each configuration, as predicted from those of the others."""
     from sklearn.ensemble import ExtraTreesRegressor
 
-    forest = ExtraTreesRegressor(_TREES, min_samples_leaf=2, random_state=seed)
-    return forest.fit(features[measured], known[measured]).predict(features)
+    seen = count > 0
+    means = total[seen] / count[seen]
+    if seen.sum() < 2:
+        return np.full(len(count), means.mean() if means.size else 1.0)
+    forest = ExtraTreesRegressor(
+        2 * _TREES, min_samples_leaf=_LEAF, bootstrap=True, oob_score=True, random_state=seed
+    ).fit(features[seen], means, count[seen])
+    common = forest.predict(features)
+    common[seen] = forest.oob_prediction_.ravel()  # not from trees that saw the configuration
+    return common
+
+
+def _task_forest(
+    known: np.ndarray, base: np.ndarray, features: np.ndarray, seed: int
+) -> np.ndarray:
+    measured = ~np.isnan(known)
+    if measured.all() or not measured.any():
+        return np.where(measured, known, base)
+    from sklearn.ensemble import ExtraTreesRegressor
+
+    inputs = np.column_stack([features, base])
+    forest = ExtraTreesRegressor(_TREES, min_samples_leaf=_LEAF, random_state=seed)
+    forest.fit(inputs[measured], (known - base)[measured])
+    return base + forest.predict(inputs)
 
 
 def _additive(known: np.ndarray) -> np.ndarray:

@@ -4,6 +4,7 @@ import datetime
 import importlib.metadata
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -24,7 +25,7 @@ from keras_hplist.learning.completion import (
 )
 from keras_hplist.learning.explanation import Explanation, explain_entry, served_tasks
 from keras_hplist.learning.scores import ScoreMatrix, score_matrix
-from keras_hplist.learning.selection import best_after, greedy
+from keras_hplist.learning.selection import Selection, best_after, greedy
 from keras_hplist.learning.splits import held_out_folds, task_weights
 from keras_hplist.lists import HyperparameterList
 
@@ -32,6 +33,25 @@ if TYPE_CHECKING:
     from keras_hplist.spaces import SearchSpace
 
 _REPORTED = (1, 2, 3, 5, 10, 20, 50, 100, 200, 500, 1000)  # the k whose J(k) provenance holds
+
+
+@dataclass(frozen=True)
+class Choice:
+    """An order of the configurations of a score matrix.
+
+    Attributes:
+        selection: the order with its gains.
+        scores: float64 (task, configuration), what it was chosen from, without holes.
+        weights: float64 (task,), with sum 1.
+        costs: float64 (configuration,), or None.
+        rule: how holes were filled; None if there were none.
+    """
+
+    selection: Selection
+    scores: np.ndarray
+    weights: np.ndarray
+    costs: np.ndarray | None
+    rule: str | None
 
 
 class ListLearner(BaseEstimator):
@@ -152,13 +172,13 @@ class ListLearner(BaseEstimator):
             source = {"scores": inputs.fingerprint(matrix)}
         matrix, candidates = inputs.canonical(inputs.without_unknown(matrix), candidates)
         self.dropped_ = matrix.dropped
-        weights = task_weights(matrix.tasks, matrix.families, self.weights)
         self._values = candidates.values and [
             candidates.values[label] for label in matrix.configurations
         ]
-        scores = self._completed(matrix, weights)
-        costs = self._costs(matrix)
-        chosen = greedy(scores, self.length, weights, costs)
+        warn_if_thin(matrix)
+        choice = self.choose(matrix, self._values)
+        scores, weights, costs = choice.scores, choice.weights, choice.costs
+        self.missing_, self._share_missing = choice.rule, float(np.isnan(matrix.values).mean())
 
         self.scores_ = pd.DataFrame(
             scores,
@@ -166,22 +186,45 @@ class ListLearner(BaseEstimator):
             columns=pd.Index(matrix.configurations, name="configuration"),
         )
         self.weights_ = pd.Series(weights, self.scores_.index, name="weight")
-        self.order_ = self.scores_.columns[chosen.order].to_numpy()
-        self.gains_, self.passes_ = chosen.gains, chosen.passes
-        self._positions = chosen.order
+        self._positions = choice.selection.order
+        self.order_ = self.scores_.columns[self._positions].to_numpy()
+        self.gains_, self.passes_ = choice.selection.gains, choice.selection.passes
         how, folds = held_out_folds(matrix.families, self.seed)
         self.curve_ = self._quality(scores, weights, costs, folds)
         self._list = None
         if self._values:
             assert candidates.space is not None
             self._list = HyperparameterList(
-                [self._values[position] for position in chosen.order],
+                [self._values[position] for position in self._positions],
                 candidates.space,
                 name=self.name,
                 gains=self.gains_.tolist(),
                 provenance=self._provenance(source, how),
             )
         return self
+
+    def choose(
+        self, matrix: ScoreMatrix, values: Sequence[Mapping[str, Any]] | None = None
+    ) -> Choice:
+        """Order the configurations of a score matrix; `fit` without all that surrounds it.
+
+        Args:
+            matrix: scores of at least one task and configuration, none of them wholly unknown.
+            values: the hyperparameters of each column; needed by the surrogate.
+
+        Returns:
+            The order, and what it was chosen from.
+
+        Raises:
+            InvalidValueError: if missing cells are to be estimated from values that are not there,
+                or costs are to count that are not known.
+        """
+        self._check_parameters()
+        weights = task_weights(matrix.tasks, matrix.families, self.weights)
+        costs = self._costs(matrix)
+        rule, scores = self._completed(matrix, values, weights)
+        selection = greedy(scores, self.length, weights, costs)
+        return Choice(selection, scores, weights, costs, rule)
 
     @property
     def list_(self) -> HyperparameterList:
@@ -220,26 +263,24 @@ class ListLearner(BaseEstimator):
         if self.cost not in (None, "seconds"):
             raise UnknownNameError("cost", self.cost, ("seconds",), "None: do not count cost.")
 
-    def _completed(self, matrix: ScoreMatrix, weights: np.ndarray) -> np.ndarray:
-        self.missing_ = None
+    def _completed(
+        self,
+        matrix: ScoreMatrix,
+        values: Sequence[Mapping[str, Any]] | None,
+        weights: np.ndarray,
+    ) -> tuple[str | None, np.ndarray]:
         known = matrix.values
-        self._share_missing = float(np.isnan(known).mean())
-        if not self._share_missing:
-            return known
-        warn_if_thin(matrix)
-        features = features_of(self._values) if self._values else None
+        if not np.isnan(known).any():
+            return None, known
+        features = features_of(values) if values else None
         if self.missing == "auto":
-            self.missing_, scores = choose_rule(
-                matrix, features, weights, self.length, self.seed, n_jobs=self.n_jobs
-            )
-            return scores
+            return choose_rule(matrix, features, weights, self.length, self.seed, self.n_jobs)
         if self.missing == "surrogate" and features is None:
             raise InvalidValueError(
                 "missing='surrogate' needs the hyperparameter values: fit with configurations=…, "
                 "or choose missing='additive'."
             )
-        self.missing_ = self.missing
-        return complete(matrix, self.missing, features, self.seed, self.n_jobs)
+        return self.missing, complete(matrix, self.missing, features, self.seed, self.n_jobs)
 
     def _costs(self, matrix: ScoreMatrix) -> np.ndarray | None:
         if self.cost is None:
