@@ -12,9 +12,9 @@ import re
 import struct
 import tokenize
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class Document(NamedTuple):
@@ -55,6 +55,13 @@ _TOPICS = (  # modules of the standard library by class; the last class takes th
 
 _SENTENCE_END = re.compile(r"(?<=[.!?])[\"')\]]*\s+(?=[A-Z\"'(])")
 _SPACE = re.compile(r"\s+")
+
+
+def thin(documents: Iterable[Document], one_in: int) -> Iterator[Document]:
+    """One of so many documents, chosen by its text and not by where it stands."""
+    for document in documents:
+        if zlib.crc32(document.text.encode("utf-8")) % one_in == 0:
+            yield document
 
 
 def _one_line(text: str) -> str:
@@ -136,17 +143,15 @@ def manual_paragraphs(folder: Path) -> Iterator[Document]:
                         yield Document(text, f"{manual}/{page.name}", label)
 
 
-def glosses(data_file: Path, keep_one_in: int) -> Iterator[Document]:
+def glosses(data_file: Path) -> Iterator[Document]:
     """Entries of a WordNet data file: the words, a colon, and their definition with examples."""
     for line in data_file.read_text("ascii").splitlines():
         if line.startswith("  "):
             continue
-        offset, _, _, count, *rest = line.split(" ", 4)[:4] + [line]
-        if zlib.crc32(f"entry {offset}".encode()) % keep_one_in:
-            continue
-        fields = line.split(" ")
-        words = [fields[4 + 2 * k].replace("_", " ") for k in range(int(count, 16))]
-        yield Document(f"{', '.join(words)}: {line.split(' | ', 1)[1].strip()}", offset)
+        entry, gloss = line.split(" | ", 1)
+        offset, _, _, count, *rest = entry.split(" ")
+        words = [word.replace("_", " ") for word in rest[: 2 * int(count, 16) : 2]]
+        yield Document(f"{', '.join(words)}: {gloss.strip()}", offset)
 
 
 # --- source code --------------------------------------------------------------------------------
@@ -158,10 +163,19 @@ def _topic(module: str) -> int:
 
 
 def _modules(folders: tuple[Path, ...]) -> Iterator[tuple[str, str]]:
-    """Name and source of every module of the standard library, in order of name."""
-    found = {p.relative_to(folder).as_posix(): p for folder in folders for p in folder.rglob("*.py") if p.is_file()}
+    """Name and source of every module of the standard library, in order of name.
+
+    The tables of character encodings are left out: they are generated, and all alike.
+    """
+    found = {
+        path.relative_to(folder).as_posix(): path
+        for folder in folders
+        for path in folder.rglob("*.py")
+        if path.is_file()
+    }
     for name in sorted(found):
-        yield name, found[name].read_text("utf-8", "replace")
+        if not name.startswith("encodings/"):
+            yield name, found[name].read_text("utf-8", "replace")
 
 
 def doc_strings(*folders: Path) -> Iterator[Document]:
@@ -175,19 +189,20 @@ def doc_strings(*folders: Path) -> Iterator[Document]:
 
 
 def comments(*folders: Path) -> Iterator[Document]:
-    """Comments; those on consecutive lines make one document."""
+    """Comments of at least three words; those on consecutive lines make one document."""
     for name, source in _modules(folders):
-        block: list[str] = []
+        blocks: list[list[str]] = []
         last = -1
         for token in tokenize.generate_tokens(io.StringIO(source).readline):
             if token.type == tokenize.COMMENT:
-                if token.start[0] != last + 1 and block:
-                    yield Document("\n".join(block), name, _topic(name))
-                    block = []
-                block.append(token.string.lstrip("#").rstrip().removeprefix(" "))
+                if token.start[0] != last + 1:
+                    blocks.append([])
+                blocks[-1].append(token.string.lstrip("#").rstrip().removeprefix(" "))
                 last = token.start[0]
-        if block:
-            yield Document("\n".join(block), name, _topic(name))
+        for block in blocks:
+            text = "\n".join(block).strip()
+            if len(re.findall(r"[A-Za-z]{2,}", text)) >= 3:
+                yield Document(text, name, _topic(name))
 
 
 def functions(*folders: Path) -> Iterator[Document]:
@@ -220,3 +235,26 @@ def messages(*catalogues: Path) -> Iterator[Document]:
                 for line in translation.splitlines():
                     if len(line.strip()) > 5 and line.strip() != original:
                         yield Document(line.strip(), original)
+
+
+def locale_names(data: Mapping[str, Any]) -> Iterator[Document]:
+    """Names and patterns of more than five characters in the CLDR data of one language.
+
+    Args:
+        data: nested mappings as `babel.localedata.load(..., merge_inherited=False)` gives them.
+    """
+    for path, value in _leaves(data, ""):
+        if len(value) > 5:
+            yield Document(value, path)
+
+
+def _leaves(node: object, path: str) -> Iterator[tuple[str, str]]:
+    """Every string below a node of CLDR data, with the keys that lead there."""
+    if isinstance(node, str):
+        yield path, node
+    elif isinstance(node, Mapping):
+        for key in sorted(node, key=str):
+            yield from _leaves(node[key], f"{path}/{key}")
+    elif isinstance(node, list | tuple):
+        for number, child in enumerate(node):
+            yield from _leaves(child, f"{path}/{number}")

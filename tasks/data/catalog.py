@@ -16,6 +16,12 @@ ENCODINGS = ("bytes", "subwords8k")
 BYTE_VOCABULARY = 257
 """Ids of the byte encoding: 0 is padding, byte b is id b + 1."""
 
+_VALID_SIZES = {
+    "coil100_32x32": 800,
+    "deep_weeds_32x32": 2000,
+    "colorectal_histology_32x32": 700,
+}
+
 
 @dataclass(frozen=True)
 class DataSet:
@@ -28,7 +34,9 @@ class DataSet:
         shape: `(height, width, channels)` of an image; `()` for text.
         encoding: `""` for images, else `"bytes"` or `"subwords8k"`.
         vocabulary_size: number of token ids, padding (0) included; 0 for images.
-        published: published number of examples of each split the data set offers.
+        valid_size: published number of examples of each validation split, in the sampled families.
+        published: published number of examples of each split the data set offers; empty where the
+            published suite made the split itself (seven tenths for training).
     """
 
     name: str
@@ -37,6 +45,7 @@ class DataSet:
     shape: tuple[int, ...] = ()
     encoding: str = ""
     vocabulary_size: int = 0
+    valid_size: int = 5000
     published: tuple[tuple[str, int], ...] = ()
 
     @property
@@ -61,7 +70,14 @@ def _images() -> list[DataSet]:
         ("colorectal_histology_32x32", 32, 3, 8, {"train": 5_000}),
     ]
     return [
-        DataSet(name, "image", classes, (size, size, channels), published=tuple(splits.items()))
+        DataSet(
+            name,
+            "image",
+            classes,
+            (size, size, channels),
+            valid_size=_VALID_SIZES.get(name, 5000),
+            published=tuple(splits.items()),
+        )
         for name, size, channels, classes, splits in rows
     ]
 
@@ -80,6 +96,7 @@ def _texts() -> list[DataSet]:
             classes,
             encoding=encoding,
             vocabulary_size=BYTE_VOCABULARY if encoding == "bytes" else subword_vocabulary(prefix),
+            valid_size=3000,
             published=tuple(splits.items()),
         )
         for prefix, classes, splits in corpora

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import shipped
+from .catalog import AMAZON_CATEGORIES, LANGUAGES
 
 
 @dataclass(frozen=True)
@@ -27,9 +28,20 @@ class Documents:
 
 
 def file_name(corpus: str) -> str:
-    """Name of the shipped file of a corpus: `tokenized_wikipedia/20190301.zh` is `wikipedia_zh`."""
-    stem = corpus.removeprefix("tokenized_").replace("/20190301.", "_").split("_v1_")[0].lower()
-    return {"imdb_reviews": "imdb"}.get(stem, stem.replace("_reviews/", "_"))
+    """Name of the shipped file of a corpus: `text_wikipedia_zh` for
+    `tokenized_wikipedia/20190301.zh`."""
+    return _FILES[corpus]
+
+
+_FILES = {
+    "lm1b": "text_lm1b",
+    "imdb_reviews": "text_imdb",
+    **{f"tokenized_wikipedia/20190301.{x}": f"text_wikipedia_{x}" for x in LANGUAGES},
+    **{
+        f"tokenized_amazon_reviews/{x}": f"text_amazon_{x.split('_')[0].lower()}"
+        for x in AMAZON_CATEGORIES
+    },
+}
 
 
 @lru_cache(maxsize=6)
@@ -40,7 +52,7 @@ def load(corpus: str, encoding: str) -> Documents:
         corpus: name of the data set without its encoding.
         encoding: `"bytes"` (byte b is id b + 1) or `"subwords8k"` (ids from 1).
     """
-    packed = shipped.read(f"text_{file_name(corpus)}")
+    packed = shipped.read(file_name(corpus))
     ids = packed["ids"].astype(np.int32)
     lengths = packed["lengths"].astype(np.int32)
     if encoding == "bytes":

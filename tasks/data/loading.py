@@ -1,109 +1,117 @@
 """From the published name of a data set to its four splits."""
 
+import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ..errors import TaskDataError
-from . import corpora, photographs, shipped
+from . import embedded, idx
 from .catalog import DataSet, describe
-from .sizes import SIZES, split_sizes
-from .splits import ImageSplit, Split, Splits, TextSplit
+from .options import Options
+from .provenance import STAND_INS
+from .sizes import ROLES, divide, taken_from_train
+from .splits import ImageSplit, Split, Splits
+
+SOURCES = ("embedded", "idx", "tfds")
+DATA_DIR_VARIABLE = "KERAS_HPLIST_DATA_DIR"
+_IDX_NAMES = ("mnist", "fashion_mnist")
 
 
-@dataclass(frozen=True)
-class Options:
-    """What a task asks of its data.
+def load(
+    name: str,
+    options: Mapping[str, Any] | None = None,
+    source: str = "embedded",
+    data_dir: str | os.PathLike[str] | None = None,
+) -> Splits:
+    """The four splits of a data set.
 
-    Attributes:
-        num_train: keep only the first so many training examples; None keeps all.
-        valid_size: published number of examples of each validation split (V); lowered where the
-            data at hand are fewer.
-        patch_length: tokens of a text window; needed for text, must be None for images.
-        just_train: all four splits are the training split.
-        seed: which examples fall in which split, and which windows are cut from photographs.
+    Args:
+        name: published name, one of `names()`.
+        options: see `Options`; `{"patch_length": …}` is needed for text.
+        source: `"embedded"` (default) is real data that ships with the package; `"idx"` reads the
+            published MNIST or Fashion-MNIST from idx files; `"tfds"` reads any published data set
+            through TensorFlow Datasets (the extra `tfds`).
+        data_dir: folder of the idx files, or of prepared TensorFlow Datasets. Default: the
+            environment variable `KERAS_HPLIST_DATA_DIR`; for `"tfds"` without it, the default
+            folder of TensorFlow Datasets.
+
+    Returns:
+        The splits. Arrays are shared between calls: do not write to them.
+
+    Raises:
+        TaskDataError: an unknown name, source or option; data that are missing or damaged.
+        MissingExtraError: `source="tfds"` without the package tensorflow-datasets.
     """
-
-    num_train: int | None = None
-    valid_size: int = 5000
-    patch_length: int | None = None
-    just_train: bool = False
-    seed: int = 0
-
-
-def load(name: str, options: Mapping[str, Any] | None = None, source: str = "embedded") -> Splits:
-    """rough"""
     data_set = describe(name)
-    chosen = Options(**(options or {}))
-    whole = _text(data_set, chosen) if data_set.kind == "text" else _images(data_set, chosen)
+    chosen = Options.check(data_set, options)
+    valid_size = chosen.valid_size or data_set.valid_size
+    folder = data_dir if data_dir is not None else os.environ.get(DATA_DIR_VARIABLE)
+    if source == "embedded":
+        splits = embedded.splits(data_set, chosen, valid_size)
+    elif source == "idx":
+        splits = divide(name, _idx(data_set, folder), valid_size)
+    elif source == "tfds":
+        splits = divide(name, _tfds(data_set, chosen, valid_size, folder), valid_size)
+    else:
+        raise TaskDataError(f"Unknown source {source!r}. Known: {', '.join(SOURCES)}.")
     if chosen.num_train is not None:
-        whole["train"] = whole["train"].take(slice(chosen.num_train))
+        splits["train"] = splits["train"].take(slice(chosen.num_train))
     if chosen.just_train:
-        whole = dict.fromkeys(SIZES, whole["train"])
-    provenance = {
-        "data_set": name,
-        "source": source,
-        "options": asdict(chosen),
-        "sizes": {key: len(split) for key, split in whole.items()},
-    }
-    return Splits(**whole, provenance=provenance)
+        splits = dict.fromkeys(ROLES, splits["train"])
+    return Splits(**splits, provenance=_provenance(data_set, source, chosen, valid_size, splits))
 
 
-def _images(data_set: DataSet, options: Options) -> dict[str, Split]:
+def _idx(data_set: DataSet, folder: str | os.PathLike[str] | None) -> dict[str, Split]:
     name = data_set.name
-    if name in photographs.RECIPES:
-        recipe = photographs.RECIPES[name]
-        sizes = split_sizes(recipe.counts, options.valid_size)
-        return {
-            role: ImageSplit(
-                f"{name}, {role}",
-                *photographs.cut(name, role, size, data_set.classes, options.seed),
-            )
-            for role, size in sizes.items()
+    if name not in _IDX_NAMES:
+        raise TaskDataError(f"{name} has no idx files; they exist for {', '.join(_IDX_NAMES)}.")
+    if folder is None:
+        raise TaskDataError(
+            f"Source 'idx' needs a folder: give data_dir, or set {DATA_DIR_VARIABLE}, to the folder "
+            f"of the four idx files of {name}, or to the folder that holds it."
+        )
+    root = Path(folder)
+    candidates = (root / name, root / name.replace("_", "-"), root)
+    found = next((path for path in candidates if path.is_dir()), root)
+    return _read_idx(name, found)
+
+
+@lru_cache(maxsize=2)
+def _read_idx(name: str, folder: Path) -> dict[str, Split]:
+    return {part: ImageSplit(name, *idx.read_part(folder, part)) for part in ("train", "test")}
+
+
+def _tfds(
+    data_set: DataSet, options: Options, valid_size: int, folder: str | os.PathLike[str] | None
+) -> dict[str, Split]:
+    from . import published  # imports TensorFlow
+
+    offered = dict(data_set.published)
+    wanted = None
+    if options.num_train is not None and data_set.kind == "image":
+        wanted = taken_from_train(offered) * valid_size + options.num_train
+    return published.offered(data_set, options.patch_length, wanted, folder and os.fspath(folder))
+
+
+def _provenance(
+    data_set: DataSet, source: str, options: Options, valid_size: int, splits: Mapping[str, Split]
+) -> dict[str, Any]:
+    account: dict[str, Any] = {
+        "data_set": data_set.name,
+        "source": source,
+        "options": asdict(options),
+        "published_sizes": dict(data_set.published),
+        "wanted_valid_size": valid_size,
+        "sizes": {role: len(split) for role, split in splits.items()},
+    }
+    if source == "embedded":
+        stand_in = STAND_INS[data_set.corpus]
+        account |= {
+            "substitute": stand_in.data,
+            "origin": stand_in.origin,
+            "licence": stand_in.licence,
         }
-    packed = shipped.read({"mnist": "mnist_5k", "fashion_mnist": "fashion_mnist_10k"}[name])
-    images, labels = packed["images"], packed["labels"].astype(np.int32)
-    test = len(images) // 5
-    order = np.random.default_rng(options.seed).permutation(len(images) - test)
-    whole = ImageSplit(name, images, labels)
-    return _cut(
-        {"train": whole.take(order), "test": whole.take(slice(len(images) - test, None))},
-        options.valid_size,
-    )
-
-
-def _text(data_set: DataSet, options: Options) -> dict[str, Split]:
-    if options.patch_length is None:
-        raise TaskDataError(f"{data_set.name} is text: give the option patch_length.")
-    documents = corpora.load(data_set.corpus, data_set.encoding)
-    starts = (np.cumsum(documents.lengths) - documents.lengths).astype(np.int32)
-    whole = TextSplit(
-        data_set.name,
-        documents.tokens,
-        starts,
-        documents.lengths,
-        documents.labels,
-        options.patch_length,
-    )
-    kept = np.flatnonzero(~documents.held_out)
-    order = np.random.default_rng(options.seed).permutation(len(kept))
-    return _cut(
-        {"train": whole.take(kept[order]), "test": whole.take(np.flatnonzero(documents.held_out))},
-        options.valid_size,
-    )
-
-
-def _cut(offered: dict[str, Split], valid_size: int) -> dict[str, Split]:
-    sizes = split_sizes({key: len(split) for key, split in offered.items()}, valid_size)
-    start = 0
-    result: dict[str, Split] = {}
-    name = offered["train"].name
-    for role in ("inner_valid", "outer_valid", "test", "train"):
-        if role == "test" and "test" in offered:
-            result[role] = offered["test"].take(slice(None), f"{name}, test")
-            continue
-        result[role] = offered["train"].take(slice(start, start + sizes[role]), f"{name}, {role}")
-        start += sizes[role]
-    return {role: result[role] for role in SIZES}
+    return account

@@ -138,6 +138,19 @@ class TextSplit(Split):
     labels: NDArray[np.int32] | None = field(repr=False)
     patch_length: int
 
+    @classmethod
+    def from_documents(
+        cls,
+        name: str,
+        tokens: NDArray[np.int32],
+        lengths: NDArray[np.int32],
+        labels: NDArray[np.int32] | None,
+        patch_length: int,
+    ) -> "TextSplit":
+        """A split of documents that lie end to end in `tokens`."""
+        starts = (np.cumsum(lengths) - lengths).astype(np.int32)
+        return cls(name, tokens, starts, lengths, labels, patch_length)
+
     def __len__(self) -> int:
         """Number of documents."""
         return len(self.starts)
