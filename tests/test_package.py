@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -50,6 +51,16 @@ def test_no_global_module_named_tasks(tmp_path):
     """The task suite installs inside the package only."""
     code = "import importlib.util; print(importlib.util.find_spec('tasks'))"
     assert run(code, cwd=tmp_path) == "None"
+
+
+def test_imports_run_one_way():
+    """The contract of setup.cfg on the direction of imports is kept."""
+    root = Path(__file__).resolve().parents[1]
+    if not (root / "keras_hplist").is_dir():
+        pytest.skip("the sources are not beside the tests")
+    command = [str(Path(sys.executable).with_name("lint-imports"))]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout
 
 
 def test_shipped_lists_are_found(tmp_path):
