@@ -32,7 +32,7 @@ _NAMES = {
 # A module whose public name differs from its place in the layout.
 _PLACES = {"callbacks": "tuning.callbacks"}
 
-__all__ = ["__version__", *_MODULES, *_NAMES]  # noqa: PLE0604
+__all__ = ["__version__", *_MODULES, *_NAMES]
 
 if TYPE_CHECKING:
     from keras_hplist.history import History as History

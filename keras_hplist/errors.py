@@ -9,7 +9,7 @@ class HPListError(Exception):
 
 
 class InvalidValueError(HPListError, ValueError):
-    """A value that is not allowed; the message names the value, the allowed ones and the way out."""
+    """A value that is not allowed; the message names it, the allowed ones and the way out."""
 
 
 class UnknownNameError(HPListError, KeyError):
