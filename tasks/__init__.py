@@ -1,1 +1,33 @@
-"""TODO."""
+"""The task suite: training problems by name, with the published names and configurations.
+
+names("mlp_family")                    # lists without loading Keras
+task = get("mlp_family_seed12")
+model = task.compile("adam")
+model.fit(task.train_data(), steps_per_epoch=100)
+"""
+
+from typing import TYPE_CHECKING
+
+from .registry import families, names
+
+if TYPE_CHECKING:
+    from .task import Task
+
+__all__ = ["families", "get", "names"]
+
+
+def get(name: str, source: str = "embedded") -> "Task":
+    """The task of a name; see `Task`.
+
+    Args:
+        name: one of `names()`, or any `<family>_seed<n>`.
+        source: where data come from; see `data.load`.
+
+    Raises:
+        UnknownTaskError: nothing has this name; the message offers the nearest ones.
+        InfeasibleTaskError: a draw that describes no possible model.
+        UnavailableTaskError: a published task whose model is not built here.
+    """
+    from .task import Task
+
+    return Task.named(name, source)

@@ -14,6 +14,7 @@ class UnknownTaskError(KeyError):
     """
 
     def __init__(self, name: object, known: Iterable[str], kind: str = "task") -> None:
+        """Look for the nearest names."""
         self.name, self.known, self.kind = name, list(known), kind
         self.close = difflib.get_close_matches(str(name), self.known, n=3)
         super().__init__(name)
@@ -30,13 +31,17 @@ class UnknownTaskError(KeyError):
             )
         return f"Unknown {self.kind} {self.name!r}.{hint}"
 
-    def __reduce__(self):  # type: ignore[no-untyped-def]
+    def __reduce__(self):
         """Pickle by the three arguments, so that the error crosses process borders."""
         return type(self), (self.name, self.known, self.kind)
 
 
 class InfeasibleTaskError(ValueError):
     """A sampled configuration that describes no possible model; says which layer fails."""
+
+
+class UnavailableTaskError(NotImplementedError):
+    """A task of the published suite whose name is listed, but whose model is not built here."""
 
 
 class TaskDataError(ValueError):

@@ -1,1 +1,1 @@
-"""TODO."""
+"""The sampled families, one module each: `sample(seed)` draws the published configuration."""

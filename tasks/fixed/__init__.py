@@ -1,1 +1,1 @@
-"""TODO."""
+"""The 109 hand-designed tasks."""

@@ -1,0 +1,25 @@
+"""Recurrent language models over bytes."""
+
+from ..sampling import (
+    Config,
+    Rng,
+    choice,
+    coin,
+    initializer,
+    language_dataset,
+    log_int,
+    recurrent_core,
+)
+
+
+def sample(seed: int) -> Config:
+    """The published configuration of `char_rnn_language_model_family_seed<seed>`."""
+    rng = Rng(seed)
+    return {
+        "embed_dim": log_int(rng, 8, 128),
+        "w_init": initializer(rng),
+        "vocab_size": 256 if coin(rng, 0.8) else log_int(rng, 100, 256),
+        "core": recurrent_core(rng),
+        "trainable_init": choice(rng, [True, False]),
+        "dataset": language_dataset(rng, "bytes", 160),
+    }

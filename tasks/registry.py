@@ -1,0 +1,145 @@
+"""The names of the suite, and what a name stands for. Imports neither Keras nor TensorFlow.
+
+The published suite has 1162 tasks: 109 hand-designed ones and 1053 sampled ones. Which seeds the
+1053 are was not published with it; here they are the first feasible seeds of each family, 88 of
+nine families and 87 of three.
+"""
+
+import importlib
+import re
+from functools import cache
+from types import ModuleType
+from typing import Any
+
+from . import fixed_designs
+from .errors import InfeasibleTaskError, UnavailableTaskError, UnknownTaskError
+
+# Family -> number of its tasks in the suite.
+SIZES = {
+    "mlp_family": 88,
+    "mlp_ae_family": 88,
+    "mlp_vae_family": 88,
+    "conv_fc_family": 87,
+    "conv_pooling_family": 87,
+    "quadratic_family": 88,
+    "losg_tasks_family": 87,
+    "maf_family": 88,
+    "nvp_family": 88,
+    "char_rnn_language_model_family": 88,
+    "word_rnn_language_model_family": 88,
+    "rnn_text_classification_family": 88,
+}
+FIXED = "fixed"
+"""The family under which hand-designed tasks are listed."""
+
+_SAMPLED_NAME = re.compile(r"(?P<family>[a-z_]+_family)_seed(?P<seed>0|[1-9][0-9]{0,8})")
+
+
+def families() -> list[str]:
+    """The twelve sampled families, and `"fixed"`."""
+    return [*SIZES, FIXED]
+
+
+def module(family: str) -> ModuleType:
+    """The module of a sampled family: `sample`, where draws can fail `infeasible`, and `build`."""
+    name = family.removesuffix("_family")
+    return importlib.import_module(f".families.{name}", __package__)
+
+
+def sample(family: str, seed: int) -> Any:
+    """The published configuration of a sampled task, whether feasible or not."""
+    return module(family).sample(seed)
+
+
+def infeasible(family: str, seed: int) -> str | None:
+    """Why a draw describes no possible model; None where it does describe one."""
+    check = getattr(module(family), "infeasible", None)
+    return check(sample(family, seed)) if check else None
+
+
+@cache
+def _seeds(family: str) -> tuple[int, ...]:
+    if not hasattr(module(family), "infeasible"):
+        return tuple(range(SIZES[family]))
+    found: list[int] = []
+    seed = 0
+    while len(found) < SIZES[family]:
+        if infeasible(family, seed) is None:
+            found.append(seed)
+        seed += 1
+    return tuple(found)
+
+
+def names(family: str | None = None, available: bool = False) -> list[str]:
+    """Names of the suite, hand-designed tasks last.
+
+    Args:
+        family: one of `families()`; None (default) for the whole suite of 1162.
+        available: whether to leave out the tasks whose models are not built here.
+
+    Raises:
+        UnknownTaskError: no family has this name.
+    """
+    if family is not None and family not in families():
+        raise UnknownTaskError(family, families(), kind="family")
+    found = []
+    for one in [family] if family else families():
+        if one == FIXED:
+            found += [name for name in fixed_names() if not available or can_build(name)]
+        elif not available or can_build(f"{one}_seed0"):
+            found += [f"{one}_seed{seed}" for seed in _seeds(one)]
+    return found
+
+
+def fixed_names() -> list[str]:
+    """The 109 hand-designed tasks."""
+    return [name for group in fixed_designs.NAMES.values() for name in group]
+
+
+def parse(name: str) -> tuple[str, int | None]:
+    """Family and seed of a name; `("fixed", None)` for a hand-designed task.
+
+    Raises:
+        UnknownTaskError: nothing has this name; the message offers the nearest ones.
+    """
+    if name in _fixed():
+        return FIXED, None
+    match = _SAMPLED_NAME.fullmatch(str(name))
+    if match is None or match["family"] not in SIZES:
+        raise UnknownTaskError(name, names())
+    return match["family"], int(match["seed"])
+
+
+@cache
+def _fixed() -> frozenset[str]:
+    return frozenset(fixed_names())
+
+
+def can_build(name: str) -> bool:
+    """Whether the model of a task is built here, beside its name and configuration."""
+    family, _ = parse(name)
+    if family == FIXED:
+        return name in fixed_designs.DESIGNS
+    return hasattr(module(family), "build")
+
+
+def configuration(name: str) -> Any:
+    """The configuration of a task that can be built: JSON-able, as published for sampled tasks.
+
+    Raises:
+        UnknownTaskError: nothing has this name.
+        InfeasibleTaskError: a draw that describes no possible model; says which layer fails.
+        UnavailableTaskError: the name is one of the suite, and its model is not built here.
+    """
+    family, seed = parse(name)
+    if seed is not None and (reason := infeasible(family, seed)) is not None:
+        raise InfeasibleTaskError(
+            f"{name} describes no possible model: {reason}. Choose another seed; "
+            f"names({family!r}) lists the feasible ones of the suite."
+        )
+    if not can_build(name):
+        raise UnavailableTaskError(
+            f"{name} is a task of the published suite whose model is not built in this version. "
+            "names(available=True) lists the tasks that are."
+        )
+    return fixed_designs.DESIGNS[name] if seed is None else sample(family, seed)
