@@ -1,5 +1,6 @@
 """What an installed package is: its imports, its data files, its lazy names."""
 
+import configparser
 import subprocess
 import sys
 from pathlib import Path
@@ -53,11 +54,28 @@ def test_no_global_module_named_tasks(tmp_path):
     assert run(code, cwd=tmp_path) == "None"
 
 
-def test_imports_run_one_way():
-    """The contract of setup.cfg on the direction of imports is kept."""
-    root = Path(__file__).resolve().parents[1]
-    if not (root / "keras_hplist").is_dir():
+@pytest.fixture
+def root() -> Path:
+    """The root of the checkout."""
+    folder = Path(__file__).resolve().parents[1]
+    if not (folder / "keras_hplist").is_dir():
         pytest.skip("the sources are not beside the tests")
+    return folder
+
+
+def test_every_subpackage_is_named_for_the_wheel(root):
+    """Nothing else would warn: editable installs find an unnamed package, the wheel lacks it."""
+    config = configparser.ConfigParser()
+    config.read(root / "setup.cfg")
+    named = set(config["options"]["packages"].split())
+    files = [*(root / "keras_hplist").rglob("__init__.py"), *(root / "tasks").rglob("__init__.py")]
+    paths = {file.parent.resolve().relative_to(root).as_posix() for file in files}
+    folders = {path.replace("/", ".").replace("tasks", "keras_hplist.tasks") for path in paths}
+    assert named == folders
+
+
+def test_imports_run_one_way(root):
+    """The contract of setup.cfg on the direction of imports is kept."""
     command = [str(Path(sys.executable).with_name("lint-imports"))]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stdout
