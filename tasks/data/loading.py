@@ -12,7 +12,7 @@ from . import embedded, idx
 from .catalog import DataSet, describe
 from .options import Options
 from .provenance import STAND_INS
-from .sizes import ROLES, divide, taken_from_train
+from .sizes import ROLES, divide
 from .splits import ImageSplit, Split, Splits
 
 SOURCES = ("embedded", "idx", "tfds")
@@ -54,7 +54,7 @@ def load(
     elif source == "idx":
         splits = divide(name, _idx(data_set, folder), valid_size)
     elif source == "tfds":
-        splits = divide(name, _tfds(data_set, chosen, valid_size, folder), valid_size)
+        splits = divide(name, _tfds(data_set, chosen, folder), valid_size)
     else:
         raise TaskDataError(f"Unknown source {source!r}. Known: {', '.join(SOURCES)}.")
     if chosen.num_train is not None:
@@ -70,7 +70,7 @@ def _idx(data_set: DataSet, folder: str | os.PathLike[str] | None) -> dict[str, 
         raise TaskDataError(f"{name} has no idx files; they exist for {', '.join(_IDX_NAMES)}.")
     if folder is None:
         raise TaskDataError(
-            f"Source 'idx' needs a folder: give data_dir, or set {DATA_DIR_VARIABLE}, to the folder "
+            f"Source 'idx' needs a folder: give data_dir, or set {DATA_DIR_VARIABLE}, to that "
             f"of the four idx files of {name}, or to the folder that holds it."
         )
     root = Path(folder)
@@ -85,15 +85,12 @@ def _read_idx(name: str, folder: Path) -> dict[str, Split]:
 
 
 def _tfds(
-    data_set: DataSet, options: Options, valid_size: int, folder: str | os.PathLike[str] | None
+    data_set: DataSet, options: Options, folder: str | os.PathLike[str] | None
 ) -> dict[str, Split]:
     from . import published  # imports TensorFlow
 
-    offered = dict(data_set.published)
-    wanted = None
-    if options.num_train is not None and data_set.kind == "image":
-        wanted = taken_from_train(offered) * valid_size + options.num_train
-    return published.offered(data_set, options.patch_length, wanted, folder and os.fspath(folder))
+    data_dir = None if folder is None else os.fspath(folder)
+    return published.offered(data_set, options.patch_length, data_dir)
 
 
 def _provenance(

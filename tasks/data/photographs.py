@@ -1,7 +1,7 @@
 """Labelled colour images cut from photographs, for the published sets that no package carries.
 
-A class is a photograph, one cell of a grid laid over a photograph, or a quarter turn of such a cell.
-Every cell is divided again, by a pattern of letters, into tiles that belong to train, inner
+A class is a photograph, one cell of a grid laid over a photograph, or a quarter turn of such a
+cell. Every cell is divided again, by a pattern of letters, into tiles that belong to train, inner
 validation, outer validation or test; an image is a square window inside one tile. Tiles are scaled
 one by one, so no pixel of one split ever enters an image of another, and what a network learns of a
 class it has to carry over to another part of the same scene.

@@ -67,8 +67,8 @@ STAND_INS: dict[str, StandIn] = {
         "public domain",
     ),
     "imdb_reviews": StandIn(
-        "passages of six novels by Jane Austen; label: first drafted in the 1790s (0) or written in "
-        "the 1810s (1); test split from other chapters",
+        "passages of six novels by Jane Austen; label: first drafted in the 1790s (0) or written "
+        "in the 1810s (1); test split from other chapters",
         "Debian r-cran-janeaustenr 1.0.0",
         "public domain (texts), MIT (package)",
     ),

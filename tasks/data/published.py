@@ -42,15 +42,12 @@ _LABEL_KEYS = ("angle_label", "label")
 """The label of coil100 is the angle; it also has an object id."""
 
 
-def offered(
-    data_set: DataSet, patch_length: int | None, wanted: int | None, data_dir: str | None
-) -> dict[str, Split]:
+def offered(data_set: DataSet, patch_length: int | None, data_dir: str | None) -> dict[str, Split]:
     """The splits a data set offers: `train`, and `validation` or `test` where it has them.
 
     Args:
         data_set: which one.
         patch_length: tokens of a window, for text.
-        wanted: read only so many training images; None reads all.
         data_dir: folder of prepared data; None is the default one of TensorFlow Datasets.
 
     Raises:
@@ -59,16 +56,15 @@ def offered(
     """
     if data_set.kind == "image":
         return {
-            split: ImageSplit(
-                data_set.name,
-                *_images(data_set, split, wanted if split == "train" else None, data_dir),
-            )
+            split: ImageSplit(data_set.name, *_images(data_set, split, data_dir))
             for split, _ in data_set.published
         }
     assert patch_length is not None  # checked by Options
     return {
         split: TextSplit.from_documents(
-            data_set.name, *_tokens(data_set.corpus, data_set.encoding, split, data_dir), patch_length
+            data_set.name,
+            *_tokens(data_set.corpus, data_set.encoding, split, data_dir),
+            patch_length,
         )
         for split in ("train", "test")
     }
@@ -157,13 +153,13 @@ def _prepared_name(image_set: str) -> str:
 
 @lru_cache(maxsize=8)
 def _images(
-    data_set: DataSet, split: str, limit: int | None, data_dir: str | None
+    data_set: DataSet, split: str, data_dir: str | None
 ) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
     images: list[NDArray[np.uint8]] = []
     labels: list[int] = []
     height, width, channels = data_set.shape
     name = _prepared_name(data_set.name)
-    for example in _records(name, split, limit, data_dir):
+    for example in _records(name, split, None, data_dir):
         image = example["image"]
         if image.shape[-1] != channels:
             raise TaskDataError(f"{name} has images of shape {image.shape}, not {data_set.shape}.")

@@ -33,8 +33,8 @@ def read(name: str) -> dict[str, NDArray]:
     except (lzma.LZMAError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
         reason = f"it is damaged ({error})"
     raise TaskDataError(
-        f"The shipped data file {path} cannot be read: {reason}. Reinstall keras_hplist, or rebuild "
-        "the file with scripts/task_data/prepare.py."
+        f"The shipped data file {path} cannot be read: {reason}. Reinstall keras_hplist, or "
+        "rebuild the file with scripts/task_data/prepare.py."
     )
 
 

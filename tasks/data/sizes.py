@@ -8,18 +8,13 @@ from .splits import Split
 ROLES = ("train", "inner_valid", "outer_valid", "test")
 
 
-def taken_from_train(offered: Mapping[str, object]) -> int:
-    """How many of the four splits, besides training, have to come out of the offered `train`."""
-    return 3 - sum(name in offered for name in ("validation", "test"))
-
-
 def split_sizes(name: str, offered: Mapping[str, int], valid_size: int) -> dict[str, int]:
     """Sizes of the four splits, cut from the splits a data set offers.
 
-    Published rule, with V = `valid_size`: validation splits are the first V examples of `train`, one
-    after the other; a `validation` split beside a `test` split is the outer validation split; a set
-    that offers `train` alone gives its test split from there as well. Where V is more than the data
-    can bear it is lowered so that at least half of `train` stays for training.
+    Published rule, with V = `valid_size`: validation splits are the first V examples of `train`,
+    one after the other; a `validation` split beside a `test` split is the outer validation split; a
+    set that offers `train` alone gives its test split from there as well. Where V is more than the
+    data can bear it is lowered so that at least half of `train` stays for training.
 
     Args:
         name: the data set, for messages.
@@ -33,14 +28,14 @@ def split_sizes(name: str, offered: Mapping[str, int], valid_size: int) -> dict[
     Raises:
         TaskDataError: `train` is too small to be cut at all.
     """
-    cuts = taken_from_train(offered)
+    held_out = [offered[split] for split in ("validation", "test") if split in offered]
+    cuts = 3 - len(held_out)  # splits that have to come out of `train`
     if offered["train"] < 2 * cuts:
         raise TaskDataError(
             f"{name} has {offered['train']} training examples; at least {2 * cuts} are needed to "
             f"cut {cuts} further splits from them."
         )
     valid = min(valid_size, offered["train"] // (2 * cuts))
-    held_out = [offered[split] for split in ("validation", "test") if split in offered]
     return {
         "train": offered["train"] - cuts * valid,
         "inner_valid": valid,

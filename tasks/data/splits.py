@@ -1,8 +1,8 @@
 """Splits of a data set, with batches that are a pure function of (seed, step).
 
 No split holds iterator state: batch `k` of a seed can be asked for at any time, in any order and on
-any machine, and is the same. A run resumed at step `k` therefore sees the batches it would have seen,
-and a trainer can keep the arrays on the device and gather there by `indices` and `windows`.
+any machine, and is the same. A run resumed at step `k` therefore sees the batches it would have
+seen, and a trainer can keep the arrays on the device and gather there by `indices` and `windows`.
 """
 
 from collections.abc import Iterator, Mapping
