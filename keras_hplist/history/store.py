@@ -150,6 +150,12 @@ class History:
         return sorted(self.table["task"].unique().to_pylist())
 
     @property
+    def families(self) -> dict[str, str | None]:
+        """The family of each task, None where not known."""
+        columns = (self.table[name].to_pylist() for name in ("task", "family"))
+        return dict(sorted(zip(*columns, strict=True), key=lambda pair: pair[0]))
+
+    @property
     def space_names(self) -> list[str]:
         """The names of the search spaces, sorted."""
         return sorted(self.table["space"].unique().to_pylist())

@@ -4,6 +4,7 @@ from keras_hplist.learning.learner import ListLearner
 from keras_hplist.learning.normalization import NORMALIZATIONS, Normalizer
 from keras_hplist.learning.scores import ScoreMatrix, score_matrix
 from keras_hplist.learning.selection import Selection, best_after, greedy
+from keras_hplist.learning.surgery import merge, reorder
 
 __all__ = [
     "NORMALIZATIONS",
@@ -13,5 +14,7 @@ __all__ = [
     "Selection",
     "best_after",
     "greedy",
+    "merge",
+    "reorder",
     "score_matrix",
 ]

@@ -211,13 +211,7 @@ def without_unknown(matrix: ScoreMatrix) -> ScoreMatrix:
             tuple(c for c, full in zip(labels, configurations, strict=True) if not full),
             "they have no score",
         )
-        matrix = replace(
-            matrix,
-            lower=matrix.lower[:, configurations],
-            upper=matrix.upper[:, configurations],
-            seconds=matrix.seconds[:, configurations],
-            configurations=tuple(c for c, full in zip(labels, configurations, strict=True) if full),
-        )
+        matrix = matrix.columns(configurations)
     return matrix
 
 

@@ -157,9 +157,7 @@ class ListLearner(BaseEstimator):
         self._check_parameters()
         if isinstance(X, History):
             candidates = inputs.candidates_of_history(X, self.space)
-            matrix = score_matrix(
-                X.curves(self.split), self.normalization, self.aggregation, self.seeds, self.horizon
-            )
+            matrix = self.score(X)
             source = {
                 "history": X.fingerprint,
                 "training_steps": sorted(set(X.table["training_steps"].to_pylist())),
@@ -172,9 +170,9 @@ class ListLearner(BaseEstimator):
             source = {"scores": inputs.fingerprint(matrix)}
         matrix, candidates = inputs.canonical(inputs.without_unknown(matrix), candidates)
         self.dropped_ = matrix.dropped
-        self._values = candidates.values and [
-            candidates.values[label] for label in matrix.configurations
-        ]
+        self._values = None
+        if candidates.values is not None:
+            self._values = [candidates.values[label] for label in matrix.configurations]
         warn_if_thin(matrix)
         choice = self.choose(matrix, self._values)
         scores, weights, costs = choice.scores, choice.weights, choice.costs
@@ -202,6 +200,16 @@ class ListLearner(BaseEstimator):
                 provenance=self._provenance(source, how),
             )
         return self
+
+    def score(self, history: History) -> ScoreMatrix:
+        """The scores of a history as this learner's parameters define them."""
+        return score_matrix(
+            history.curves(self.split),
+            self.normalization,
+            self.aggregation,
+            self.seeds,
+            self.horizon,
+        )
 
     def choose(
         self, matrix: ScoreMatrix, values: Sequence[Mapping[str, Any]] | None = None
@@ -304,6 +312,8 @@ class ListLearner(BaseEstimator):
         """J(k) on the training tasks, and on tasks that were held out of the choice."""
         best = np.full((len(scores), len(self._positions)), np.nan)
         for out in folds:
+            if not weights[~out].any():
+                continue
             order = greedy(scores[~out], self.length, weights[~out], costs).order
             best[out] = best_after(scores[out], order)
         return pd.DataFrame(

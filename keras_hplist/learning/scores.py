@@ -1,6 +1,6 @@
 """From learning curves to one number per task and configuration: the score matrix."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -54,14 +54,24 @@ class ScoreMatrix:
     def rows(self, keep: np.ndarray) -> "ScoreMatrix":
         """The matrix of some tasks; `keep` is a bool or index array over the rows."""
         labels = np.arange(len(self.tasks))[keep]
-        return ScoreMatrix(
+        return replace(
+            self,
             lower=self.lower[keep],
             upper=self.upper[keep],
             tasks=tuple(self.tasks[i] for i in labels),
-            configurations=self.configurations,
             families=tuple(self.families[i] for i in labels),
             seconds=self.seconds[keep],
-            dropped=self.dropped,
+        )
+
+    def columns(self, keep: np.ndarray) -> "ScoreMatrix":
+        """The matrix of some configurations; `keep` is a bool or index array over the columns."""
+        labels = np.arange(len(self.configurations))[keep]
+        return replace(
+            self,
+            lower=self.lower[:, keep],
+            upper=self.upper[:, keep],
+            configurations=tuple(self.configurations[i] for i in labels),
+            seconds=self.seconds[:, keep],
         )
 
 

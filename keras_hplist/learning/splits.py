@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -82,3 +83,88 @@ def held_out_folds(families: Sequence[str | None], seed: int = 0) -> tuple[str, 
 def _groups(families: Sequence[str | None]) -> list[Hashable]:
     """The family of each task, or its own number where it has none."""
     return [index if family is None else family for index, family in enumerate(families)]
+
+
+SPLITS = ("tasks", "families", "leave_one_task_out", "leave_one_family_out")
+
+
+@dataclass(frozen=True)
+class Split:
+    """A part of the tasks to hold out.
+
+    Attributes:
+        number: of the split, from 0.
+        test: bool (task,), true for what is held out.
+        left_out: the name of the task or family, where it is a single one.
+    """
+
+    number: int
+    test: np.ndarray
+    left_out: Hashable | None = None
+
+
+def task_splits(
+    tasks: Sequence[Hashable],
+    families: Sequence[str | None],
+    split: str,
+    n_resamplings: int,
+    test_size: float | int,
+    seed: int,
+) -> list[Split]:
+    """Splits of the tasks into training and test tasks.
+
+    Args:
+        tasks: their labels.
+        families: for each task its family; None where not known.
+        split: one of `SPLITS`.
+        n_resamplings: how many, for the random ones.
+        test_size: share or number of tasks or families to hold out, for the random ones; at least
+            one is held out and one kept.
+        seed: of the random ones.
+
+    Raises:
+        UnknownNameError: if `split` is none of these.
+        InvalidValueError: if there are fewer than two tasks or families, a family is not known, or
+            the numbers are out of range.
+    """
+    if split not in SPLITS:
+        raise UnknownNameError("split of tasks", split, SPLITS)
+    by_family = split in ("families", "leave_one_family_out")
+    if by_family and None in families:
+        raise InvalidValueError(
+            f"split={split!r} needs the family of every task; that of "
+            f"{tasks[list(families).index(None)]!r} is not known."
+        )
+    labels: list[Hashable] = list(families if by_family else tasks)
+    units = sorted(set(labels), key=str)
+    if len(units) < 2:
+        raise InvalidValueError(
+            f"split={split!r} needs at least two {'families' if by_family else 'tasks'} to hold "
+            f"one out; there is {len(units)}."
+        )
+    if split.startswith("leave_one"):
+        return [
+            Split(number, np.array([label == unit for label in labels]), unit)
+            for number, unit in enumerate(units)
+        ]
+    held_out = _checked_test_size(test_size, len(units))
+    if isinstance(n_resamplings, bool) or n_resamplings < 1:
+        raise InvalidValueError(f"n_resamplings is {n_resamplings!r}; give at least 1.")
+    splits = []
+    for number in range(n_resamplings):
+        random = np.random.default_rng([seed, number])
+        chosen = {units[i] for i in random.choice(len(units), held_out, replace=False)}
+        splits.append(Split(number, np.array([label in chosen for label in labels])))
+    return splits
+
+
+def _checked_test_size(test_size: float | int, units: int) -> int:
+    if isinstance(test_size, float) and 0 < test_size < 1:
+        return min(max(1, round(test_size * units)), units - 1)
+    whole = isinstance(test_size, int | np.integer) and not isinstance(test_size, bool)
+    if whole and 1 <= test_size < units:
+        return int(test_size)
+    raise InvalidValueError(
+        f"test_size is {test_size!r}; give a share between 0 and 1 (float), or a number from 1 to "
+        f"{units - 1} (int)."
+    )

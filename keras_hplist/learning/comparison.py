@@ -1,0 +1,231 @@
+"""Ready-made lists side by side on the tasks of a history."""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from keras_hplist.errors import InvalidValueError
+from keras_hplist.history import History
+from keras_hplist.learning.baselines import random_search, tuned_adam
+from keras_hplist.learning.inference import completed_values
+from keras_hplist.learning.scores import ScoreMatrix, score_matrix
+from keras_hplist.learning.selection import best_after
+from keras_hplist.learning.splits import task_weights
+from keras_hplist.lists import HyperparameterList
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The best score on each task after every number of trials, by method.
+
+    Attributes:
+        best: method to a DataFrame tasks × k, k from 1.
+        weights: of the tasks in J, with sum 1.
+        unknown: list name to the ranks of entries that the history never ran; they count as tried
+            without success.
+        times: list name to a DataFrame tasks × k of the seconds that the first k entries took
+            together, NaN where not known.
+    """
+
+    best: dict[str, pd.DataFrame]
+    weights: pd.Series
+    unknown: dict[str, list[int]]
+    times: dict[str, pd.DataFrame]
+
+    @property
+    def curve(self) -> pd.DataFrame:
+        """J by k (rows) and method (columns); NaN beyond the end of a method."""
+        return pd.DataFrame(
+            {method: self.weights @ frame for method, frame in self.best.items()}
+        ).rename_axis("k")
+
+    def after_seconds(self, budgets: Sequence[float]) -> pd.DataFrame:
+        """J by the seconds spent on each task, one run after the other.
+
+        Args:
+            budgets: seconds for each task.
+
+        Returns:
+            A DataFrame budgets × lists: the weighted mean over tasks of the best score among the
+            entries that end within the budget; 1, the start, before the first.
+
+        Raises:
+            InvalidValueError: if the time of a run is not known.
+        """
+        columns = {}
+        for name, times in self.times.items():
+            if times.isna().to_numpy().any():
+                raise InvalidValueError(
+                    f"The history does not hold the seconds of every run of list {name!r}."
+                )
+            columns[name] = [
+                float(self.weights @ anytime(self.best[name].to_numpy(), times.to_numpy(), budget))
+                for budget in budgets
+            ]
+        return pd.DataFrame(columns, index=pd.Index(budgets, name="seconds"))
+
+    def significance(self, k: int) -> pd.DataFrame:
+        """Every pair of methods after k trials, task by task.
+
+        Returns:
+            One row for each pair, with `wins`, `ties`, `losses` (numbers of tasks on which the
+            first has the lower, an equal, the higher best score), `win_rate` (ties count half),
+            `difference` (mean of the first minus the second), and `p_value` of the two-sided
+            Wilcoxon signed-rank test, in which ties count half for either sign;
+            1 if all are ties.
+
+        Raises:
+            InvalidValueError: if a method has no k-th trial.
+        """
+        for method, frame in self.best.items():
+            if k not in frame.columns:
+                raise InvalidValueError(
+                    f"{method!r} has {frame.shape[1]} trials; there is no trial {k!r}."
+                )
+        rows = []
+        for first, second in itertools.combinations(self.best, 2):
+            difference = self.best[first][k].to_numpy() - self.best[second][k].to_numpy()
+            wins, losses = int((difference < 0).sum()), int((difference > 0).sum())
+            ties = len(difference) - wins - losses
+            rows.append(
+                {
+                    "first": first,
+                    "second": second,
+                    "wins": wins,
+                    "ties": ties,
+                    "losses": losses,
+                    "win_rate": (wins + ties / 2) / len(difference),
+                    "difference": float(difference.mean()),
+                    "p_value": _wilcoxon(difference),
+                }
+            )
+        return pd.DataFrame(rows).set_index(["first", "second"])
+
+
+def compare(
+    lists: Mapping[str, HyperparameterList] | Sequence[HyperparameterList],
+    history: History,
+    *,
+    split: str = "valid",
+    normalization: str = "initial",
+    aggregation: str = "mean",
+    seeds: str = "mean",
+    horizon: int | float | None = None,
+    weights: str = "family",
+) -> Comparison:
+    """Follow lists on the measured runs of a history.
+
+    Nothing is learned: whether the lists know these tasks already is for the caller to see to.
+    Beside the lists stand `random search` over the configurations of each list's search space that
+    the history holds, and `tuned Adam` if it holds that.
+
+    Args:
+        lists: by name, or a sequence of lists with names of their own.
+        history: runs of the lists' entries, possibly of several search spaces.
+        split, normalization, aggregation, seeds, horizon: how tasks are scored; see
+            `keras_hplist.learning.score_matrix`.
+        weights: of the tasks in J: "family" or "equal".
+
+    Returns:
+        The comparison.
+
+    Raises:
+        InvalidValueError: if no list is given, or the history ran no entry of a list.
+    """
+    named = dict(lists) if isinstance(lists, Mapping) else {given.name: given for given in lists}
+    if not named or len(named) < len(lists):
+        raise InvalidValueError("Give at least one list, and lists of different names.")
+    matrix = score_matrix(history.curves(split), normalization, aggregation, seeds, horizon)
+    best, unknown, times = {}, {}, {}
+    for name, given in named.items():
+        columns = entry_columns(given, history, matrix)
+        unknown[name] = np.flatnonzero(columns < 0).tolist()
+        best[name] = _frame(matrix, best_after(_padded(matrix.upper), columns))
+        times[name] = _frame(matrix, np.cumsum(_padded(matrix.seconds)[:, columns], axis=1))
+    for space in dict.fromkeys(given.space.name for given in named.values()):
+        label = (
+            "random search"
+            if len({g.space.name for g in named.values()}) == 1
+            else (f"random search in {space}")
+        )
+        ids = set(history.select(space=space).values())
+        pool = np.array([label in ids for label in matrix.configurations])
+        length = max(len(given) for given in named.values() if given.space.name == space)
+        best[label] = _frame(matrix, random_search(matrix.upper[:, pool], length))
+    adam = np.isin(matrix.configurations, tuned_adam(history))
+    if adam.any():
+        best["tuned Adam"] = _frame(matrix, random_search(matrix.upper[:, adam], int(adam.sum())))
+    share = task_weights(matrix.tasks, matrix.families, weights)
+    return Comparison(best, pd.Series(share, pd.Index(matrix.tasks, name="task")), unknown, times)
+
+
+def anytime(best: np.ndarray, times: np.ndarray, budget: float) -> np.ndarray:
+    """The best score of each task within a budget.
+
+    Args:
+        best: float array (task, k), the best score after each trial.
+        times: float array (task, k), when each trial ends, in the unit of the budget.
+        budget: how much may be spent on each task.
+
+    Returns:
+        float64 array (task,), 1 where no trial ends in time.
+    """
+    finished = (times <= budget).sum(axis=1)
+    with_start = np.column_stack([np.ones(len(best)), best])
+    return with_start[np.arange(len(best)), finished]
+
+
+def entry_columns(given: HyperparameterList, history: History, matrix: ScoreMatrix) -> np.ndarray:
+    """Where the entries of a list stand in a score matrix.
+
+    Args:
+        given: the list.
+        history: runs of some entries.
+        matrix: the history's scores.
+
+    Returns:
+        int64 array (entry,), the column of each entry, -1 for one that was not run.
+
+    Raises:
+        InvalidValueError: if no entry was run.
+    """
+    known: dict[tuple, int] = {}
+    position = {label: column for column, label in enumerate(matrix.configurations)}
+    for label, values in history.select(space=given.space.name).values().items():
+        try:
+            key = tuple(completed_values(given.space, values).items())
+        except InvalidValueError:
+            continue  # outside the list's space, so no entry of it
+        if label in position:
+            known[key] = position[label]
+    columns = np.array([known.get(tuple(entry.items()), -1) for entry in given])
+    if (columns < 0).all():
+        raise InvalidValueError(
+            f"The history holds no run of any entry of list {given.name!r}, of search space "
+            f"{given.space.name!r}; its search spaces are {', '.join(history.space_names)}."
+        )
+    return columns
+
+
+def _padded(values: np.ndarray) -> np.ndarray:
+    """With a last column of NaN, to which the index -1 leads."""
+    return np.column_stack([values, np.full(len(values), np.nan)])
+
+
+def _frame(matrix: ScoreMatrix, values: np.ndarray) -> pd.DataFrame:
+    return pd.DataFrame(
+        values,
+        index=pd.Index(matrix.tasks, name="task"),
+        columns=pd.RangeIndex(1, values.shape[1] + 1, name="k"),
+    )
+
+
+def _wilcoxon(difference: np.ndarray) -> float:
+    from scipy.stats import wilcoxon
+
+    if not difference.any():
+        return 1.0
+    return float(wilcoxon(difference, zero_method="zsplit").pvalue)

@@ -1,0 +1,177 @@
+"""Lists made from lists: with fewer entries, within other bounds, and how two differ."""
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from keras_hplist.errors import InvalidValueError, UnknownNameError
+from keras_hplist.lists.hyperparameter_list import HyperparameterList, Value
+from keras_hplist.spaces import configuration_id
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Condition = Value | tuple[float | None, float | None] | Collection[Value]
+"""What a hyperparameter may be: one value; a tuple (low, high) of bounds that may be reached, None
+for an open end; or a list or set of allowed values."""
+
+
+def restrict(
+    hplist: HyperparameterList, conditions: Mapping[str, Condition], clip: bool = False
+) -> HyperparameterList:
+    """The entries of a list that meet conditions, in their order.
+
+    Args:
+        hplist: the list.
+        conditions: hyperparameter to what it may be. Entries in which a hyperparameter is not
+            active meet every condition on it.
+        clip: move the values of the other entries instead of leaving them out: to the nearer bound,
+            or to the one value that is allowed. Entries that become equal to an earlier one are
+            left out. Gains are not known then.
+
+    Returns:
+        A new list, whose provenance says what was done.
+
+    Raises:
+        UnknownNameError: if the search space has no such hyperparameter.
+        InvalidValueError: if no entry meets the conditions; or, with `clip`, if a condition allows
+            several values and not a range, or the search space does not allow a moved value.
+    """
+    for name in conditions:
+        if name not in hplist.space.names:
+            raise UnknownNameError(
+                f"hyperparameter of space {hplist.space.name!r}", name, hplist.space.names
+            )
+    step = {"restrict": {name: _shown(allowed) for name, allowed in conditions.items()}}
+    if clip:
+        moved = [
+            {name: _moved(name, v, conditions.get(name)) for name, v in entry.items()}
+            for entry in hplist
+        ]
+        unique = {tuple(entry.items()): entry for entry in reversed(moved)}
+        return HyperparameterList(
+            reversed(unique.values()),
+            hplist.space,
+            name=hplist.name,
+            provenance=noted(hplist, step | {"clip": True}),
+        )
+    ranks = [
+        rank
+        for rank, entry in enumerate(hplist)
+        if all(_meets(entry[name], what) for name, what in conditions.items() if name in entry)
+    ]
+    if not ranks:
+        raise InvalidValueError(
+            f"No entry of list {hplist.name!r} meets the conditions {step['restrict']}. Widen them, "
+            "or move values with clip=True."
+        )
+    return _kept(hplist, ranks, step)
+
+
+def drop(hplist: HyperparameterList, ranks: Iterable[int]) -> HyperparameterList:
+    """The list without some entries.
+
+    Args:
+        hplist: the list.
+        ranks: of the entries to leave out, from 0.
+
+    Raises:
+        InvalidValueError: if there is no such entry, or none would be left.
+    """
+    out = set(ranks)
+    for rank in out:
+        if not 0 <= rank < len(hplist):
+            raise InvalidValueError(
+                f"List {hplist.name!r} has no entry {rank!r}; it has 0 to {len(hplist) - 1}."
+            )
+    kept = [rank for rank in range(len(hplist)) if rank not in out]
+    return _kept(hplist, kept, {"drop": sorted(out)})
+
+
+def diff(first: HyperparameterList, second: HyperparameterList) -> "pd.DataFrame":
+    """Where the entries of two lists over the same search space stand.
+
+    Returns:
+        A DataFrame indexed by configuration id, in the order of the second list and then of what is
+        only in the first: `rank_first`, `rank_second` (integers, missing where not in the list),
+        `move` (ranks gained from first to second), and the hyperparameters.
+
+    Raises:
+        InvalidValueError: if the lists are over different spaces.
+    """
+    import pandas as pd
+
+    if first.space != second.space:
+        raise InvalidValueError(
+            f"The lists are over different search spaces, {first.space.name!r} and "
+            f"{second.space.name!r}; only lists over one can be compared entry by entry."
+        )
+    space = first.space.name
+    ranks = [
+        {configuration_id(space, entry): rank for rank, entry in enumerate(hplist)}
+        for hplist in (first, second)
+    ]
+    entries = {configuration_id(space, entry): entry for entry in (*second, *first)}
+    frame = pd.DataFrame(
+        {
+            "rank_first": pd.array([ranks[0].get(key) for key in entries], dtype="Int64"),
+            "rank_second": pd.array([ranks[1].get(key) for key in entries], dtype="Int64"),
+        },
+        index=pd.Index(entries, name="configuration"),
+    )
+    frame["move"] = frame["rank_first"] - frame["rank_second"]
+    values = pd.DataFrame(list(entries.values()), frame.index, columns=list(first.space.names))
+    return frame.join(values)
+
+
+def noted(hplist: HyperparameterList, step: Mapping[str, Any]) -> dict[str, Any]:
+    """The provenance with one more step, and the fingerprint of the list it started from."""
+    earlier = hplist.provenance.get("surgery", [])
+    return hplist.provenance | {"surgery": [*earlier, {"from": hplist.fingerprint, **step}]}
+
+
+def _kept(
+    hplist: HyperparameterList, ranks: list[int], step: Mapping[str, Any]
+) -> HyperparameterList:
+    return HyperparameterList(
+        [hplist[rank] for rank in ranks],
+        hplist.space,
+        name=hplist.name,
+        gains=[hplist.gains[rank] for rank in ranks],
+        provenance=noted(hplist, step),
+    )
+
+
+def _meets(value: Value, allowed: Condition) -> bool:
+    if isinstance(allowed, tuple):
+        low, high = _bounds(allowed)
+        return not isinstance(value, str) and low <= value <= high
+    if isinstance(allowed, Collection) and not isinstance(allowed, str):
+        return value in allowed
+    return value == allowed
+
+
+def _moved(name: str, value: Value, allowed: Condition | None) -> Value:
+    if allowed is None or _meets(value, allowed):
+        return value
+    if isinstance(allowed, tuple) and not isinstance(value, str):
+        low, high = _bounds(allowed)
+        return low if value < low else high
+    if isinstance(allowed, bool | int | float | str):
+        return allowed
+    raise InvalidValueError(
+        f"{name!r} is {value!r}, and the condition {allowed!r} does not say to which value to move "
+        "it; give one value or a tuple of bounds."
+    )
+
+
+def _bounds(allowed: tuple[float | None, float | None]) -> tuple[float, float]:
+    if len(allowed) != 2:
+        raise InvalidValueError(f"Bounds are a tuple (low, high); got {allowed!r}.")
+    low, high = allowed
+    return -float("inf") if low is None else low, float("inf") if high is None else high
+
+
+def _shown(allowed: Condition) -> Any:
+    if isinstance(allowed, str) or not isinstance(allowed, Collection):
+        return allowed
+    return list(allowed) if isinstance(allowed, tuple) else sorted(allowed, key=repr)
