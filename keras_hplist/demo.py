@@ -15,8 +15,7 @@ from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
 from keras_hplist.lists import HyperparameterList
-from keras_hplist.tuning import HyperparameterListTuner
-from keras_hplist.tuning.hypermodel import OptimizerHyperModel
+from keras_hplist.tuning import HyperparameterListTuner, OptimizerHyperModel
 
 BATCH_SIZE = 64
 

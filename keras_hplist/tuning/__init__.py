@@ -6,12 +6,17 @@ Names are imported on first use: the callbacks alone do not need KerasTuner.
 import importlib
 from typing import TYPE_CHECKING, Any
 
-_PLACES = {"HyperparameterListOracle": "oracle", "HyperparameterListTuner": "tuner"}
+_PLACES = {
+    "HyperparameterListOracle": "oracle",
+    "HyperparameterListTuner": "tuner",
+    "OptimizerHyperModel": "hypermodel",
+}
 
-__all__ = ["HyperparameterListOracle", "HyperparameterListTuner", "callbacks"]
+__all__ = [*_PLACES, "callbacks"]
 
 if TYPE_CHECKING:
     from keras_hplist.tuning import callbacks as callbacks
+    from keras_hplist.tuning.hypermodel import OptimizerHyperModel as OptimizerHyperModel
     from keras_hplist.tuning.oracle import HyperparameterListOracle as HyperparameterListOracle
     from keras_hplist.tuning.tuner import HyperparameterListTuner as HyperparameterListTuner
 
