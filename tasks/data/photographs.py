@@ -10,6 +10,7 @@ class it has to carry over to another part of the same scene.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from hashlib import blake2b
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -142,7 +143,7 @@ def cut(
 ) -> dict[str, tuple[NDArray[np.uint8], NDArray[np.int32]]]:
     """Images and labels of the splits of a data set; kept for the next call, so read-only.
 
-    In each split the classes take turns, and the first `n` images are the same whatever its size.
+    In each split the classes take turns, so any beginning of it is balanced.
 
     Args:
         name: a key of `RECIPES`.
@@ -160,7 +161,11 @@ def cut(
             scaled = _scaled(scene, recipe, fraction)
             for plan in plans.values():
                 _fill(plan, np.flatnonzero((plan.scene == s) & (plan.level == k)), recipe, scaled)
-    return {role: _finish(plan, recipe) for role, plan in plans.items()}
+    images = {role: _finish(plan, recipe) for role, plan in plans.items()}
+    _keep_apart(images)
+    for part in images.values():
+        part.flags.writeable = False
+    return {role: (images[role], plan.labels) for role, plan in plans.items()}
 
 
 @dataclass(frozen=True)
@@ -191,6 +196,7 @@ class _Plan:
 def _plan(recipe: Recipe, letter: str, count: int, classes: int, seed: int) -> _Plan:
     draws = np.random.default_rng((recipe.key, ord(letter), seed)).random((count, _DRAWS))
     labels = (np.arange(count) % classes).astype(np.int32)
+    labels.flags.writeable = False
     # Scenes vary fastest with the label, then cells, then quarter turns.
     number = np.arange(count) // recipe.angles if recipe.angles else labels.astype(np.intp)
     number, scene = np.divmod(number, len(recipe.scenes))
@@ -225,15 +231,28 @@ def _fill(plan: _Plan, chosen: NDArray[np.intp], recipe: Recipe, scaled: "_Scale
         plan.windows[i] = window[:, ::-1] if mirror else window
 
 
-def _finish(plan: _Plan, recipe: Recipe) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
+def _finish(plan: _Plan, recipe: Recipe) -> NDArray[np.uint8]:
     """Turns and colours the windows of a plan."""
     images = _rotate(recipe, plan.windows, plan.labels) if recipe.angles else plan.windows
     for quarter in range(1, recipe.turns):
         chosen = plan.turn == quarter
         images[chosen] = np.rot90(images[chosen], quarter, axes=(1, 2))
-    images = _colour(recipe, images, plan.draws)
-    images.flags.writeable = plan.labels.flags.writeable = False
-    return images, plan.labels
+    return _colour(recipe, images, plan.draws)
+
+
+def _keep_apart(images: Mapping[str, NDArray[np.uint8]]) -> None:
+    """Moves images towards middle grey, in place, until all of all splits differ.
+
+    Different places look the same where a photograph is all black or all white; a step or two of
+    brightness tells them apart.
+    """
+    seen: set[bytes] = set()
+    for part in images.values():
+        for image in part:
+            inwards = np.where(image < 128, np.uint8(1), np.uint8(255))  # 255 is -1 modulo 256
+            while (digest := blake2b(image, digest_size=16).digest()) in seen:
+                image += inwards
+            seen.add(digest)
 
 
 class _Scaled(NamedTuple):
