@@ -11,6 +11,7 @@ __version__ = "0.1.0"
 
 _MODULES = (
     "callbacks",
+    "evaluation",
     "figures",
     "history",
     "learning",
@@ -29,8 +30,8 @@ _NAMES = {
     "HyperparameterListOracle": "tuning",
     "HyperparameterListTuner": "tuning",
 }
-# A module whose public name differs from its place in the layout.
-_PLACES = {"callbacks": "tuning.callbacks"}
+# Modules whose public name differs from their place in the layout.
+_PLACES = {"callbacks": "tuning.callbacks", "evaluation": "learning.evaluation"}
 
 __all__ = ["__version__", *_MODULES, *_NAMES]
 
