@@ -1,7 +1,5 @@
 """The hand-designed tasks by kind, in the published order of the kinds."""
 
-from typing import Any
-
 NAMES: dict[str, tuple[str, ...]] = {
     "two_d": (
         "TwoD_Bowl1",
@@ -141,6 +139,3 @@ NAMES: dict[str, tuple[str, ...]] = {
         "Copy_VRNN256_BS128_Length40_Tokens50",
     ),
 }
-
-# Name -> [builder, options], for the tasks whose models are built here.
-DESIGNS: dict[str, list[Any]] = {}

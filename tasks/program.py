@@ -7,8 +7,8 @@ the network never have that axis: all members see the same batch and the same ra
 
 import itertools
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,7 @@ class Weight:
     """One trainable array.
 
     Attributes:
-        name: unique within its program, for example `"hidden0/kernel"`.
+        name: unique within its program, for example `"dense0_kernel"`.
         shape: shape of one member's array.
         initializer: see `initializers.draw`.
         uses: how often one example multiplies each entry: 1 for a dense kernel, the number of
@@ -56,11 +56,9 @@ class Block:
     apply: Callable[[Sequence[Tensor], Tensor, Any], Tensor]
 
     def named(self, scope: str) -> "Block":
-        """The same block with `scope/` before the name of every weight."""
-        renamed = tuple(
-            Weight(f"{scope}/{w.name}", w.shape, w.initializer, w.uses) for w in self.weights
-        )
-        return Block(renamed, self.apply)
+        """The same block with `scope_` before the name of every weight."""
+        renamed = tuple(replace(w, name=f"{scope}_{w.name}") for w in self.weights)
+        return replace(self, weights=renamed)
 
 
 def function(f: Callable[[Tensor], Tensor]) -> Block:
@@ -101,7 +99,6 @@ class Program:
     loss: Callable[[Tensor, Tensor], Tensor]
     outputs_doc: str = ""
     extra_flops: float = 0.0
-    metadata: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Weight names key the saved model, so they must differ."""

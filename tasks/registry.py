@@ -7,11 +7,12 @@ nine families and 87 of three.
 
 import importlib
 import re
+from collections.abc import Callable
 from functools import cache
 from types import ModuleType
 from typing import Any
 
-from . import fixed_designs
+from . import fixed, fixed_designs
 from .errors import InfeasibleTaskError, UnavailableTaskError, UnknownTaskError
 
 # Family -> number of its tasks in the suite.
@@ -119,7 +120,7 @@ def can_build(name: str) -> bool:
     """Whether the model of a task is built here, beside its name and configuration."""
     family, _ = parse(name)
     if family == FIXED:
-        return name in fixed_designs.DESIGNS
+        return name in fixed.rows()
     return hasattr(module(family), "build")
 
 
@@ -142,4 +143,10 @@ def configuration(name: str) -> Any:
             f"{name} is a task of the published suite whose model is not built in this version. "
             "names(available=True) lists the tasks that are."
         )
-    return fixed_designs.DESIGNS[name] if seed is None else sample(family, seed)
+    return fixed.rows()[name][1] if seed is None else sample(family, seed)
+
+
+def builder(name: str) -> Callable[[Any], Any]:
+    """The function that makes a `Definition` of a task's configuration; importing it is cheap."""
+    family, seed = parse(name)
+    return (fixed.rows()[name][0] if seed is None else module(family)).build

@@ -1,11 +1,15 @@
 """Small synthetic problems after "Learned Optimizers that Scale and Generalize" (1703.04813)."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..sampling import Config, Rng, activation, choice, coin, log_float, log_int
+
+if TYPE_CHECKING:
+    from ..definition import Definition
+    from ..layers import Draws
 
 TEST_FUNCTIONS = (
     "StyblinskiTang",
@@ -130,3 +134,47 @@ def sample(seed: int) -> list[Any]:
     rng = Rng(seed)
     key = choice(rng, sorted(_PROBLEMS))
     return [key, _PROBLEMS[key](rng), int(rng.uniform(0, 100000))]
+
+
+def build(config: list[Any]) -> "Definition":
+    """One of the base objectives, bare or wrapped; see `objectives` for the formulas.
+
+    The noise of a base problem is not used inside a wrapper, as in the published suite.
+    """
+    from keras import ops
+
+    from ..definition import Definition
+    from ..layers import mean_loss
+    from ..objectives import BASES, disturbed
+    from ..program import Block, Program, Weight
+    from ..synthetic import repeated
+
+    key, options, seed = config
+    base, base_options = options.get("base", (key, options))
+    problem = BASES[base](base_options, seed)
+    weights, scale = problem.weights, options.get("scale", 1.0)
+    if key == "rescale_problems":
+        weights = tuple(
+            Weight(w.name, w.shape, _scaled(w.shape, w.initializer, scale), w.uses) for w in weights
+        )
+    stddev = options.get("noise_stdev", 0.0)
+
+    def apply(values: Any, x: Any, draws: "Draws") -> Any:
+        zero_probability = options.get("zero_probability", 0.0)
+        values, term = disturbed(problem, draws, values, stddev, zero_probability)
+        value = problem.value([w / scale for w in values], x)
+        if key == "log_objective":
+            value = ops.log(value + 1e-6) - float(np.log(1e-6))
+        return value + term
+
+    program = Program(Block(weights, apply), mean_loss, "The objective of the batch, one number.")
+    targets = problem.rows[:, -1].astype(np.int32)
+    return Definition(
+        program, problem.batch_size, lambda source: repeated(key, problem.rows, targets)
+    )
+
+
+def _scaled(shape: tuple[int, ...], initializer: Any, scale: float) -> Callable[..., np.ndarray]:
+    from ..initializers import draw
+
+    return lambda rng: scale * draw(initializer, shape, rng)

@@ -1,6 +1,11 @@
 """Fully connected image classifiers of one to six hidden layers."""
 
+from typing import TYPE_CHECKING
+
 from ..sampling import Config, Rng, activation, choice, image_dataset, initializer, widths
+
+if TYPE_CHECKING:
+    from ..definition import Definition
 
 
 def sample(seed: int) -> Config:
@@ -13,3 +18,18 @@ def sample(seed: int) -> Config:
         "dataset": image_dataset(rng),
         "center_data": choice(rng, [True, False]),
     }
+
+
+def build(config: Config) -> "Definition":
+    """Flat image, hidden layers, logits; mean softmax cross-entropy."""
+    from ..images import Images, preprocess
+    from ..layers import cross_entropy, mlp_blocks
+
+    images = Images.sampled(config["dataset"])
+    sizes = [images.size, *config["layer_sizes"], images.classes]
+    return images.define(
+        *preprocess(config["center_data"], flat=True),
+        *mlp_blocks(sizes, config["activation"], config["w_init"]),
+        loss=cross_entropy,
+        outputs="Logits of the classes.",
+    )

@@ -1,6 +1,11 @@
 """Fully connected image autoencoders of one to six hidden layers."""
 
+from typing import TYPE_CHECKING
+
 from ..sampling import Config, Rng, activation, choice, image_dataset, initializer, widths
+
+if TYPE_CHECKING:
+    from ..definition import Definition
 
 
 def sample(seed: int) -> Config:
@@ -16,3 +21,23 @@ def sample(seed: int) -> Config:
         "loss_type": choice(rng, ["l2", "l2", "l1"]),
         "reduction_type": choice(rng, ["reduce_mean", "reduce_sum"]),
     }
+
+
+def build(config: Config) -> "Definition":
+    """Flat image to itself; per image the sum or mean over pixels of squared or absolute errors."""
+    from ..images import Images, preprocess
+    from ..layers import autoencoder, mlp_blocks
+
+    images = Images.sampled(config["dataset"])
+    kind = config["output_type"]
+    sizes = [images.size, *config["hidden_units"], images.size]
+    return images.define(
+        *preprocess(center=kind in ("tanh", "linear_center"), flat=True),
+        autoencoder(
+            mlp_blocks(sizes, config["activation"], config["w_init"]),
+            kind if kind in ("tanh", "sigmoid") else None,
+            config["loss_type"],
+            config["reduction_type"],
+        ),
+        outputs="Reconstruction error of each image.",
+    )

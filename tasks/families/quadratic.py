@@ -1,8 +1,15 @@
 """Quadratic functions of a vector, with and without noise in the matrix."""
 
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from ..sampling import Config, Rng, choice, log_float, log_int
+
+if TYPE_CHECKING:
+    from ..definition import Definition
+    from ..layers import Draws
 
 
 def _span(rng: Rng, low: float, high: float, width: float) -> Config:
@@ -43,3 +50,77 @@ def sample(seed: int) -> Config:
         "loss_scale": log_float(rng, 1e-5, 1e3),
         "noise": {"A_noise": _matrix(rng, noise=True)} if choice(rng, [True, False]) else None,
     }
+
+
+def _entries(rng: Rng, dist: list[Any], shape: tuple[int, ...]) -> np.ndarray:
+    kind, p = dist
+    if kind == "normal":
+        return rng.normal(p["mean"], p["std"], shape)
+    return rng.uniform(p["min"], p["max"], shape)
+
+
+def _eigenvalues(kind: str, p: Config, dims: int) -> np.ndarray:
+    space = np.linspace if kind == "linspace_eigen" else np.geomspace
+    return space(p["min"], p["max"], dims)
+
+
+def matrix(dist: list[Any], dims: int, seed: int) -> np.ndarray:
+    """The matrix A of a configuration, float32 (dims, dims)."""
+    rng, (kind, p) = Rng(seed), dist
+    if kind in ("normal", "uniform"):
+        return _entries(rng, dist, (dims, dims)).astype(np.float32)
+    q, _ = np.linalg.qr(rng.uniform(-1, 1, (dims, dims)))
+    return ((q * _eigenvalues(kind, p, dims)) @ q.T).astype(np.float32)
+
+
+def _noise(dist: list[Any], x: Any, dims: int, draws: "Draws") -> Any:
+    """Product of a fresh random matrix with x (..., dims)."""
+    from keras import ops
+
+    kind, p = dist
+    if kind == "normal":
+        drawn = p["mean"] + draws.normal((dims, dims), p["std"])
+    elif kind == "uniform":
+        drawn = draws.uniform((dims, dims), p["min"], p["max"])
+    else:
+        q, _ = ops.qr(draws.uniform((dims, dims), -1.0, 1.0))
+        scaled = ops.matmul(x, q) * ops.cast(_eigenvalues(kind, p, dims), "float32")
+        return ops.matmul(scaled, ops.transpose(q))
+    return ops.matmul(x, ops.transpose(drawn))
+
+
+def build(config: Config) -> "Definition":
+    """s out(|(A + E) x|²) of the weight x; out is the identity or ln(max(v, 0) + 1e-8)."""
+    from keras import ops
+
+    from ..definition import Definition
+    from ..layers import mean_loss
+    from ..program import Block, Program, Weight
+    from ..synthetic import generated
+
+    dims, seed, scale = config["dims"], config["seed"], config["loss_scale"]
+    noise = config["noise"]
+
+    @cache
+    def transposed() -> np.ndarray:
+        # Made at the first use: the largest takes seconds and tens of megabytes.
+        return np.ascontiguousarray(matrix(config["A_dist"], dims, seed + 2).T)
+
+    def apply(weights: Any, inputs: Any, draws: "Draws") -> Any:
+        (x,) = weights
+        row = ops.expand_dims(x, -2)
+        product = ops.matmul(row, ops.convert_to_tensor(transposed()))
+        if noise:
+            product = product + _noise(noise["A_noise"], row, dims, draws)
+        value = ops.sum(product * product, axis=-1)
+        if config["output_fn"] == "log":
+            value = ops.log(ops.maximum(value, 0.0) + 1e-8)
+        return scale * value
+
+    def start(rng: np.random.Generator) -> np.ndarray:
+        # The published start depends on the instance alone, not on the seed of the run.
+        return _entries(Rng(seed + 1), config["initial_dist"], (dims,))
+
+    block = Block((Weight("x", (dims,), start, uses=dims),), apply)
+    program = Program(block, mean_loss, "The function's value, one number.")
+    return Definition(program, 1, lambda source: generated("quadratic"))

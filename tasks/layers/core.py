@@ -8,7 +8,7 @@ from typing import Any
 from keras import ops
 
 from ..initializers import SONNET, ZEROS, Initializer
-from ..program import Block, Weight, function
+from ..program import Block, Weight, chain, function
 
 ACTIVATIONS: dict[str, Callable[[Any], Any]] = {
     "relu": ops.relu,
@@ -100,6 +100,27 @@ def mlp_blocks(
         if last or i < len(sizes) - 2:
             blocks.append(activation(act))
     return blocks
+
+
+def autoencoder(
+    network: Sequence[Block], last: str | None, loss: str = "l2", reduction: str = "reduce_mean"
+) -> Block:
+    """Flat images (B, D) to their reconstruction errors, (B,) or (P, B).
+
+    Args:
+        network: blocks from (B, D) to (B, D).
+        last: activation of the output; None for none.
+        loss: `"l2"`, squared differences, or `"l1"`, absolute ones.
+        reduction: `"reduce_mean"` or `"reduce_sum"` over pixels.
+    """
+    blocks = chain(*network, *([activation(last)] if last else []))
+    reduce = ops.mean if reduction == "reduce_mean" else ops.sum
+
+    def apply(weights: Sequence[Any], x: Any, draws: Any) -> Any:
+        error = blocks.apply(weights, x, draws) - x
+        return reduce(error * error if loss == "l2" else ops.abs(error), axis=-1)
+
+    return Block(blocks.weights, apply)
 
 
 def flatten(x: Any) -> Any:
