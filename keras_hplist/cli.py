@@ -32,6 +32,7 @@ app = typer.Typer(
 )
 console = Console()
 
+_REPORTED = (1, 2, 3, 5, 10, 20, 50, 100)  # the numbers of trials that tables show
 _COLUMNS = 4  # as many entries fit beside the names of hyperparameters in 80 characters
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a machine.")]
@@ -275,9 +276,7 @@ def learn(
         seed=seed,
     ).fit(history)
     learner.list_.save(output)
-    curve = learner.curve_.loc[
-        [k for k in learner.curve_.index if k in (1, 2, 3, 5, 10, 20, 50, 100)]
-    ]
+    curve = learner.curve_.loc[[k for k in learner.curve_.index if k in _REPORTED]]
     if as_json:
         _print_json(
             {
@@ -300,6 +299,60 @@ def learn(
         table.add_row(str(k), _short(row["training"]), _short(row["held_out"]))
     console.print(table)
     console.print(f"Wrote {len(learner.list_)} entries to {output}.", markup=False, highlight=False)
+
+
+@app.command()
+def evaluate(
+    paths: Annotated[
+        list[Path], typer.Argument(help="Histories, tuner project folders, or other tools' logs.")
+    ],
+    source: Annotated[
+        str | None, typer.Option("--from", help="The tool; default: told from the files.")
+    ] = None,
+    options: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="An argument of the reader, NAME=JSON; may be repeated."),
+    ] = None,
+    space: Annotated[str | None, typer.Option(help="Use the runs of this search space.")] = None,
+    length: Annotated[int, typer.Option(min=1, help="Trials to follow.")] = 20,
+    resamplings: Annotated[int, typer.Option(min=1, help="Splits of the tasks.")] = 50,
+    split: Annotated[str, typer.Option(help="How tasks are left out.")] = "tasks",
+    normalization: Annotated[str, typer.Option(help="How losses become scores.")] = "initial",
+    aggregation: Annotated[str, typer.Option(help="Over time: mean, min or last.")] = "mean",
+    seed: Annotated[int, typer.Option(help="Seed of the splits.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Say what a list learned from these runs is worth on tasks it was not learned from."""
+    from keras_hplist.learning import ListLearner
+    from keras_hplist.learning.evaluation import resample
+
+    history = _read(paths, source, options)
+    if space is not None:
+        history = history.select(space=space)
+    learner = ListLearner(length=length, normalization=normalization, aggregation=aggregation)
+    frame = resample(history, learner, resamplings, split=split, seed=seed).reset_index()
+    frame = frame[frame["k"].isin(_REPORTED)]
+    if as_json:
+        _print_json(_records(frame))
+        return
+    table = Table(title="Score of the best of k trials on tasks left out: median (quartiles)")
+    table.add_column("k", justify="right")
+    methods = list(dict.fromkeys(frame["method"]))
+    for method in methods:
+        table.add_column(str(method), justify="right")
+    cells = {(row["method"], row["k"]): row for row in _records(frame)}
+    for k in sorted(set(frame["k"])):
+        rows = [cells.get((method, k)) for method in methods]
+        table.add_row(
+            str(k),
+            *(
+                f"{row['median']:.3f} ({row['lower_quartile']:.3f}-{row['upper_quartile']:.3f})"
+                if row
+                else ""
+                for row in rows
+            ),
+        )
+    console.print(table)
 
 
 def _read(paths: list[Path], source: str | None, options: list[str] | None) -> "History":

@@ -47,7 +47,8 @@ def resample(
         `lower_quartile`, `upper_quartile` and `mean` over the resamplings.
     """
     raw = resamplings(history, learners, n_resamplings, test_size, split, seed, **options)
-    axes = [axis for axis in _AXES if raw[axis].nunique(dropna=False) > 1]
+    # Not by what `raw` holds: families differ in size, and so does n_train without being asked to.
+    axes = [axis for axis in _AXES if len(options.get(axis, (None,))) > 1]
     groups = raw.groupby(["method", *axes, "k"], sort=False, dropna=False)["J"]
     columns = {name: groups.quantile(quantile) for name, quantile in QUARTILES.items()}
     return pd.DataFrame(columns | {"mean": groups.mean()})
