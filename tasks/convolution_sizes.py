@@ -9,11 +9,11 @@ from .sampling import Config
 KERNEL = 3
 
 
-def output_size(size: int, stride: int, padding: str) -> int:
+def output_size(size: int, stride: int, padding: str, kernel: int = KERNEL) -> int:
     """Rows (or columns) after one convolution; zero or less where the kernel does not fit."""
     if padding == "SAME":
         return math.ceil(size / stride)
-    return (size - KERNEL) // stride + 1
+    return (size - kernel) // stride + 1
 
 
 def input_size(dataset: Sequence[object]) -> int:

@@ -1,7 +1,12 @@
 """Convolutional image classifiers with global pooling."""
 
+from typing import TYPE_CHECKING
+
 from ..convolution_sizes import infeasible as infeasible
 from ..sampling import Config, Rng, choice, conv_stack, image_dataset
+
+if TYPE_CHECKING:
+    from ..definition import Definition
 
 
 def sample(seed: int) -> Config:
@@ -13,3 +18,20 @@ def sample(seed: int) -> Config:
         "dataset": image_dataset(rng),
         "center_data": choice(rng, [True, False]),
     }
+
+
+def build(config: Config) -> "Definition":
+    """Convolutions, global pooling, logits; mean softmax cross-entropy."""
+    from ..images import Images, preprocess
+    from ..layers import cross_entropy, dense_block, pool, sampled_conv_blocks
+
+    images = Images.sampled(config["dataset"])
+    convolutions, shape = sampled_conv_blocks(images.shape, config)
+    return images.define(
+        *preprocess(config["center_data"], flat=False),
+        *convolutions,
+        pool(config["pool_type"]),
+        dense_block(shape[-1], images.classes, config["w_init"]).named("logits"),
+        loss=cross_entropy,
+        outputs="Logits of the classes.",
+    )

@@ -1,6 +1,12 @@
 """Layers as plain functions on `keras.ops`, each with an optional leading population axis."""
 
 from .augmentation import augment as augment
+from .convolution import conv as conv
+from .convolution import conv_block as conv_block
+from .convolution import conv_blocks as conv_blocks
+from .convolution import conv_transpose as conv_transpose
+from .convolution import pool as pool
+from .convolution import sampled_conv_blocks as sampled_conv_blocks
 from .core import ACTIVATIONS as ACTIVATIONS
 from .core import activation as activation
 from .core import add_bias as add_bias
