@@ -6,6 +6,8 @@ from keras_hplist.history import History
 from keras_hplist.learning.selection import start_scores
 from keras_hplist.spaces import half_orders
 
+_GRID = 5  # learning rates that make a grid
+
 
 def random_search(scores: np.ndarray, trials: int) -> np.ndarray:
     """The expected best score after 1, 2, … random configurations, each tried at most once.
@@ -45,7 +47,7 @@ def tuned_adam(history: History) -> list[str]:
 
     Returns:
         Ids of those of the 17 configurations of `adam1p` from 1e-7 to 10 that were run, in order
-        of the learning rate.
+        of the learning rate; none if fewer than five were, which is no tuning.
     """
     runs = history.select(space="adam1p")
     rates = {}
@@ -53,4 +55,4 @@ def tuned_adam(history: History) -> list[str]:
         for rate in half_orders()["learning_rate"]:
             if np.isclose(values["learning_rate"], rate, rtol=1e-6):
                 rates[identity] = rate
-    return sorted(rates, key=rates.__getitem__)
+    return sorted(rates, key=rates.__getitem__) if len(rates) >= _GRID else []

@@ -44,7 +44,9 @@ def restrict(
     step = {"restrict": {name: _shown(allowed) for name, allowed in conditions.items()}}
     if clip:
         moved = [
-            {name: _moved(name, v, conditions.get(name)) for name, v in entry.items()}
+            hplist.space.validate(
+                {name: _moved(name, v, conditions.get(name)) for name, v in entry.items()}
+            )
             for entry in hplist
         ]
         unique = {tuple(entry.items()): entry for entry in reversed(moved)}
@@ -61,8 +63,8 @@ def restrict(
     ]
     if not ranks:
         raise InvalidValueError(
-            f"No entry of list {hplist.name!r} meets the conditions {step['restrict']}. Widen them, "
-            "or move values with clip=True."
+            f"No entry of list {hplist.name!r} meets the conditions {step['restrict']}. Widen "
+            "them, or move values with clip=True."
         )
     return _kept(hplist, ranks, step)
 

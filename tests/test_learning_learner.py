@@ -1,0 +1,397 @@
+"""The learner: from histories and matrices to lists that explain themselves."""
+
+import json
+import warnings
+
+import numpy as np
+import pandas as pd
+import populations
+import pytest
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+
+from keras_hplist.errors import InvalidValueError, UnknownNameError
+from keras_hplist.history import History
+from keras_hplist.learning import ListLearner, best_after, greedy, score_matrix
+from keras_hplist.lists import HyperparameterList
+from keras_hplist.spaces import Hyperparameter, SearchSpace
+from keras_hplist.spaces.distributions import Choice, Number
+
+NAN = np.nan
+
+
+def frame(scores, **options):
+    scores = np.asarray(scores, float)
+    return pd.DataFrame(
+        scores,
+        index=[f"t{i}" for i in range(scores.shape[0])],
+        columns=[f"c{i}" for i in range(scores.shape[1])],
+        **options,
+    )
+
+
+def test_a_history_becomes_a_list_with_gains_and_provenance(tmp_path):
+    """The list holds real configurations in greedy order and says where it comes from."""
+    runs = populations.history()
+    learner = ListLearner(length=5, name="mine").fit(runs)
+    hplist = learner.list_
+    assert (len(hplist), hplist.name, hplist.space.name) == (5, "mine", "adam1p")
+    assert [runs.values()[label] for label in learner.order_] == list(hplist)
+    assert hplist.gains == learner.gains_.tolist()
+    matrix = score_matrix(runs.curves())
+    weights = learner.weights_.to_numpy()
+    expected = greedy(matrix.values, 5, weights).order
+    assert [matrix.configurations[i] for i in expected] == learner.order_.tolist()
+    provenance = hplist.provenance
+    assert provenance["tasks"] == runs.tasks
+    assert provenance["history"] == runs.fingerprint
+    assert provenance["configurations"] == 12
+    assert provenance["training_steps"] == [50]
+    assert provenance["J"]["training"]["1"] == learner.curve_["training"][1]
+    assert provenance["J"]["held_out"]["5"] == learner.curve_["held_out"][5]
+    assert set(provenance["versions"]) == {"keras_hplist", "numpy", "scikit-learn"}
+    hplist.save(tmp_path / "list.json")
+    assert HyperparameterList.load(tmp_path / "list.json").provenance == provenance
+
+
+def test_the_same_input_gives_the_same_bytes(tmp_path, monkeypatch):
+    """Also with holes and a surrogate, and for rows and shards in any order."""
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
+    records = populations.runs()
+    random = np.random.default_rng(0)
+    kept = [record for record in records if random.random() > 0.2]
+    for name, rows in (("one", kept), ("two", kept[::-1])):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            learner = ListLearner(length=4, missing="surrogate").fit(History.from_records(rows))
+        learner.list_.save(tmp_path / name)
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+    assert json.loads((tmp_path / "one").read_text())["provenance"]["date"] == "2023-11-14"
+
+
+def test_it_follows_the_conventions_of_scikit_learn():
+    """get_params, set_params, clone; fitting returns self and sets attributes with underscores."""
+    learner = ListLearner(length=3, normalization="quantile", weights={"t0": 1.0, "t1": 2.0})
+    copy = clone(learner)
+    assert copy.get_params() == learner.get_params()
+    assert copy.set_params(length=2).length == 2
+    with pytest.raises(NotFittedError):
+        _ = learner.list_
+    assert learner.fit(frame([[0.5, 0.1], [0.2, 0.3]])) is learner
+    assert learner.order_.tolist() == ["c1", "c0"]
+    assert learner.weights_.tolist() == pytest.approx([1 / 3, 2 / 3])
+
+
+def test_a_matrix_may_be_a_frame_or_an_array():
+    """Order by label or position; a list only if the values are given."""
+    scores = [[0.5, 0.1, 0.9], [0.2, 0.3, 0.9]]
+    by_frame, by_array = ListLearner().fit(frame(scores)), ListLearner().fit(np.array(scores))
+    assert by_frame.order_.tolist() == ["c1", "c0", "c2"]
+    assert by_array.order_.tolist() == [1, 0, 2]
+    with pytest.raises(InvalidValueError, match="configurations="):
+        _ = by_array.list_
+    values = pd.DataFrame({"learning_rate": [0.1, 0.2, 0.3]}, index=["c0", "c1", "c2"])
+    for configurations in (values, values.to_dict("index")):
+        learner = ListLearner(space="adam1p").fit(frame(scores), configurations=configurations)
+        assert [entry["learning_rate"] for entry in learner.list_] == [0.2, 0.1, 0.3]
+
+
+@pytest.mark.parametrize(
+    ("weights", "first"), [("family", "c1"), ("equal", "c0"), ({"a": 0, "b": 0, "c": 1}, "c1")]
+)
+def test_weights_keep_a_large_family_from_drowning_the_others(weights, first):
+    """Two tasks of one family prefer c0, one task of another prefers c1 a little more."""
+    scores = pd.DataFrame(
+        [[0.1, 0.4], [0.1, 0.4], [0.9, 0.5]], index=list("abc"), columns=["c0", "c1"]
+    )
+    learner = ListLearner(length=1, weights=weights)
+    assert learner.fit(scores, families=["f", "f", "g"]).order_[0] == first
+    assert learner.fit(scores, families={"a": "f", "b": "f", "c": "g"}).order_[0] == first
+
+
+def test_held_out_quality_is_that_of_lists_learned_without_the_task():
+    """The curve equals learning anew without each task and following the list on it."""
+    scores = frame(np.random.default_rng(0).random((6, 15)))
+    learner = ListLearner(length=5).fit(scores)
+    by_hand = np.mean(
+        [
+            best_after(
+                scores.to_numpy()[[task]],
+                greedy(np.delete(scores.to_numpy(), task, axis=0), 5).order,
+            )[0]
+            for task in range(6)
+        ],
+        axis=0,
+    )
+    np.testing.assert_allclose(learner.curve_["held_out"], by_hand)
+    training = best_after(scores.to_numpy(), greedy(scores.to_numpy(), 5).order).mean(axis=0)
+    np.testing.assert_allclose(learner.curve_["training"], training)
+
+
+def test_explanations_add_up():
+    """Gains, improved tasks and served tasks are those of the scores."""
+    scores = frame([[0.5, 0.1, 0.9], [0.2, 0.9, 0.9], [0.2, 0.8, 0.15]])
+    learner = ListLearner().fit(scores)
+    assert learner.order_.tolist() == ["c0", "c1", "c2"]
+    first, second, third = (learner.explain(rank) for rank in range(3))
+    assert first.before == 1.0
+    assert first.gain == pytest.approx(1 - 0.9 / 3)
+    assert set(first.improves.index) == {"t0", "t1", "t2"}
+    assert second.improves["before"].to_dict() == {"t0": 0.5}
+    assert second.improves["after"].to_dict() == {"t0": 0.1}
+    assert (first.serves, second.serves, third.serves) == (["t1"], ["t0"], ["t2"])
+    assert "lowers the mean score from 0.3000 to 0.1667" in str(second)
+    with pytest.raises(InvalidValueError, match="entries 0 to 2"):
+        learner.explain(3)
+
+
+def test_entries_after_saturation_say_so():
+    """From the second pass on an explanation tells of the pass, and gains are 0."""
+    learner = ListLearner().fit(frame([[0.0, 0.1, 0.2]]))
+    assert learner.passes_.tolist() == [0, 1, 2]
+    assert learner.gains_.tolist() == [1.0, 0.0, 0.0]
+    assert "pass 2" in str(learner.explain(1))
+
+
+def holes(share, seed=0, shape=(12, 60)):
+    """Scores with structure, the same with holes, and the hyperparameters behind them."""
+    random = np.random.default_rng(seed)
+    x, kind = random.random(shape[1]), random.integers(0, 2, shape[1])
+    best = random.normal(0.5, 0.1, (shape[0], 1))
+    full = np.clip(3 * np.abs(x - best) + 0.2 * kind + random.normal(0, 0.02, shape), 0, 1)
+    holed = np.where(random.random(shape) < share, NAN, full)
+    values = {f"c{i}": {"x": x[i], "kind": "ab"[kind[i]]} for i in range(shape[1])}
+    return frame(full), frame(holed), values
+
+
+@pytest.mark.parametrize("rule", ["surrogate", "additive", "pessimistic", "optimistic", "auto"])
+def test_holes_are_filled_by_every_rule_and_measured_cells_stay(rule):
+    """30 % missing cells: a full list comes out, in [0, 1], with measured scores untouched."""
+    _, holed, values = holes(0.3)
+    learner = ListLearner(length=60, missing=rule).fit(holed, configurations=values)
+    filled = learner.scores_
+    assert not filled.isna().to_numpy().any()
+    assert ((filled >= 0) & (filled <= 1)).to_numpy().all()
+    known = holed.notna().to_numpy()
+    np.testing.assert_array_equal(filled.to_numpy()[known], holed.to_numpy()[known])
+    assert len(set(learner.order_)) == 60
+    assert learner.list_.provenance["missing"]["share"] == pytest.approx(0.3, abs=0.05)
+    assert learner.missing_ == rule or rule == "auto"
+
+
+def test_the_surrogate_predicts_better_than_rules_that_know_no_hyperparameters():
+    """Errors on the holes, where the truth is known here."""
+    full, holed, values = holes(0.5)
+    hole = holed.isna().to_numpy()
+    errors = {}
+    for rule in ("surrogate", "additive", "pessimistic", "optimistic"):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            learner = ListLearner(missing=rule).fit(holed, configurations=values)
+        errors[rule] = np.abs(learner.scores_.to_numpy() - full.to_numpy())[hole].mean()
+    assert errors["surrogate"] < 0.7 * min(errors["additive"], errors["pessimistic"])
+    assert errors["surrogate"] < 0.1
+
+
+def test_thin_tasks_and_configurations_are_named_in_a_warning():
+    """Of which little was measured; the list is there all the same."""
+    scores = frame(np.random.default_rng(0).random((4, 10)))
+    scores.iloc[1, :8] = NAN
+    with pytest.warns(UserWarning, match=r"1 of 4 tasks .* t1 \(20%\)"):
+        learner = ListLearner().fit(scores)
+    assert len(learner.order_) == 10
+
+
+def test_what_is_wholly_unknown_is_left_out_by_name():
+    """Empty rows and columns, and tasks in which nothing improves."""
+    scores = frame([[0.1, NAN, 0.2], [NAN, NAN, NAN], [0.2, NAN, 0.1]])
+    with pytest.warns(UserWarning) as caught:
+        learner = ListLearner().fit(scores)
+    texts = " ".join(str(w.message) for w in caught)
+    assert "1 tasks were left out, because they have no score: t1" in texts
+    assert "1 configurations were left out, because they have no score: c1" in texts
+    assert learner.dropped_ == ("t1",)
+    assert learner.order_.tolist() == ["c0", "c2"]
+    flat = populations.runs(tasks=1, task="flat", valid=[1.0] * 6, test=None)
+    with pytest.warns(UserWarning, match="no configuration improves on the start: flat"):
+        learner = ListLearner(length=2).fit(History.from_records(populations.runs() + flat))
+    assert learner.dropped_ == ("flat",)
+
+
+def test_pruned_runs_count_with_what_is_known_of_them():
+    """A run pruned while it was bad is not taken for a good one, nor for a missing one."""
+    records = populations.runs(tasks=3)
+    for record in records:
+        if record["values"]["learning_rate"] < 1e-4:
+            record |= {"valid": record["valid"][:2], "steps": [0, 10], "status": "pruned"}
+            record |= {"test": None, "training_steps": 50}
+    fitted = {}
+    for rule in ("pessimistic", "surrogate", "optimistic"):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            fitted[rule] = ListLearner(missing=rule).fit(History.from_records(records))
+        assert fitted[rule].list_.provenance["missing"]["share"] == pytest.approx(3 / 12)
+    low, middle, high = (
+        fitted[rule].scores_.to_numpy() for rule in ("optimistic", "surrogate", "pessimistic")
+    )
+    assert (low <= middle).all()
+    assert (middle <= high).all()
+    assert low[low < high].min() > 0.1  # what was seen before the prune counts
+    assert fitted["pessimistic"].list_[0]["learning_rate"] > 1e-4
+
+
+def test_costs_move_cheap_configurations_forward():
+    """By gain per second; without times it is refused."""
+    records = populations.runs(tasks=4)
+    for record in records:
+        record["seconds"] = 1000.0 if record["values"]["learning_rate"] > 1e-3 else 1.0
+    plain = ListLearner(length=1).fit(History.from_records(records)).list_
+    cheap = ListLearner(length=1, cost="seconds").fit(History.from_records(records)).list_
+    assert cheap[0]["learning_rate"] < 1e-3 < plain[0]["learning_rate"]
+    with pytest.raises(InvalidValueError, match="wall time"):
+        ListLearner(cost="seconds").fit(frame([[0.1, 0.2]]))
+
+
+def test_seeds_splits_and_horizons_reach_the_scores():
+    """The parameters act as `score_matrix` says."""
+    runs = populations.history(seeds=3)
+    for options in ({"seeds": "worst"}, {"horizon": 30}, {"normalization": "last_quantile"}):
+        learner = ListLearner(**options).fit(runs)
+        expected = score_matrix(runs.curves(), **options).values
+        np.testing.assert_allclose(learner.scores_, expected)
+    test = ListLearner(split="test").fit(runs).scores_
+    np.testing.assert_allclose(test, score_matrix(runs.curves("test")).values)
+
+
+def test_studies_that_share_no_configuration_are_pooled():
+    """Continuous values never repeat: candidates of all studies are scored on every task."""
+    random = np.random.default_rng(0)
+    records = []
+    for study in range(5):
+        for _ in range(15):
+            x, kind = random.random(), "ab"[random.integers(0, 2)]
+            loss = (x - 0.5) ** 2 + 0.2 * (kind == "b") + random.normal(0, 0.005)
+            values = {"x": x, "kind": kind} | ({"y": random.random()} if kind == "a" else {})
+            records.append({"task": f"s{study}", "values": values, "steps": [1], "valid": [loss]})
+    with pytest.warns(UserWarning, match="5 of 5 tasks have scores for less than 50%"):
+        learner = ListLearner(length=3).fit(History.from_records(records))
+    assert learner.missing_ == "surrogate"
+    assert learner.scores_.shape == (5, 75)
+    best = learner.list_[0]
+    assert abs(best["x"] - 0.5) < 0.2
+    assert best["kind"] == "a"
+    space = learner.list_.space
+    assert {row.name: row.when for row in space.rows}["y"] == (("kind", ("a",)),)
+    assert SearchSpace.from_config(space.to_config()) == space
+
+
+def test_a_hyperparameter_that_some_studies_lack_gets_its_default():
+    """Union of spaces: the default of the space, else the typical value, completes the others."""
+    records = [
+        {"task": "a", "values": {"x": 0.1 * i}, "steps": [1], "valid": [1.0 + i]} for i in range(5)
+    ] + [
+        {"task": "b", "values": {"x": 0.1 * i, "drop": d}, "steps": [1], "valid": [1.0 + i + d]}
+        for i, d in [(0, 0.1), (1, 0.2), (2, 0.3)]
+    ]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        learner = ListLearner().fit(History.from_records(records))
+        own = SearchSpace(
+            "mine",
+            (
+                Hyperparameter("x", Number(0.0, 1.0)),
+                Hyperparameter("drop", Number(0.0, 0.5), default=0.5),
+            ),
+        )
+        given = ListLearner(space=own).fit(History.from_records(records))
+    assert {entry["drop"] for entry in learner.list_} == {0.1, 0.2, 0.3}
+    assert len(learner.list_) == 7  # x=0.1 with 0.2 is the same configuration in both studies
+    assert {entry["drop"] for entry in given.list_} == {0.1, 0.2, 0.3, 0.5}
+    assert len(given.list_) == 8
+
+
+def test_configurations_outside_a_given_space_are_left_out():
+    """With a warning that shows one; if none is inside, it is an error."""
+    scores = frame([[0.1, 0.2, 0.3]])
+    values = {"c0": {"kind": "z"}, "c1": {"kind": "a"}, "c2": {"kind": "b"}}
+    space = SearchSpace("mine", (Hyperparameter("kind", Choice(("a", "b"))),))
+    with pytest.warns(UserWarning, match=r"lie outside the search space 'mine'.*c0"):
+        learner = ListLearner(space=space).fit(scores, configurations=values)
+    assert learner.order_.tolist() == ["c1", "c2"]
+    with pytest.raises(InvalidValueError, match="No configuration lies in the search space"):
+        ListLearner(space="adam1p").fit(scores, configurations=values)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (History.from_records([]), "history is empty"),
+        (frame([[NAN, NAN]]), "Every score is NaN"),
+        (frame([[np.inf, 0.1]]), "task 0, configuration 0 is infinite"),
+        (pd.DataFrame([[0.1, 0.2]], columns=["a", "a"]), "configuration 'a' stands twice"),
+        (pd.DataFrame([[0.1], [0.2]], index=["t", "t"]), "task 't' stands twice"),
+        (pd.DataFrame([["x"]]), "not numbers"),
+        (
+            History.from_records(
+                populations.runs(tasks=1, rates=2)
+                + populations.runs(tasks=1, rates=2, space="adam4p")
+            ),
+            r"mixes the search spaces adam1p, adam4p.*select\(space='adam1p'\)",
+        ),
+        (
+            History.from_records(populations.runs(tasks=1, rates=2, test=None)),
+            None,
+        ),
+    ],
+)
+def test_data_that_cannot_be_learned_from_are_refused(data, message):
+    """Every message says what is wrong and where; the last case is fine, but not on `test`."""
+    if message is None:
+        ListLearner(length=1).fit(data)
+        with pytest.raises(InvalidValueError, match="split 'test'"):
+            ListLearner(split="test").fit(data)
+        return
+    with pytest.raises(InvalidValueError, match=message):
+        ListLearner().fit(data)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"missing": "drop"}, UnknownNameError, "rule for missing cells 'drop'"),
+        ({"cost": "money"}, UnknownNameError, "cost 'money'"),
+        ({"weights": "size"}, UnknownNameError, "weights 'size'"),
+        ({"weights": {"x": 1}}, InvalidValueError, "none for task 't0'"),
+        ({"length": 0}, InvalidValueError, "length is 0"),
+        ({"missing": "surrogate"}, InvalidValueError, "needs the hyperparameter values"),
+        ({"space": "adam9p"}, UnknownNameError, "adam9p"),
+    ],
+)
+def test_bad_parameters_are_refused_by_fit(options, error, message):
+    """As scikit-learn asks, not by the constructor."""
+    with pytest.raises(error, match=message):
+        ListLearner(**options).fit(frame([[0.1, NAN], [0.2, 0.3]]))
+
+
+def test_the_published_tasks_are_learned_from(reference_data):
+    """12 × 1000 real curves: the list beats random search on every left-out task."""
+    data = np.load(reference_data / "trials/taskset-dpl/taskset_adam8p_12tasks.npz")
+    names, losses = [str(name) for name in data["hp_names"]], data["loss"][..., 1]
+    records = [
+        {
+            "task": str(task),
+            "space": "adam8p",
+            "values": dict(zip(names, values, strict=True)),
+            "training_steps": 10_000,
+            "steps": range(0, 10_001, 200),
+            "valid": losses[t, c],
+        }
+        for t, task in enumerate(data["tasks"])
+        for c, values in enumerate(data["hp"].tolist())
+    ]
+    learner = ListLearner(length=20).fit(History.from_records(records))
+    held_out = learner.curve_["held_out"]
+    assert held_out[1] == pytest.approx(0.3238, abs=1e-3)
+    assert held_out[5] == pytest.approx(0.2369, abs=1e-3)
+    assert held_out[10] < 0.2
+    assert learner.list_.space.name == "adam8p"

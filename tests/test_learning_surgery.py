@@ -1,0 +1,153 @@
+"""Lists made from lists: restricted, cut, compared, merged with own runs, ordered for a budget."""
+
+import itertools
+
+import numpy as np
+import populations
+import pytest
+
+from keras_hplist.errors import InvalidValueError, UnknownNameError
+from keras_hplist.history import History
+from keras_hplist.learning import ListLearner, merge, reorder
+from keras_hplist.learning.evaluation import compare
+from keras_hplist.lists import HyperparameterList, diff, drop, restrict
+from keras_hplist.spaces import Hyperparameter, SearchSpace
+from keras_hplist.spaces.distributions import Boolean, Choice, Number
+
+SPACE = SearchSpace(
+    "mine",
+    (
+        Hyperparameter("rate", Number(1e-5, 1.0, "log")),
+        Hyperparameter("kind", Choice(("a", "b", "c"))),
+        Hyperparameter("decay", Number(0.0, 1.0), (("kind", ("b",)),)),
+        Hyperparameter("fast", Boolean()),
+    ),
+)
+LIST = HyperparameterList(
+    [
+        {"rate": 1e-3, "kind": "a", "fast": True},
+        {"rate": 1e-1, "kind": "b", "decay": 0.5, "fast": False},
+        {"rate": 1e-2, "kind": "c", "fast": True},
+        {"rate": 1e-4, "kind": "b", "decay": 0.1, "fast": True},
+    ],
+    SPACE,
+    gains=[0.5, 0.25, None, 0.0],
+    provenance={"tasks": ["t"]},
+)
+
+
+@pytest.mark.parametrize(
+    ("conditions", "kept"),
+    [
+        ({"rate": (None, 1e-2)}, [0, 2, 3]),
+        ({"rate": (1e-3, 1e-2)}, [0, 2]),
+        ({"kind": "b"}, [1, 3]),
+        ({"kind": {"a", "c"}}, [0, 2]),
+        ({"kind": ["c"]}, [2]),
+        ({"fast": True}, [0, 2, 3]),
+        ({"decay": (None, 0.2)}, [0, 2, 3]),
+        ({"fast": True, "rate": (1e-3, None)}, [0, 2]),
+        ({}, [0, 1, 2, 3]),
+    ],
+)
+def test_restrict_keeps_what_meets_all_conditions(conditions, kept):
+    """Values, bounds and sets; inactive hyperparameters meet every condition; gains stay."""
+    part = restrict(LIST, conditions)
+    assert list(part) == [LIST[rank] for rank in kept]
+    assert part.gains == [LIST.gains[rank] for rank in kept]
+    assert part.provenance["surgery"][-1]["from"] == LIST.fingerprint
+
+
+def test_restrict_can_move_values_instead():
+    """To the nearer bound or the fixed value; entries that become equal stand once."""
+    moved = restrict(LIST, {"rate": (1e-3, 1e-2), "kind": "a"}, clip=True)
+    assert [entry["rate"] for entry in moved] == [1e-3, 1e-2, 1e-2]
+    assert {entry["kind"] for entry in moved} == {"a"}
+    assert moved.gains == [None] * 3
+    with pytest.raises(InvalidValueError, match=r"'kind' is 'b'.*does not say"):
+        restrict(LIST, {"kind": ["a", "c"]}, clip=True)
+
+
+def test_restrict_refuses_what_cannot_be_met(tmp_path):
+    """Unknown hyperparameters, malformed bounds, conditions that nothing meets."""
+    with pytest.raises(UnknownNameError, match=r"'rat'.*'rate'"):
+        restrict(LIST, {"rat": 1})
+    with pytest.raises(InvalidValueError, match=r"No entry .* meets .*clip=True"):
+        restrict(LIST, {"rate": (0.5, None)})
+    with pytest.raises(InvalidValueError, match=r"tuple \(low, high\)"):
+        restrict(LIST, {"rate": (1, 2, 3)})
+    restrict(LIST, {"kind": {"a", "c"}, "rate": (None, 1.0)}).save(tmp_path / "list.json")
+    provenance = HyperparameterList.load(tmp_path / "list.json").provenance
+    assert provenance["surgery"][0]["restrict"] == {"kind": ["a", "c"], "rate": [None, 1.0]}
+
+
+def test_drop_leaves_out_ranks():
+    """The others move up; steps of surgery add up in the provenance."""
+    part = drop(drop(LIST, [0]), [0, 2])
+    assert list(part) == [LIST[2]]
+    assert [step["drop"] for step in part.provenance["surgery"]] == [[0], [0, 2]]
+    with pytest.raises(InvalidValueError, match="no entry 4; it has 0 to 3"):
+        drop(LIST, [4])
+    with pytest.raises(InvalidValueError, match="at least one entry"):
+        drop(LIST, range(4))
+
+
+def test_diff_shows_where_entries_stand():
+    """Moved, new and missing entries of two lists over one space."""
+    other = HyperparameterList([LIST[2], LIST[0], {"rate": 0.5, "kind": "a", "fast": True}], SPACE)
+    frame = diff(LIST, other)
+    assert frame["rank_second"].tolist()[:3] == [0, 1, 2]
+    assert frame["rank_first"].isna().tolist() == [False, False, True, False, False]
+    assert frame["move"].tolist()[:2] == [2, -1]
+    assert frame["rank_second"].isna().sum() == 2
+    assert frame["rate"].tolist()[2] == 0.5
+    assert diff(LIST, LIST)["move"].tolist() == [0, 0, 0, 0]
+    with pytest.raises(InvalidValueError, match="different search spaces"):
+        diff(LIST, HyperparameterList([{"learning_rate": 0.1}], "adam1p"))
+
+
+def test_merge_weighs_own_tasks_by_their_share():
+    """Own tasks have the share together, families are equal within each part."""
+    shipped = populations.history(tasks=4, seed=0)
+    own = History.from_records(
+        record | {"task": f"own_{record['task']}"} for record in populations.runs(tasks=2, seed=5)
+    )
+    learner = merge(shipped, own, share=0.75, learner=ListLearner(length=3))
+    weights = learner.weights_
+    assert weights[[task for task in weights.index if task.startswith("own")]].sum() == (
+        pytest.approx(0.75)
+    )
+    assert weights["conv_0"] == pytest.approx(0.25 / 4)
+    assert len(learner.list_) == 3
+    alone = ListLearner(length=1).fit(own).list_[0]
+    assert merge(shipped, own, share=0.999).list_[0] == alone
+    with pytest.raises(InvalidValueError, match="share is 1"):
+        merge(shipped, own, share=1)
+    with pytest.raises(InvalidValueError, match="Both histories have a task 'conv_0'"):
+        merge(shipped, shipped)
+    with pytest.raises(InvalidValueError, match="without runs"):
+        merge(shipped, History.from_records([]))
+
+
+@pytest.mark.parametrize("budget", [1, 2, 3])
+def test_reorder_is_at_least_as_good_at_its_budget(budget):
+    """On small lists it finds nearly the best set; the other entries follow in list order."""
+    history = populations.history(tasks=6, rates=9, seed=2)
+    rates = [float(rate) for rate in np.logspace(-5, 0, 9)]
+    hplist = HyperparameterList([{"learning_rate": rate} for rate in rates], "adam1p")
+    ordered = reorder(hplist, history, budget)
+    assert sorted(map(str, ordered)) == sorted(map(str, hplist))
+    assert [entry["learning_rate"] for entry in ordered[budget:]] == sorted(
+        entry["learning_rate"] for entry in ordered[budget:]
+    )
+    curve = compare({"before": hplist, "after": ordered}, history).curve.loc[budget]
+    assert curve["after"] <= curve["before"]
+    learner = ListLearner().fit(history)
+    scores, weights = learner.scores_.to_numpy(), learner.weights_.to_numpy()
+    best = min(
+        weights @ scores[:, list(chosen)].min(axis=1)
+        for chosen in itertools.combinations(range(9), budget)
+    )
+    assert curve["after"] == pytest.approx(best, rel=0.02)
+    with pytest.raises(InvalidValueError, match="budget is 10; give 1 to 9"):
+        reorder(hplist, history, 10)
