@@ -49,9 +49,11 @@ def restrict(
             )
             for entry in hplist
         ]
-        unique = {tuple(entry.items()): entry for entry in reversed(moved)}
+        unique: dict[tuple, Mapping[str, Value]] = {}
+        for entry in moved:
+            unique.setdefault(tuple(entry.items()), entry)
         return HyperparameterList(
-            reversed(unique.values()),
+            unique.values(),
             hplist.space,
             name=hplist.name,
             provenance=noted(hplist, step | {"clip": True}),
