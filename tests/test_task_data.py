@@ -215,6 +215,22 @@ def test_batches_depend_on_seed_and_step_alone(name):
     assert not np.array_equal(split.batch(0, 32, seed=3)[0], split.batch(0, 32, seed=4)[0])
 
 
+def test_another_process_sees_the_same_batches():
+    """Nothing depends on the process: neither the data nor their order."""
+    code = (
+        "import hashlib; from keras_hplist.tasks import data;"
+        "a = data.load('colorectal_histology_32x32').train.batch(7, 32, seed=2)[0];"
+        "b = data.load('imdb_reviews/bytes', {'patch_length': 40}).train.batch(7, 32, seed=2)[0];"
+        "print(hashlib.blake2b(a.tobytes() + b.tobytes()).hexdigest())"
+    )
+    here = [
+        load(name).train.batch(7, 32, seed=2)[0].tobytes()
+        for name in ("colorectal_histology_32x32", "imdb_reviews/bytes")
+    ]
+    there = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert there.stdout.strip() == blake2b(b"".join(here)).hexdigest()
+
+
 @given(batch_size=st.integers(1, 700), epoch=st.integers(0, 5), seed=st.integers(0, 2**32))
 def test_an_epoch_shows_every_example_at_most_once(batch_size, epoch, seed):
     """The whole batches of an epoch are disjoint, and epochs are shuffled anew."""

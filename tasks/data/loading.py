@@ -48,7 +48,8 @@ def load(
     data_set = describe(name)
     chosen = Options.check(data_set, options)
     valid_size = chosen.valid_size or data_set.valid_size
-    folder = data_dir if data_dir is not None else os.environ.get(DATA_DIR_VARIABLE)
+    given = data_dir if data_dir is not None else os.environ.get(DATA_DIR_VARIABLE)
+    folder = None if given is None else os.path.expanduser(os.fspath(given))
     if source == "embedded":
         splits = embedded.splits(data_set, chosen, valid_size)
     elif source == "idx":
@@ -64,7 +65,7 @@ def load(
     return Splits(**splits, provenance=_provenance(data_set, source, chosen, valid_size, splits))
 
 
-def _idx(data_set: DataSet, folder: str | os.PathLike[str] | None) -> dict[str, Split]:
+def _idx(data_set: DataSet, folder: str | None) -> dict[str, Split]:
     name = data_set.name
     if name not in _IDX_NAMES:
         raise TaskDataError(f"{name} has no idx files; they exist for {', '.join(_IDX_NAMES)}.")
@@ -84,13 +85,10 @@ def _read_idx(name: str, folder: Path) -> dict[str, Split]:
     return {part: ImageSplit(name, *idx.read_part(folder, part)) for part in ("train", "test")}
 
 
-def _tfds(
-    data_set: DataSet, options: Options, folder: str | os.PathLike[str] | None
-) -> dict[str, Split]:
+def _tfds(data_set: DataSet, options: Options, folder: str | None) -> dict[str, Split]:
     from . import published  # imports TensorFlow
 
-    data_dir = None if folder is None else os.fspath(folder)
-    return published.offered(data_set, options.patch_length, data_dir)
+    return published.offered(data_set, options.patch_length, folder)
 
 
 def _provenance(
