@@ -188,6 +188,12 @@ def test_amazon_gives_bodies_with_stars(folder):
             assert SENTENCES.index(text) % 5 == label
 
 
+def test_unprepared_set_says_how_to_prepare_it(folder):
+    """Nothing is downloaded behind the user's back; the message gives the call."""
+    with pytest.raises(TaskDataError, match=r"food101 is not prepared in .*load\('food101'"):
+        load(folder, "food101_32x32")
+
+
 def test_truncated_file_is_named(tmp_path):
     """A cut record file gives an error with its name."""
     target = prepare(

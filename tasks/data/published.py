@@ -1,8 +1,8 @@
 """The published data sets through TensorFlow Datasets, in the form the published suite read them.
 
 Images are resized without regard to their aspect ratio, wikipedia gives one document a paragraph,
-reviews one a body; subword vocabularies are built from the first training texts. Read from a folder
-of prepared data where there is one; else TensorFlow Datasets downloads and prepares.
+reviews one a body; subword vocabularies are built from the first training texts. The data have to
+be prepared in a folder already.
 """
 
 import hashlib
@@ -51,8 +51,8 @@ def offered(data_set: DataSet, patch_length: int | None, data_dir: str | None) -
         data_dir: folder of prepared data; None is the default one of TensorFlow Datasets.
 
     Raises:
-        TaskDataError: the data are not there and cannot be had, or are damaged; the message names
-            folder or file and the reason.
+        TaskDataError: the data are not prepared, or are damaged; the message names folder or file
+            and the reason.
     """
     if data_set.kind == "image":
         return {
@@ -121,23 +121,17 @@ def _damage(paths: Iterable[Any], error: Exception) -> TaskDataError:
 
 
 def _builder(name: str, data_dir: str | None) -> Any:
+    """The prepared data set; never downloads, since some sets are hundreds of gigabytes."""
     try:
         return builder_from_files(name, data_dir=data_dir)
     except tfds.core.DatasetNotFoundError:
-        pass  # not prepared yet
+        folder = data_dir or tfds.core.constants.DATA_DIR
+        raise TaskDataError(
+            f"{name} is not prepared in {folder}. Prepare it with tensorflow_datasets.load("
+            f"{name!r}, data_dir={os.fspath(folder)!r}), or use source='embedded'."
+        ) from None
     except (ValueError, OSError, tf.errors.OpError) as error:
         raise TaskDataError(f"Cannot read {name} below {data_dir}: {error}.") from error
-    try:
-        builder = tfds.builder(name, data_dir=data_dir)
-        builder.download_and_prepare()
-    except Exception as error:  # network, disk, licence to accept by hand: whatever it is, say it
-        folder = data_dir or "the default folder of TensorFlow Datasets"
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise TaskDataError(
-            f"{name} is not prepared in {folder}, and preparing it failed: {reason}. Prepare it "
-            f"with tensorflow_datasets.load({name!r}, data_dir=…), or use source='embedded'."
-        ) from error
-    return builder
 
 
 # --- images -------------------------------------------------------------------------------------
