@@ -1,5 +1,7 @@
 """Recurrent language models over bytes."""
 
+from typing import TYPE_CHECKING
+
 from ..sampling import (
     Config,
     Rng,
@@ -10,6 +12,9 @@ from ..sampling import (
     log_int,
     recurrent_core,
 )
+
+if TYPE_CHECKING:
+    from ..definition import Definition
 
 
 def sample(seed: int) -> Config:
@@ -23,3 +28,18 @@ def sample(seed: int) -> Config:
         "trainable_init": choice(rng, [True, False]),
         "dataset": language_dataset(rng, "bytes", 160),
     }
+
+
+def build(config: Config) -> "Definition":
+    """Next-token prediction, padding included; mean cross-entropy in nats per token."""
+    from ..texts import Texts, language_model
+
+    name, options = config["dataset"]
+    return language_model(
+        Texts(name, valid_size=3000, **options),
+        config["core"],
+        config["vocab_size"],
+        config["embed_dim"],
+        config["w_init"],
+        config["trainable_init"],
+    )

@@ -1,6 +1,11 @@
 """Recurrent language models over a vocabulary of 8k subwords."""
 
+from typing import TYPE_CHECKING
+
 from ..sampling import Config, Rng, choice, initializer, language_dataset, log_int, recurrent_core
+
+if TYPE_CHECKING:
+    from ..definition import Definition
 
 
 def sample(seed: int) -> Config:
@@ -14,3 +19,18 @@ def sample(seed: int) -> Config:
         "trainable_init": choice(rng, [True, False]),
         "dataset": language_dataset(rng, "subwords8k", 256),
     }
+
+
+def build(config: Config) -> "Definition":
+    """Next-token prediction, padding included; mean cross-entropy in nats per token."""
+    from ..texts import Texts, language_model
+
+    name, options = config["dataset"]
+    return language_model(
+        Texts(name, valid_size=10_000, **options),
+        config["core"],
+        config["vocab_size"],
+        config["embed_dim"],
+        config["w_init"],
+        config["trainable_init"],
+    )

@@ -1,0 +1,136 @@
+"""Tasks on text: from a configured corpus and a network to a definition."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from keras import ops
+
+from .data import Splits, load
+from .definition import Definition
+from .initializers import Initializer
+from .layers import (
+    cross_entropy,
+    dense_block,
+    mean_loss,
+    recurrent_block,
+    token_cross_entropy,
+)
+from .program import Block, Program, Weight, chain, function
+
+
+@dataclass(frozen=True)
+class Texts:
+    """A corpus as a task uses it.
+
+    Attributes:
+        name: published name of the data set.
+        batch_size: examples of a training step.
+        patch_length: tokens of an example.
+        valid_size: wanted size of the validation splits.
+        num_train: number of training documents; None (default) for all.
+        just_train: whether all splits are the training split (default False).
+    """
+
+    name: str
+    batch_size: int
+    patch_length: int
+    valid_size: int
+    num_train: int | None = None
+    just_train: bool = False
+
+    def load(self, source: str) -> Splits:
+        """The four splits."""
+        options = {
+            "num_train": self.num_train,
+            "valid_size": self.valid_size,
+            "patch_length": self.patch_length,
+            "just_train": self.just_train,
+        }
+        return load(self.name, options, source)
+
+    def define(
+        self, network: Block, loss: Callable[[Any, Any], Any] = mean_loss, *, outputs: str
+    ) -> Definition:
+        """The task of a network whose input is a batch of tokens."""
+        return Definition(Program(network, loss, outputs), self.batch_size, self.load)
+
+
+def language_model(
+    texts: Texts,
+    core: Sequence[Any],
+    vocabulary: int,
+    embedding: int,
+    initializer: Initializer,
+    trainable_init: bool,
+    masked: bool = False,
+) -> Definition:
+    """Next-token prediction by a recurrent core; cross-entropy in nats per token.
+
+    Args:
+        texts: the corpus.
+        core: see `layers.recurrent_block`.
+        vocabulary: number of ids; larger ones count as the last.
+        embedding: width of the table of tokens.
+        initializer: of the output layer.
+        trainable_init: whether the first state is trained.
+        masked: whether padding is left out of the mean; else it counts as ordinary targets.
+    """
+    length = texts.patch_length - 1
+    recurrent = recurrent_block(core, vocabulary, length, embedding, trainable_init)
+    units = core[1]["core_dim"]
+    head = (
+        Weight("logits_kernel", (units, vocabulary), initializer, length),
+        Weight("logits_bias", (vocabulary,)),
+    )
+
+    def apply(weights: Sequence[Any], tokens: Any, draws: Any) -> Any:
+        *inner, kernel, bias = weights
+        states = recurrent.apply(inner, tokens[:, :-1], draws)
+        following = ops.transpose(tokens[:, 1:])
+        targets = ops.minimum(following, vocabulary - 1)
+        losses = token_cross_entropy(states, kernel, bias, targets, texts.batch_size)
+        if masked:
+            real = ops.cast(following > 0, losses.dtype)
+            weight = real / ops.maximum(ops.mean(real), 1e-9)
+            losses = losses * (weight if len(losses.shape) == 2 else weight[:, None])
+        return ops.mean(losses, axis=0)
+
+    block = Block((*recurrent.weights, *head), apply)
+    return texts.define(block, outputs="Cross-entropy of each example, nats per token.")
+
+
+REDUCTIONS: dict[str, Callable[[Any], Any]] = {
+    "last": lambda states: states[-1],
+    "avg": lambda states: ops.mean(states, axis=0),
+    "max": lambda states: ops.max(states, axis=0),
+}
+"""From the states of all steps, (L, ...), to one; by its published name."""
+
+
+def text_classifier(
+    texts: Texts,
+    core: Sequence[Any],
+    vocabulary: int,
+    embedding: int,
+    initializer: Initializer,
+    trainable_init: bool,
+    reduction: str,
+    classes: int = 2,
+) -> Definition:
+    """Classification by a recurrent core, which reads padding as well; softmax cross-entropy.
+
+    Args:
+        texts: the corpus.
+        core: see `layers.recurrent_block`.
+        vocabulary: number of ids; larger ones count as the last.
+        embedding: width of the table of tokens.
+        initializer: of the output layer.
+        trainable_init: whether the first state is trained.
+        reduction: a key of `REDUCTIONS`.
+        classes: number of classes.
+    """
+    recurrent = recurrent_block(core, vocabulary, texts.patch_length, embedding, trainable_init)
+    head = dense_block(core[1]["core_dim"], classes, initializer).named("logits")
+    network = chain(recurrent, function(REDUCTIONS[reduction]), head)
+    return texts.define(network, cross_entropy, outputs="Logits of the classes.")
