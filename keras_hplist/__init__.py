@@ -19,6 +19,7 @@ _MODULES = (
     "optimizers",
     "spaces",
     "tasks",
+    "training",
     "tuning",
 )
 _NAMES = {

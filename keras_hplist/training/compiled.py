@@ -1,0 +1,168 @@
+"""The compiled loops: many steps of training, and an evaluation, of P members at once."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from keras_hplist.optimizers.rules import Rule
+from keras_hplist.training.feeds import Feed
+
+NEVER = 2**31 - 1
+"""The step at which a member that is sound diverged."""
+
+_EVALUATION_SEED = 0x5EED  # keeps the draws of evaluation apart from those of training
+
+Tensors = list[Any]
+
+
+class State:
+    """What changes while members train: arrays whose first axis is the population's.
+
+    Attributes:
+        weights: one tensor for each weight.
+        slots: one tuple of tensors for each weight, the optimizer's.
+    """
+
+    def __init__(self, weights: Tensors, slots: list[tuple[Any, ...]]) -> None:
+        self.weights, self.slots = weights, slots
+
+    @classmethod
+    def initial(cls, weights: Sequence[np.ndarray], size: int, rule: Rule) -> "State":
+        """`size` members with the same weights and empty slots."""
+        stacked = [tf.constant(np.broadcast_to(w, (size, *w.shape))) for w in weights]
+        return cls(stacked, [tuple(tf.zeros_like(w) for _ in rule.slots) for w in stacked])
+
+    def take(self, members: Sequence[int] | np.ndarray) -> "State":
+        """The state of some members, in that order."""
+        return self._map(lambda tensor: tf.gather(tensor, list(members)))
+
+    @staticmethod
+    def join(states: Sequence["State"]) -> "State":
+        """The members of several states, one after the other."""
+        if len(states) == 1:
+            return states[0]
+        weights = [tf.concat(tensors, 0) for tensors in zip(*(s.weights for s in states))]
+        slots = [
+            tuple(tf.concat(tensors, 0) for tensors in zip(*of_weight))
+            for of_weight in zip(*(s.slots for s in states))
+        ]
+        return State(weights, slots)
+
+    def _map(self, f: Any) -> "State":
+        return State([f(w) for w in self.weights], [tuple(map(f, s)) for s in self.slots])
+
+
+class CompiledPopulation:
+    """One task and one rule, compiled for each population size on first use.
+
+    Args:
+        program: the task's pure side.
+        rule: the update formulas.
+        source: the training batches.
+        training_steps: planned number of steps, for the schedule.
+        seed: of the task's own random draws.
+    """
+
+    def __init__(
+        self, program: Any, rule: Rule, source: Feed, training_steps: int, seed: int
+    ) -> None:
+        self._program, self._rule, self._source = program, rule, source
+        self._constants = [tf.constant(array) for array in source.constants]
+        self._training_steps = tf.constant(training_steps)
+        self._seed = tf.constant(seed % 2**31, tf.int32)
+        self._train = tf.function(self._train_steps, jit_compile=True)
+        self._evaluate = tf.function(self._mean_losses, jit_compile=True)
+
+    def train(
+        self,
+        state: State,
+        parameters: Mapping[str, Any],
+        rows: Sequence[np.ndarray],
+        start: int,
+        stop: int,
+    ) -> tuple[State, np.ndarray]:
+        """Take the steps from `start` to `stop`.
+
+        Args:
+            state: P members after `start` steps.
+            parameters: the encoded hyperparameters, float32 (P,) each.
+            rows: of the feed, the first of which belongs to step `start`.
+            start: first step.
+            stop: last step, not taken any more.
+
+        Returns:
+            The members after `stop` steps, and int32 (P,): the first step whose loss was not
+            finite, or `NEVER`.
+        """
+        weights, slots, diverged = self._train(
+            state.weights,
+            state.slots,
+            dict(parameters),
+            self._training_steps,
+            self._constants,
+            [tf.convert_to_tensor(row) for row in rows],
+            tf.constant(start),
+            tf.constant(stop),
+        )
+        return State(weights, slots), diverged.numpy()
+
+    def evaluate(self, state: State, batches: Sequence[Any]) -> np.ndarray:
+        """The loss of each member on each of K batches: float32 (K, P).
+
+        Args:
+            state: P members.
+            batches: x and y with a leading axis K.
+        """
+        return self._evaluate(state.weights, batches).numpy()
+
+    def _train_steps(
+        self,
+        weights: Tensors,
+        slots: list[tuple[Any, ...]],
+        parameters: dict[str, Any],
+        training_steps: Any,
+        constants: Tensors,
+        rows: Tensors,
+        start: Any,
+        stop: Any,
+    ) -> tuple[Tensors, list[tuple[Any, ...]], Any]:
+        def one_step(
+            step: Any, weights: Tensors, slots: list[tuple[Any, ...]], diverged: Any
+        ) -> tuple[Any, ...]:
+            batch = self._source.batch(constants, [row[step - start] for row in rows])
+            with tf.GradientTape() as tape:
+                tape.watch(weights)
+                loss = self._program.loss_value(weights, batch, tf.stack([self._seed, step]))
+            # The gradient of the sum over members: a member's loss depends on its weights only.
+            gradients = tape.gradient(
+                loss, weights, unconnected_gradients=tf.UnconnectedGradients.ZERO
+            )
+            scalars = self._rule.scalars(parameters, step, training_steps)
+            updated = [
+                self._rule.update(w, tf.convert_to_tensor(g), s, scalars)
+                for w, g, s in zip(weights, gradients, slots)
+            ]
+            diverged = tf.where(tf.math.is_finite(loss), diverged, tf.minimum(diverged, step))
+            return step + 1, [w for w, _ in updated], [s for _, s in updated], diverged
+
+        size = weights[0].shape[0]
+        _, weights, slots, diverged = tf.while_loop(
+            lambda step, *_: step < stop,
+            one_step,
+            (start, weights, slots, tf.fill((size,), NEVER)),
+        )
+        return weights, slots, diverged
+
+    def _mean_losses(self, weights: Tensors, batches: Tensors) -> Any:
+        count, size = batches[0].shape[0], weights[0].shape[0]
+
+        def one_batch(k: Any, losses: Any) -> tuple[Any, Any]:
+            seed = tf.stack([self._seed ^ _EVALUATION_SEED, k])
+            batch = tuple(array[k] for array in batches)
+            loss = self._program.loss_value(weights, batch, seed)
+            return k + 1, tf.tensor_scatter_nd_update(losses, [[k]], loss[None])
+
+        start = (tf.constant(0), tf.zeros((count, size)))
+        return tf.while_loop(lambda k, _: k < count, one_batch, start)[1]

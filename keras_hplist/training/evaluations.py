@@ -1,0 +1,88 @@
+"""When, and on how much data, the members of a population are evaluated."""
+
+import math
+import numbers
+from collections.abc import Sequence
+
+import numpy as np
+
+from keras_hplist.errors import InvalidValueError
+
+POINTS = 16
+"""Default number of evaluations of a run."""
+
+EXAMPLES = 512
+"""Most examples of a split that one evaluation looks at."""
+
+SHARE = 0.25
+"""Largest part of the running time that evaluation may take."""
+
+
+def check_steps(training_steps: int) -> int:
+    """The planned number of steps, if it is a positive integer.
+
+    Raises:
+        InvalidValueError: if it is not.
+    """
+    whole = isinstance(training_steps, numbers.Integral) and not isinstance(training_steps, bool)
+    if not whole or not 1 <= training_steps <= 2**31 - 1:
+        raise InvalidValueError(
+            f"training_steps must be an integer, at least 1; got {training_steps!r}."
+        )
+    return int(training_steps)
+
+
+def evaluation_steps(training_steps: int, evaluations: int | Sequence[int] = POINTS) -> np.ndarray:
+    """The steps after which members are evaluated.
+
+    Args:
+        training_steps: planned length of a run.
+        evaluations: number of points from 0 to `training_steps`, placed at the squares of an even
+            grid and so denser early; or the steps themselves, increasing.
+
+    Returns:
+        int32, increasing. Fewer than asked for where a run is too short for so many.
+
+    Raises:
+        InvalidValueError: if the number is below 2, or the steps do not increase from at least 0
+            to at most `training_steps`.
+    """
+    if isinstance(evaluations, numbers.Integral) and not isinstance(evaluations, bool):
+        if evaluations < 2:
+            raise InvalidValueError(
+                f"evaluations must be at least 2 points, the first and the last; got {evaluations}."
+            )
+        grid = np.linspace(0.0, 1.0, int(evaluations)) ** 2
+        return np.unique(np.rint(grid * training_steps).astype(np.int32))
+    steps = np.asarray(evaluations)
+    whole = steps.ndim == 1 and steps.size > 0 and np.issubdtype(steps.dtype, np.integer)
+    if not whole or steps[0] < 0 or (np.diff(steps) <= 0).any():
+        raise InvalidValueError(
+            "evaluations must be a number of points, or whole steps from 0 that increase; "
+            f"got {evaluations!r}."
+        )
+    if steps[-1] > training_steps:
+        raise InvalidValueError(
+            f"evaluations go to step {steps[-1]}, beyond the {training_steps} training steps. "
+            "Leave those out, or train longer."
+        )
+    return steps.astype(np.int32)
+
+
+def evaluation_batches(training_steps: int, points: int, batch_size: int) -> int:
+    """How many batches of each split one evaluation averages over.
+
+    As many as hold `EXAMPLES` examples, but fewer where evaluation would take more than its
+    `SHARE`. One forward pass costs about (B + 8) / (3 B + 100) of a training step on a batch of B:
+    arithmetic grows with B and is tripled by the gradient; the update costs as much memory traffic
+    as the arithmetic of 100 examples. The rule counts steps, not seconds, so that a curve does not
+    depend on the machine.
+
+    Args:
+        training_steps: length of a run.
+        points: evaluations of a run.
+        batch_size: examples of a batch.
+    """
+    forward = (batch_size + 8) / (3 * batch_size + 100)
+    affordable = SHARE / (1 - SHARE) * training_steps / (3 * points * forward)
+    return int(np.clip(affordable, 1, math.ceil(EXAMPLES / batch_size)))

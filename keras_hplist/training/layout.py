@@ -1,0 +1,157 @@
+"""How many members train side by side: a cost model with constants measured on this machine."""
+
+import functools
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+_SIZES = (0.5, 2.0, 8.0, 32.0)  # working sets in MiB at which bandwidth is measured
+_MEBIBYTE = 2**20
+_COMPILE_SECONDS = 0.4  # of a program without weights
+_COMPILE_SECONDS_PER_WEIGHT = 0.08
+
+# Passes over a member's weights in one step: reading weights, moments and gradients in the three
+# kernels of the update and in the products, and writing them.
+_PASSES = 14
+# A member's share of the working set: weights, two moments, gradient.
+_ARRAYS = 4
+# Products of the sizes at hand reach about this part of the peak.
+_EFFICIENCY = 0.6
+_SECONDS_PER_STEP = 2e-5
+_SECONDS_PER_STEP_AND_WEIGHT = 8e-6
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Speeds of one core.
+
+    Attributes:
+        flops: float32 operations per second of a large matrix product.
+        bandwidths: bytes per second read and written, at working sets of `_SIZES`.
+    """
+
+    flops: float
+    bandwidths: tuple[float, ...]
+
+    def bandwidth(self, working_set: float) -> float:
+        """Bytes per second at a working set of so many bytes."""
+        sizes = np.log([size * _MEBIBYTE for size in _SIZES])
+        return float(np.interp(np.log(max(working_set, 1.0)), sizes, self.bandwidths))
+
+
+@functools.cache
+def measure() -> Machine:
+    """Measure this machine, once in a process; takes about a tenth of a second."""
+    matrix = np.ones((512, 512), np.float32)
+    flops = 2 * 512**3 / _best(lambda: matrix @ matrix)
+    bandwidths = []
+    for size in _SIZES:
+        count = int(size * _MEBIBYTE / 12)
+        a, b, c = (np.ones(count, np.float32) for _ in range(3))
+        bandwidths.append(12 * count / _best(lambda a=a, b=b, c=c: np.add(a, b, out=c)))
+    return Machine(flops, tuple(bandwidths))
+
+
+def _best(work: Any, seconds: float = 0.02) -> float:
+    work()
+    best, end = float("inf"), time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        start = time.perf_counter()
+        work()
+        best = min(best, time.perf_counter() - start)
+    return best
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one step of a task takes.
+
+    Attributes:
+        parameters: trainable numbers of one member.
+        flops: operations of one member in one step, gradient included.
+        activation_bytes: what one member's batch takes on its way through the network.
+        weights: number of weight arrays.
+    """
+
+    parameters: int
+    flops: float
+    activation_bytes: float
+    weights: int
+
+    @classmethod
+    def of(cls, task: Any) -> "Cost":
+        """The cost of a task, from its program, without loading its data."""
+        program = task.program
+        sizes = [int(np.prod(w.shape)) for w in program.weights]
+        uses = [getattr(w, "uses", 1.0) for w in program.weights]
+        forward = getattr(program, "forward_flops", None)
+        flops = forward(task.batch_size) if forward else 2.0 * task.batch_size * float(sum(sizes))
+        # One product per use reads a row of inputs and writes a row of outputs.
+        rows = [
+            use * (w.shape[-1] + size // max(w.shape[-1], 1))
+            for use, size, w in zip(uses, sizes, program.weights)
+            if len(w.shape) > 1
+        ]
+        return cls(sum(sizes), 3 * flops, 8.0 * task.batch_size * sum(rows), len(sizes))
+
+    @property
+    def compile_seconds(self) -> float:
+        """A guess of the time to compile the loops."""
+        return _COMPILE_SECONDS + _COMPILE_SECONDS_PER_WEIGHT * self.weights
+
+    def step_seconds(self, size: int, machine: Machine) -> float:
+        """A guess of the time of one step of `size` members."""
+        state = 4.0 * self.parameters * size
+        memory = _PASSES * state / machine.bandwidth(_ARRAYS * state)
+        activations = 3 * size * self.activation_bytes
+        memory += activations / machine.bandwidth(size * self.activation_bytes)
+        arithmetic = size * self.flops / (_EFFICIENCY * machine.flops)
+        fixed = _SECONDS_PER_STEP + _SECONDS_PER_STEP_AND_WEIGHT * self.weights
+        return fixed + arithmetic + memory
+
+    def bytes_in_step(self, size: int) -> float:
+        """Memory that a step of `size` members needs beside the members at rest."""
+        return size * (2 * 4.0 * _ARRAYS * self.parameters + 4 * self.activation_bytes)
+
+    def bytes_at_rest(self, members: int) -> float:
+        """Memory of members that wait: weights and moments, old and new."""
+        return 2 * 3 * 4.0 * self.parameters * members
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How the configurations of one task are trained.
+
+    Attributes:
+        size: members that train side by side in one compiled loop; 1 means one after the other.
+        cohort: members that are in memory at the same time.
+        seconds: expected time of one step of all configurations.
+    """
+
+    size: int
+    cohort: int
+    seconds: float
+
+
+def choose(cost: Cost, members: int, memory: float, machine: Machine | None = None) -> Layout:
+    """The cheapest layout that fits into memory.
+
+    Args:
+        cost: of the task.
+        members: number of configurations.
+        memory: bytes that training may take.
+        machine: this one by default.
+
+    Returns:
+        The layout; of sizes whose cost differs by less than 3 % the smallest, which wastes least.
+    """
+    machine = machine or measure()
+    powers = [2**k for k in range(8) if 2**k < 2 * members]
+    sizes = [min(p, members) for p in powers if cost.bytes_in_step(p) <= memory / 2] or [1]
+    seconds = {size: -(-members // size) * cost.step_seconds(size, machine) for size in sizes}
+    best = min(seconds.values())
+    size = next(size for size in sizes if seconds[size] <= 1.03 * best)
+    groups = max(1, int((memory / 2) // max(1.0, cost.bytes_at_rest(size))))
+    return Layout(size, min(members, groups * size), seconds[size])

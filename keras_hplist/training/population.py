@@ -1,0 +1,396 @@
+"""Train many configurations of one search space on one task, side by side."""
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from keras_hplist import spaces
+from keras_hplist.errors import InvalidValueError
+from keras_hplist.history import SPLITS, History
+from keras_hplist.training import evaluations as timing
+from keras_hplist.training import layout as layouts
+
+if TYPE_CHECKING:
+    from keras_hplist.spaces import SearchSpace
+    from keras_hplist.training.compiled import State
+    from keras_hplist.training.feeds import Feed
+
+MEMORY = 4 * 2**30
+"""Default bound of the memory of one process, in bytes."""
+
+_PROCESS_BYTES = 2**30  # TensorFlow itself, the data, and what a compiler takes
+
+_EVALUATED = {"train": "train", "valid": "outer_valid", "test": "test"}
+_EVALUATION_BATCHES = 1_000_003  # seed of the order in which a split is evaluated
+
+
+@dataclass(frozen=True)
+class Curves:
+    """Learning curves of n configurations on one task.
+
+    Attributes:
+        task: name of the task.
+        family: its family.
+        space: name of the search space.
+        values: hyperparameter values of each configuration.
+        seed: of weights, batches and the task's own draws.
+        training_steps: planned number of steps.
+        batch_size: examples of a step.
+        num_parameters: trainable numbers of one member.
+        steps: int32 (E,), where members were evaluated.
+        losses: by split ("train", "valid", "test"), float32 (n, E); NaN once a member diverged.
+        diverged: int32 (n,): the step at which a member's loss left the finite numbers; -1 for
+            those that did not.
+        seconds: wall time of all, compilation included.
+        evaluation_share: part of the running time, compilation excluded, spent on evaluation.
+        size: members that trained side by side.
+    """
+
+    task: str
+    family: str
+    space: str
+    values: list[dict[str, Any]]
+    seed: int
+    training_steps: int
+    batch_size: int
+    num_parameters: int
+    steps: np.ndarray
+    losses: dict[str, np.ndarray] = field(repr=False)
+    diverged: np.ndarray = field(repr=False)
+    seconds: float
+    evaluation_share: float
+    size: int
+
+    def __len__(self) -> int:
+        """The number of configurations."""
+        return len(self.values)
+
+    @property
+    def status(self) -> list[str]:
+        """For each configuration "ok" or "diverged"."""
+        return ["ok" if step < 0 else "diverged" for step in self.diverged]
+
+    def records(self) -> list[dict[str, Any]]:
+        """One row of a history for each configuration; a diverged one ends at that step, in NaN."""
+        return [self._record(i) for i in range(len(self))]
+
+    def _record(self, i: int) -> dict[str, Any]:
+        steps = self.steps
+        curves = {split: self.losses[split][i] for split in SPLITS}
+        if self.diverged[i] >= 0:
+            last = int(self.diverged[i])
+            kept = int(np.searchsorted(steps, last))
+            steps = np.append(steps[:kept], last).astype(np.int32)
+            curves = {k: np.append(c[:kept], np.float32(np.nan)) for k, c in curves.items()}
+        return {
+            "task": self.task,
+            "family": self.family,
+            "space": self.space,
+            "values": self.values[i],
+            "seed": self.seed,
+            "training_steps": self.training_steps,
+            "batch_size": self.batch_size,
+            "steps": steps,
+            **curves,
+            "status": self.status[i],
+            "seconds": self.seconds / len(self),
+            "num_parameters": self.num_parameters,
+            "source": "keras_hplist.training",
+            "versions": _versions(),
+        }
+
+    def history(self) -> History:
+        """The curves as a history."""
+        return History.from_records(self.records())
+
+
+def train_population(
+    task: Any,
+    configurations: Any,
+    training_steps: int,
+    evaluations: int | Sequence[int] = timing.POINTS,
+    seed: int = 0,
+    *,
+    space: "str | SearchSpace | None" = None,
+    size: int | None = None,
+    memory: float = MEMORY,
+) -> Curves:
+    """Train configurations of one search space on the same initial weights and batches.
+
+    A configuration's curve does not depend on its companions, except for the rounding of sums that
+    are taken in another order.
+
+    Args:
+        task: name of a task of the suite, a task, or a `KerasTask`.
+        configurations: a DataFrame with a column for each hyperparameter, a `HyperparameterList`,
+            or a sequence of mappings of hyperparameter to value.
+        training_steps: number of optimizer updates.
+        evaluations: number of points, denser early; or the steps themselves.
+        seed: of weights, batches and the task's own draws.
+        space: the search space; by default the one that has these hyperparameters.
+        size: members side by side; chosen by a cost model by default.
+        memory: bytes that the process should stay below.
+
+    Returns:
+        The curves, in the order of the configurations.
+
+    Raises:
+        UnknownNameError: if there is no such search space.
+        InvalidValueError: if steps, evaluations or a hyperparameter are not allowed.
+        tasks.errors.UnknownTaskError: if there is no such task.
+    """
+    began = time.perf_counter()
+    training_steps = timing.check_steps(training_steps)
+    steps = timing.evaluation_steps(training_steps, evaluations)
+    chosen, values = resolve_configurations(configurations, space)
+    task = resolve_task(task)
+    if size is not None and size < 1:
+        raise InvalidValueError(f"size must be at least 1 member; got {size!r}.")
+    cost = layouts.Cost.of(task)
+    free = max(memory - _PROCESS_BYTES, 2**28)
+    chosen_layout = layouts.choose(cost, len(values), free)
+    size = min(size or chosen_layout.size, len(values))
+
+    run = _Run(task, chosen, training_steps, steps, seed)
+    losses = {split: np.full((len(values), len(steps)), np.nan, np.float32) for split in SPLITS}
+    diverged = np.full(len(values), -1, np.int32)
+    for first in range(0, len(values), max(chosen_layout.cohort, size)):
+        cohort = slice(first, min(first + max(chosen_layout.cohort, size), len(values)))
+        measured, diverged[cohort] = run.cohort(values[cohort], size)
+        for split, block in zip(SPLITS, measured):
+            losses[split][cohort] = block
+    return Curves(
+        task=task.name,
+        family=task.family,
+        space=chosen.name,
+        values=values,
+        seed=seed,
+        training_steps=training_steps,
+        batch_size=task.batch_size,
+        num_parameters=cost.parameters,
+        steps=steps,
+        losses=losses,
+        diverged=diverged,
+        seconds=time.perf_counter() - began,
+        evaluation_share=run.evaluation_share,
+        size=size,
+    )
+
+
+def resolve_task(task: Any) -> Any:
+    """A task of the suite by its name; anything else is a task already."""
+    if not isinstance(task, str):
+        return task
+    from keras_hplist import tasks
+
+    return tasks.get(task)
+
+
+def resolve_configurations(
+    configurations: Any, space: "str | SearchSpace | None" = None
+) -> "tuple[SearchSpace, list[dict[str, Any]]]":
+    """The search space of configurations, and their checked values.
+
+    Raises:
+        InvalidValueError: if there are none, their space cannot be told, it has no optimizer, or a
+            value is not allowed.
+    """
+    if space is None:
+        space = getattr(configurations, "space", None)
+    if hasattr(configurations, "to_dict") and hasattr(configurations, "columns"):
+        rows: list[Mapping[str, Any]] = configurations.to_dict("records")
+    else:
+        rows = [dict(row) for row in configurations]
+    if not rows:
+        raise InvalidValueError("There are no configurations; give at least one.")
+    chosen = spaces.get(space) if space is not None else _space_of(rows[0])
+    if not chosen.family:
+        raise InvalidValueError(
+            f"Search space {chosen.name!r} describes no optimizer of this package, so there is no "
+            f"update rule to train with. Use one of {', '.join(spaces.names())}."
+        )
+    return chosen, [chosen.optimizer(row).hyperparameters for row in rows]
+
+
+def _space_of(values: Mapping[str, Any]) -> "SearchSpace":
+    for name in spaces.names():
+        if set(spaces.get(name).names) == set(values):
+            return spaces.get(name)
+    raise InvalidValueError(
+        f"No published search space has exactly the hyperparameters {sorted(values)}. "
+        f"Name it: space=..., one of {', '.join(spaces.names())}."
+    )
+
+
+class _Run:
+    """One task at one horizon, compiled once for each population size."""
+
+    def __init__(
+        self, task: Any, space: "SearchSpace", training_steps: int, steps: np.ndarray, seed: int
+    ) -> None:
+        from keras_hplist.optimizers import rules
+        from keras_hplist.training import feeds
+        from keras_hplist.training.compiled import CompiledPopulation
+
+        self._rule = rules.get(space.family)
+        self._steps = steps
+        self._initial = task.program.init(seed)
+        self._source: Feed = feeds.feed(task.data.train, task.batch_size, seed)
+        self._compiled: CompiledPopulation = CompiledPopulation(
+            task.program, self._rule, self._source, training_steps, seed
+        )
+        self._length = feeds.chunk_length(self._source, training_steps)
+        self._batches, self._counts = _evaluation_batches(task, training_steps, len(steps))
+        self._seconds = {"train": 0.0, "evaluate": 0.0}
+        self._warm: set[tuple[str, int]] = set()
+
+    @property
+    def evaluation_share(self) -> float:
+        """Part of the running time spent on evaluation, first calls (compilation) left out."""
+        return self._seconds["evaluate"] / max(sum(self._seconds.values()), 1e-9)
+
+    def cohort(
+        self, values: Sequence[Mapping[str, Any]], size: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Train members that are in memory together.
+
+        Returns:
+            Losses float32 (split, n, E), NaN where a member had diverged; and the steps at which
+            members diverged, int32 (n,), -1 for those that did not.
+        """
+        from keras_hplist.training.compiled import NEVER, State
+
+        losses = np.full((len(SPLITS), len(values), len(self._steps)), np.nan, np.float32)
+        diverged = np.full(len(values), NEVER, np.int64)
+        parameters = self._encode(values)
+        groups = [
+            (members, State.initial(self._initial, size, self._rule))
+            for members in _cut(np.arange(len(values)), size)
+        ]
+        now = 0
+        for point, step in enumerate(self._steps):
+            groups = [
+                (members, self._train(state, parameters, members, now, step, diverged))
+                for members, state in groups
+            ]
+            now = step
+            for members, state in groups:
+                measured = self._evaluate(state)[:, : len(members)]  # (split, member)
+                losses[:, members, point] = measured
+                gone = ~np.isfinite(measured).all(axis=0)
+                diverged[members[gone]] = np.minimum(diverged[members[gone]], step)
+            groups = _without(groups, diverged < NEVER, size)
+            if not groups:
+                break
+        losses[:, diverged[:, None] <= self._steps] = np.nan
+        return losses, np.where(diverged < NEVER, diverged, -1).astype(np.int32)
+
+    def _encode(self, values: Sequence[Mapping[str, Any]]) -> dict[str, np.ndarray]:
+        columns = {name: [row[name] for row in values] for name in self._rule.hyperparameters}
+        return {k: v.astype(np.float32) for k, v in self._rule.encode(columns).items()}
+
+    def _train(
+        self,
+        state: "State",
+        parameters: Mapping[str, np.ndarray],
+        members: np.ndarray,
+        start: int,
+        stop: int,
+        diverged: np.ndarray,
+    ) -> "State":
+        from keras_hplist.training import feeds
+
+        size = state.weights[0].shape[0]
+        own = {k: v[_padded(members, size)] for k, v in parameters.items()}
+        for first in range(start, stop, self._length):
+            last = min(first + self._length, stop)
+            rows = feeds.rows(self._source, first, last, self._length)
+            with self._timed("train", size):
+                state, bad = self._compiled.train(state, own, rows, first, last)
+            diverged[members] = np.minimum(diverged[members], bad[: len(members)])
+        return state
+
+    def _evaluate(self, state: "State") -> np.ndarray:
+        """Mean loss of each split and member, float32 (split, P)."""
+        with self._timed("evaluate", state.weights[0].shape[0]):
+            losses = self._compiled.evaluate(state, self._batches)
+        with np.errstate(over="ignore", invalid="ignore"):
+            return losses.reshape(len(SPLITS), self._counts, -1).mean(axis=1)
+
+    def _timed(self, what: str, size: int) -> "_Stopwatch":
+        counted = (what, size) in self._warm
+        self._warm.add((what, size))
+        return _Stopwatch(self._seconds if counted else {what: 0.0}, what)
+
+
+class _Stopwatch:
+    """Adds the time spent inside a `with` to an entry of a dict."""
+
+    def __init__(self, seconds: dict[str, float], what: str) -> None:
+        self._seconds, self._what = seconds, what
+
+    def __enter__(self) -> None:
+        self._start = time.perf_counter()
+
+    def __exit__(self, *_: object) -> None:
+        self._seconds[self._what] += time.perf_counter() - self._start
+
+
+def _evaluation_batches(task: Any, training_steps: int, points: int) -> tuple[list[Any], int]:
+    """The batches of all splits, each array with one leading axis; and how many there are of each.
+
+    They are fixed: the same at every point and for every member.
+    """
+    import tensorflow as tf
+
+    splits = [getattr(task.data, name) for name in _EVALUATED.values()]
+    smallest = min(len(split) for split in splits)
+    batch_size = max(1, min(task.batch_size, smallest))
+    count = timing.evaluation_batches(training_steps, points, batch_size)
+    pairs = [
+        split.batch(k, batch_size, _EVALUATION_BATCHES) for split in splits for k in range(count)
+    ]
+    return [tf.constant(np.stack(arrays)) for arrays in zip(*pairs)], count
+
+
+def _cut(members: np.ndarray, size: int) -> Iterable[np.ndarray]:
+    return (members[i : i + size] for i in range(0, len(members), size))
+
+
+def _padded(members: np.ndarray, size: int) -> np.ndarray:
+    """Indices that fill a population of `size`: what is missing repeats the last member."""
+    return np.pad(members, (0, size - len(members)), mode="edge")
+
+
+def _without(
+    groups: "list[tuple[np.ndarray, State]]", gone: np.ndarray, size: int
+) -> "list[tuple[np.ndarray, State]]":
+    """The groups without diverged members, packed anew where that saves a group.
+
+    Groups keep their size, so that nothing is compiled anew.
+    """
+    from keras_hplist.training.compiled import State
+
+    alive = [np.flatnonzero(~gone[members]) for members, _ in groups]
+    total = sum(map(len, alive))
+    if -(-total // size) == len(groups):
+        return groups
+    if not total:
+        return []
+    kept = [(m[a], state.take(a)) for (m, state), a in zip(groups, alive) if len(a)]
+    members = np.concatenate([m for m, _ in kept])
+    pool = State.join([state for _, state in kept])
+    return [
+        (members[chosen], pool.take(_padded(chosen, size)))
+        for chosen in _cut(np.arange(total), size)
+    ]
+
+
+def _versions() -> dict[str, str]:
+    import importlib.metadata
+
+    packages = ("keras_hplist", "keras", "tensorflow")
+    return {name: importlib.metadata.version(name) for name in packages}

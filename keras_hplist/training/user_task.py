@@ -1,0 +1,180 @@
+"""A user's own problem as a task for the population trainer."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from keras_hplist.errors import InvalidValueError
+from keras_hplist.tasks.data import Split
+
+if TYPE_CHECKING:
+    import keras
+
+
+@dataclass(frozen=True)
+class ArraySplit(Split):
+    """A split over two arrays.
+
+    Attributes:
+        x: inputs of shape (N, ...).
+        y: targets of shape (N, ...).
+    """
+
+    x: np.ndarray = field(repr=False)
+    y: np.ndarray = field(repr=False)
+
+    def __len__(self) -> int:
+        """Number of examples."""
+        return len(self.x)
+
+    @property
+    def arrays(self) -> dict[str, np.ndarray]:
+        """`x` and `y`."""
+        return {"x": self.x, "y": self.y}
+
+    def take(self, chosen: slice | np.ndarray, name: str | None = None) -> "ArraySplit":
+        """A split of the chosen examples only."""
+        return replace(self, name=name or self.name, x=self.x[chosen], y=self.y[chosen])
+
+    def batch(self, step: int, batch_size: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+        """The examples of one step: `(x, y)`."""
+        chosen = self.indices(step, batch_size, seed)
+        return self.x[chosen], self.y[chosen]
+
+
+@dataclass(frozen=True)
+class KerasTask:
+    """A Keras model, a loss and data, for `train_population` and `collect`.
+
+    Attributes:
+        name: name of the task in histories; unique within a collection.
+        build_model: called without arguments, returns a new, uncompiled `keras.Model`. Its layers
+            must not keep statistics (BatchNormalization); Dropout is fine.
+        loss: name of a Keras loss, a `keras.losses.Loss`, or a function of (y_true, y_pred).
+        train: pair of arrays (x, y), what gradients are taken on.
+        valid: pair of arrays (x, y).
+        test: pair of arrays (x, y).
+        batch_size: examples of a step; at most the number of examples of each split.
+        family: groups tasks in reports and budgets.
+
+    Raises:
+        InvalidValueError: if arrays of a pair differ in length, or the batch size does not fit.
+    """
+
+    name: str
+    build_model: Callable[[], "keras.Model"]
+    loss: Any
+    train: tuple[np.ndarray, np.ndarray] = field(repr=False)
+    valid: tuple[np.ndarray, np.ndarray] = field(repr=False)
+    test: tuple[np.ndarray, np.ndarray] = field(repr=False)
+    batch_size: int = 32
+    family: str = "user"
+
+    def __post_init__(self) -> None:
+        """Refuse data that cannot give a batch."""
+        for name in ("train", "valid", "test"):
+            x, y = getattr(self, name)
+            if len(x) != len(y):
+                raise InvalidValueError(
+                    f"Task {self.name!r}: {name} has {len(x)} inputs and {len(y)} targets; "
+                    "give one target for each input."
+                )
+            if not 1 <= self.batch_size <= len(x):
+                raise InvalidValueError(
+                    f"Task {self.name!r}: batch_size is {self.batch_size}, and {name} has {len(x)} "
+                    f"examples; choose a batch size from 1 to {len(x)}."
+                )
+
+    @cached_property
+    def program(self) -> "KerasProgram":
+        """The model and the loss as a function of weights."""
+        return KerasProgram(self.build_model, self.loss)
+
+    @cached_property
+    def data(self) -> Any:
+        """The splits: `train`, `outer_valid` and `test`."""
+        return SimpleNamespace(
+            train=self._split("train"),
+            outer_valid=self._split("valid"),
+            test=self._split("test"),
+        )
+
+    def _split(self, name: str) -> ArraySplit:
+        x, y = (np.asarray(array) for array in getattr(self, name))
+        return ArraySplit(f"{self.name}, {name}", _narrow(x), _narrow(y))
+
+    @property
+    def num_parameters(self) -> int:
+        """Number of trainable numbers."""
+        return self.program.num_parameters
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What travels to a worker: not the model and the splits, which it makes itself."""
+        return {k: v for k, v in self.__dict__.items() if k not in ("program", "data")}
+
+
+class KerasProgram:
+    """A Keras model's loss as a pure function of (weights, batch, seed).
+
+    Members of a population are mapped over with `tf.vectorized_map`.
+    """
+
+    def __init__(self, build_model: Callable[[], "keras.Model"], loss: Any) -> None:
+        """Build the model once.
+
+        Raises:
+            InvalidValueError: if the model keeps state other than of random draws.
+        """
+        import keras
+
+        self._build_model = build_model
+        self._model = build_model()
+        self._loss = keras.losses.get(loss)
+        for variable in self._model.non_trainable_variables:
+            if "seed_generator_state" not in variable.path:
+                raise InvalidValueError(
+                    f"The model keeps the statistic {variable.path!r} beside its weights, which "
+                    "the population trainer does not carry along. Use layers without moving "
+                    "statistics, such as LayerNormalization in place of BatchNormalization."
+                )
+        self.weights = self._model.trainable_variables
+        self.num_parameters = sum(int(np.prod(w.shape)) for w in self.weights)
+
+    def init(self, seed: int) -> list[np.ndarray]:
+        """Initial weights: those of `keras.utils.set_random_seed(seed); build_model()`."""
+        import keras
+
+        keras.utils.set_random_seed(seed)
+        return [np.asarray(w) for w in self._build_model().trainable_variables]
+
+    def loss_value(self, weights: Sequence[Any], batch: tuple[Any, Any], seed: Any) -> Any:
+        """Loss on one batch: a scalar, or (P,) where the weights have a population axis."""
+        import tensorflow as tf
+
+        if len(weights[0].shape) == len(self.weights[0].shape):
+            return self._member_loss(weights, batch, seed)
+        return tf.vectorized_map(lambda w: self._member_loss(w, batch, seed), list(weights))
+
+    def _member_loss(self, weights: Sequence[Any], batch: tuple[Any, Any], seed: Any) -> Any:
+        from keras import ops
+
+        x, y = batch
+        states = [
+            ops.cast(ops.stack([seed[0] + i, seed[1]]), variable.dtype)
+            for i, variable in enumerate(self._model.non_trainable_variables)
+        ]
+        outputs, _, penalties = self._model.stateless_call(
+            weights, states, x, training=True, return_losses=True
+        )
+        return ops.mean(self._loss(y, outputs)) + sum(penalties)
+
+
+def _narrow(array: np.ndarray) -> np.ndarray:
+    """Floats as float32 and integers as int32, which is what the device computes with."""
+    if np.issubdtype(array.dtype, np.floating):
+        return array.astype(np.float32)
+    return array.astype(np.int32) if np.issubdtype(array.dtype, np.integer) else array
