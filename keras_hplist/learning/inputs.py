@@ -120,14 +120,14 @@ def matrix_of_scores(
     known = [None] * len(frame) if families is None else list(families)
     if len(known) != len(frame):
         raise InvalidValueError(f"{len(known)} families were given for {len(frame)} tasks.")
-    bounds = values.astype(float)
+    bounds = np.asarray(values, float)
     return ScoreMatrix(
         lower=bounds,
         upper=bounds,
         tasks=tuple(frame.index),
         configurations=tuple(frame.columns),
         families=tuple(known),
-        seconds=np.full(bounds.shape, np.nan),
+        seconds=np.broadcast_to(np.nan, bounds.shape),
     )
 
 
@@ -217,8 +217,10 @@ def without_unknown(matrix: ScoreMatrix) -> ScoreMatrix:
 
 def fingerprint(matrix: ScoreMatrix) -> str:
     """Hexadecimal SHA-256 of the scores and their labels."""
-    labels = repr((matrix.tasks, matrix.configurations)).encode()
-    return hashlib.sha256(labels + matrix.lower.tobytes() + matrix.upper.tobytes()).hexdigest()
+    digest = hashlib.sha256(repr((matrix.tasks, matrix.configurations)).encode())
+    for bounds in (matrix.lower, matrix.upper):
+        digest.update(np.ascontiguousarray(bounds).data)
+    return digest.hexdigest()
 
 
 def _plain(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -120,7 +120,7 @@ class QuantileScale(TaskScale):
         """The same from one sort, without a search for each loss."""
         columns = _by_time(losses)
         order = np.argsort(columns, axis=1)
-        scale = cls(np.take_along_axis(columns, order, axis=1))
+        scale = cls(np.sort(columns, axis=1))  # faster than to look the order up
         ranks = np.empty(columns.shape, np.float32)
         np.put_along_axis(ranks, order, _tied_ranks(scale.ordered), axis=1)
         return scale, scale._finished(ranks, losses)
@@ -222,15 +222,16 @@ def _by_time(losses: np.ndarray) -> np.ndarray:
 
 
 def _tied_ranks(ordered: np.ndarray) -> np.ndarray:
-    """Ranks from 0 along the last, sorted axis, ties sharing their mean; float32."""
-    positions = np.arange(ordered.shape[-1], dtype=np.int32)
-    new = ordered[..., 1:] != ordered[..., :-1]  # where a new group of equals begins
-    if new.all():
-        return np.broadcast_to(positions.astype(np.float32), ordered.shape)
-    first = np.zeros(ordered.shape, np.int32)
-    np.multiply(new, positions[1:], out=first[..., 1:])
-    np.maximum.accumulate(first, axis=-1, out=first)
-    last = np.full(ordered.shape, positions[-1])
-    np.copyto(last[..., :-1], positions[:-1], where=new)
-    last = np.minimum.accumulate(last[..., ::-1], axis=-1)[..., ::-1]
-    return (first + last).astype(np.float32) / 2
+    """Ranks from 0 along the sorted rows, ties sharing their mean; float32."""
+    positions = np.arange(ordered.shape[1], dtype=np.float32)
+    ranks = np.tile(positions, (len(ordered), 1))
+    new = ordered[:, 1:] != ordered[:, :-1]  # where a new group of equals begins
+    tied = np.flatnonzero(~new.all(axis=1))
+    first = np.zeros((len(tied), len(positions)), np.float32)
+    np.multiply(new[tied], positions[1:], out=first[:, 1:])
+    last = np.full_like(first, positions[-1])
+    np.copyto(last[:, :-1], positions[:-1], where=new[tied])
+    np.maximum.accumulate(first, axis=1, out=first)
+    last = np.minimum.accumulate(last[:, ::-1], axis=1)[:, ::-1]
+    ranks[tied] = (first + last) / 2
+    return ranks

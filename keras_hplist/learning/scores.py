@@ -1,6 +1,7 @@
 """From learning curves to one number per task and configuration: the score matrix."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -41,6 +42,8 @@ class ScoreMatrix:
     @property
     def values(self) -> np.ndarray:
         """The measured scores, float64 (task, configuration); NaN where not measured to the end."""
+        if self.lower is self.upper:
+            return self.upper
         return np.where(self.lower == self.upper, self.upper, np.nan)
 
     def to_frame(self) -> pd.DataFrame:
@@ -55,24 +58,23 @@ class ScoreMatrix:
         """The matrix of some tasks; `keep` is a bool or index array over the rows."""
         labels = np.arange(len(self.tasks))[keep]
         return replace(
-            self,
-            lower=self.lower[keep],
-            upper=self.upper[keep],
+            self._cut(np.s_[keep]),
             tasks=tuple(self.tasks[i] for i in labels),
             families=tuple(self.families[i] for i in labels),
-            seconds=self.seconds[keep],
         )
 
     def columns(self, keep: np.ndarray) -> "ScoreMatrix":
         """The matrix of some configurations; `keep` is a bool or index array over the columns."""
         labels = np.arange(len(self.configurations))[keep]
         return replace(
-            self,
-            lower=self.lower[:, keep],
-            upper=self.upper[:, keep],
+            self._cut(np.s_[:, keep]),
             configurations=tuple(self.configurations[i] for i in labels),
-            seconds=self.seconds[:, keep],
         )
+
+    def _cut(self, part: Any) -> "ScoreMatrix":
+        lower = self.lower[part]
+        upper = lower if self.upper is self.lower else self.upper[part]
+        return replace(self, lower=lower, upper=upper, seconds=self.seconds[part])
 
 
 def score_matrix(

@@ -14,9 +14,10 @@ import numpy as np
 
 from keras_hplist.errors import InvalidValueError
 
-_TIE = 1e-12  # gains closer than this are equal
-_SLACK = 1e-11  # above the rounding error of an updated gain
+_TIE = 1e-12  # gains closer than this are equal, in units of the largest score, at least 1
+_SLACK = 1e-11  # above the rounding error of an updated gain, in the same unit
 _BLOCK = 2**15  # scores handled together, so that a block stays in the cache
+_MANY = 64  # from so many candidates on, whole rows are read faster than single columns
 
 
 @dataclass(frozen=True)
@@ -44,9 +45,10 @@ def greedy(
     """Order configurations greedily: each next one lowers J the most.
 
     The order is that of looking at every remaining candidate at every step; gains that differ by
-    less than 1e-12 are ties and go to the lower index. It is found without doing so: an entry
-    changes the gains only through the tasks that it improves, which are few after the first
-    entries, and only candidates whose updated gain is next to the largest are computed afresh.
+    less than 1e-12 (of the largest score, if that is above 1) are ties and go to the lower index.
+    It is found without doing so: an entry changes the gains only through the tasks that it
+    improves, which are few after the first entries, and only candidates whose updated gain is next
+    to the largest are computed afresh.
 
     When no candidate lowers J any more, a new pass begins: the tasks are covered anew with what is
     left, as if nothing had been chosen. What improves no task at all comes last, by index.
@@ -71,7 +73,8 @@ def greedy(
     costs = _checked_costs(costs, scores.shape[1])
     length = _checked_length(length, scores.shape[1])
     start = start_scores(scores)
-    alone = _reduction(scores, start, np.full(len(scores), -np.inf), weights)
+    tasks = np.arange(len(scores))
+    alone = _lost_gains(scores, tasks, start, np.full(len(scores), -np.inf), weights)
     order: list[int] = []
     gains: list[float] = []
     passes: list[int] = []
@@ -178,48 +181,59 @@ def _cover(
     """
     best = start.copy()
     open_ = open_.copy()
+    tasks = np.arange(len(best))
+    scale = max(1.0, float(np.abs(start).max()))
+    tie, slack = _TIE * scale, _SLACK * scale
     while open_.any():
-        # Updated gains have rounding errors of up to _SLACK; who may be the largest?
-        floor = np.max((gains - _SLACK) / costs, where=open_, initial=-np.inf)
-        contenders = np.flatnonzero(open_ & ((gains + _SLACK) / costs >= floor))
-        improvement = np.fmax(best[:, None] - scores[:, contenders], 0)
-        gains[contenders] = weights @ improvement
+        # Updated gains have rounding errors of up to `slack`; who may be the largest?
+        floor = np.max((gains - slack) / costs, where=open_, initial=-np.inf)
+        contenders = np.flatnonzero(open_ & ((gains + slack) / costs >= floor))
+        if len(contenders) < _MANY:
+            gains[contenders] = weights @ np.fmax(best[:, None] - scores[:, contenders], 0)
+        else:  # as a rule because nothing gains any more
+            gains = _lost_gains(scores, tasks, best, np.full(len(best), -np.inf), weights)
         rates = gains[contenders] / costs[contenders]
-        choice = contenders[np.argmax(rates >= rates.max() - _TIE)]
-        if gains[choice] <= _TIE:
+        choice = contenders[np.argmax(rates >= rates.max() - tie)]
+        if gains[choice] <= tie:
             return
         yield int(choice), float(gains[choice])
         open_[choice] = False
         improved = np.flatnonzero(scores[:, choice] < best)
         now = scores[improved, choice].astype(float)
-        gains -= _reduction(scores[improved], best[improved], now, weights[improved])
+        gains -= _lost_gains(scores, improved, best[improved], now, weights[improved])
         best[improved] = now
 
 
-def _reduction(
-    scores: np.ndarray, before: np.ndarray, after: np.ndarray, weights: np.ndarray
+def _lost_gains(
+    scores: np.ndarray,
+    tasks: np.ndarray,
+    before: np.ndarray,
+    after: np.ndarray,
+    weights: np.ndarray,
 ) -> np.ndarray:
-    """What each candidate gains less once the tasks' best scores go from `before` to `after`.
+    """What each candidate gains less once the best scores of some tasks go down.
 
-    For one task that is max(before − score, 0) − max(after − score, 0), and 0 where the score is
-    NaN. With `after` −inf it is the whole gain.
+    For one task that is max(before − score, 0) − max(after − score, 0), which is
+    before − max(min(score, before), after), and 0 where the score is NaN. With `after` −inf it is
+    the whole gain.
 
     Args:
         scores: float array (task, configuration).
-        before, after, weights: float64 (task,).
+        tasks: int array (n,), the rows that change.
+        before, after, weights: float64 (n,).
 
     Returns:
         float64 (configuration,).
     """
-    total = np.zeros(scores.shape[1])
+    lost = np.full(scores.shape[1], weights @ before)
     rows = max(1, _BLOCK // scores.shape[1])
-    for first in range(0, len(scores), rows):
+    for first in range(0, len(tasks), rows):
         block = slice(first, first + rows)
-        change = before[block, None] - scores[block]
-        np.fmax(change, 0, out=change)
-        np.fmin(change, (before - after)[block, None], out=change)
-        total += weights[block] @ change
-    return total
+        part = scores[tasks[block]]
+        np.fmin(part, before[block, None], out=part)  # NaN becomes `before`
+        np.maximum(part, after[block, None], out=part)
+        lost -= weights[block] @ part
+    return lost
 
 
 def _checked_costs(costs: np.ndarray | None, configurations: int) -> np.ndarray:
