@@ -115,7 +115,9 @@ def conv_block(
         transpose: whether it is a transposed convolution, see `conv_transpose`.
     """
     channels = (outputs, inputs) if transpose else (inputs, outputs)
-    weights = (Weight("kernel", (size, size, *channels), initializer, positions),)
+    weights: tuple[Weight, ...] = (
+        Weight("kernel", (size, size, *channels), initializer, positions),
+    )
     if bias:
         weights += (Weight("bias", (outputs,), ZEROS),)
 

@@ -41,7 +41,8 @@ def _vanilla(inputs: int, options: Any, length: int, multiplied: int) -> Parts:
     def run(values: Any, inputs: Callable[[Any], Any], states: Any) -> Any:
         kernel, bias, recurrent, recurrent_bias = values
         x = add_bias(inputs(kernel), bias + recurrent_bias)
-        return vanilla(x, *states, recurrent, act)
+        (h,) = states
+        return vanilla(x, h, recurrent, act)
 
     return weights, run, 1
 
@@ -60,7 +61,8 @@ def _gru(inputs: int, options: Any, length: int, multiplied: int) -> Parts:
 
     def run(values: Any, inputs: Callable[[Any], Any], states: Any) -> Any:
         kernel, recurrent, bias = values
-        return gru(add_bias(inputs(kernel), bias), *states, recurrent)
+        (h,) = states
+        return gru(add_bias(inputs(kernel), bias), h, recurrent)
 
     return weights, run, 1
 
@@ -78,7 +80,8 @@ def _lstm(inputs: int, options: Any, length: int, multiplied: int) -> Parts:
     def run(values: Any, inputs_of: Callable[[Any], Any], states: Any) -> Any:
         gates, bias = values
         x = add_bias(inputs_of(gates[..., :inputs, :]), bias)
-        return lstm(x, *states, gates[..., inputs:, :])
+        h, c = states
+        return lstm(x, h, c, gates[..., inputs:, :])
 
     return weights, run, 2
 
@@ -108,7 +111,9 @@ def recurrent_block(
     units = options["core_dim"]
     multiplied = length if embedding else 0
     weights, run, states = _CORES[kind](embedding or vocabulary, options, length, multiplied)
-    table = (Weight("table", (vocabulary, embedding), ("random_normal", 1.0)),) * bool(embedding)
+    table: tuple[Weight, ...] = ()
+    if embedding:
+        table = (Weight("table", (vocabulary, embedding), ("random_normal", 1.0)),)
     firsts = tuple(Weight(f"state{i}", (units,), ZEROS) for i in range(states * trainable_init))
 
     def apply(values: Sequence[Any], tokens: Any, draws: Any) -> Any:
