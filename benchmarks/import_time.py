@@ -1,6 +1,6 @@
 """What `import keras_hplist` adds to importing Keras; to reach: at most 0.2 s.
 
-    python benchmarks/import_time.py
+python benchmarks/import_time.py
 """
 
 import argparse
