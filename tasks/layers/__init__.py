@@ -18,6 +18,8 @@ from .core import flatten as flatten
 from .core import mean_loss as mean_loss
 from .core import mlp_blocks as mlp_blocks
 from .cores import recurrent_block as recurrent_block
+from .flows import masked_autoregressive as masked_autoregressive
+from .flows import real_nvp as real_nvp
 from .random import Draws as Draws
 from .tokens import token_cross_entropy as token_cross_entropy
 from .variational import negative_elbo as negative_elbo
