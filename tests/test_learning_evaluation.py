@@ -15,8 +15,9 @@ from scipy import stats
 from keras_hplist.errors import InvalidValueError, UnknownNameError
 from keras_hplist.history import History
 from keras_hplist.learning import ListLearner, best_after, greedy
-from keras_hplist.learning.baselines import random_search, single_best, tuned_adam
+from keras_hplist.learning.baselines import by_mean, random_search, tuned_adam
 from keras_hplist.learning.evaluation import compare, resample, resamplings
+from keras_hplist.learning.selection import best_measured
 from keras_hplist.lists import HyperparameterList
 from keras_hplist.spaces import half_orders
 
@@ -46,11 +47,14 @@ def test_random_search_is_the_exact_expectation(scores):
     np.testing.assert_allclose(expected[:, count:].T, [scores.min(axis=1)] * 2, atol=1e-12)
 
 
-def test_random_search_counts_missing_cells_as_no_better_than_the_start():
-    """Half of the configurations unknown: the first draw helps in half of the cases."""
-    np.testing.assert_allclose(
-        random_search(np.array([[0.0, np.nan]]), 2), [[0.5, 0.0]], atol=1e-12
-    )
+def test_what_was_not_run_is_passed_over_by_random_search_and_lists():
+    """Each task draws from, and follows, what was run on it; a task without runs stays at 1."""
+    scores = np.array([[0.4, np.nan, 0.2], [0.1, 0.5, 0.3], [np.nan] * 3])
+    expected = random_search(scores, 3)
+    np.testing.assert_allclose(expected[0], [0.3, 0.2, 0.2], atol=1e-12)
+    np.testing.assert_allclose(expected[1:], [random_search(scores[1:2], 3)[0], [1, 1, 1]])
+    followed = best_measured(scores, np.array([1, 0, 2]))
+    np.testing.assert_allclose(followed, [[0.4, 0.2, 0.2], [0.5, 0.1, 0.1], [1, 1, 1]])
 
 
 def test_random_search_is_stable_for_many_configurations():
@@ -79,7 +83,7 @@ def test_leave_one_task_out_is_learning_without_the_task():
         expected = {
             "list": best_after(scores[[task]], order)[0, k - 1],
             "random search": random_search(scores[[task]], 5)[0, k - 1],
-            "single best": scores[task, single_best(others, np.ones(11))],
+            "single best": scores[task, by_mean(others, np.ones(11))[0]],
         }[method]
         row = raw[(raw["method"] == method) & (raw["k"] == k) & (raw["left_out"] == f"t{task}")]
         assert row["J"].item() == pytest.approx(expected)

@@ -16,30 +16,41 @@ def random_search(scores: np.ndarray, trials: int) -> np.ndarray:
     worse than the i-th with probability C(n − i, k) / C(n, k), a product of k fractions.
 
     Args:
-        scores: float array (task, configuration); NaN counts as no better than the start.
+        scores: float array (task, configuration); NaN where not run, which is not drawn.
         trials: how many draws, K; after n draws nothing is left, and the expectation stays.
 
     Returns:
         float64 array (task, K).
     """
     start = start_scores(scores)[:, None]
-    ordered = np.sort(np.fmin(scores, start).astype(float), axis=1)  # (task, n)
-    steps = np.diff(ordered, axis=1, prepend=0.0)  # (task, n); E = sum of steps times survival
-    count = ordered.shape[1]
-    left = np.arange(count, 0, -1.0)  # configurations not better than the i-th, i from 0
-    survival = np.ones(count)
+    ordered = np.sort(np.minimum(scores, start).astype(float), axis=1)  # NaN goes last
+    counts = (~np.isnan(ordered)).sum(axis=1)
     expected = np.empty((len(ordered), trials))
-    for drawn in range(trials):
-        if drawn < count:
-            survival = survival * np.maximum(left - drawn, 0) / (count - drawn)
-        expected[:, drawn] = steps @ survival
+    for count in np.unique(counts):
+        rows = counts == count
+        if not count:
+            expected[rows] = start[rows]
+            continue
+        # The expectation is the sum of the steps between neighbours, times how likely all draws
+        # lie beyond.
+        steps = np.diff(ordered[rows, :count], axis=1, prepend=0.0)
+        beyond = np.arange(count, 0, -1.0)
+        survival = np.ones(count)
+        for drawn in range(trials):
+            if drawn < count:
+                survival = survival * np.maximum(beyond - drawn, 0) / (count - drawn)
+            expected[rows, drawn] = steps @ survival
     return expected
 
 
-def single_best(scores: np.ndarray, weights: np.ndarray) -> int:
-    """The configuration with the lowest weighted mean score over tasks; NaN as for `greedy`."""
-    filled = np.fmin(scores, start_scores(scores)[:, None])
-    return int(np.argmin(weights @ filled))
+def by_mean(scores: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Indices of the configurations by their weighted mean score over tasks, lowest first.
+
+    Args:
+        scores: float array (task, configuration) without NaN.
+        weights: float array (task,).
+    """
+    return np.argsort(weights @ scores, kind="stable")
 
 
 def tuned_adam(history: History) -> list[str]:

@@ -12,7 +12,7 @@ from keras_hplist.history import History
 from keras_hplist.learning.baselines import random_search, tuned_adam
 from keras_hplist.learning.inference import completed_values
 from keras_hplist.learning.scores import ScoreMatrix, score_matrix
-from keras_hplist.learning.selection import best_after
+from keras_hplist.learning.selection import best_measured, measured_first, start_scores
 from keras_hplist.learning.splits import task_weights
 from keras_hplist.lists import HyperparameterList
 
@@ -25,7 +25,7 @@ class Comparison:
         best: method to a DataFrame tasks × k, k from 1.
         weights: of the tasks in J, with sum 1.
         unknown: list name to the ranks of entries that the history never ran; they count as tried
-            without success.
+            without success. Entries that it ran, but not on a task, are passed over there.
         times: list name to a DataFrame tasks × k of the seconds that the first k entries took
             together, NaN where not known.
     """
@@ -143,8 +143,12 @@ def compare(
     for name, given in named.items():
         columns = entry_columns(given, history, matrix)
         unknown[name] = np.flatnonzero(columns < 0).tolist()
-        best[name] = _frame(matrix, best_after(_padded(matrix.upper), columns))
-        times[name] = _frame(matrix, np.cumsum(_padded(matrix.seconds)[:, columns], axis=1))
+        scores = np.column_stack([matrix.upper, start_scores(matrix.upper)])  # -1: not known
+        best[name] = _frame(matrix, best_measured(scores, columns))
+        seconds = np.column_stack([matrix.seconds, np.full(len(scores), np.nan)])[:, columns]
+        seconds[np.isnan(scores[:, columns])] = 0  # passed over
+        in_turn = np.take_along_axis(seconds, measured_first(scores[:, columns]), axis=1)
+        times[name] = _frame(matrix, np.cumsum(in_turn, axis=1))
     for space in dict.fromkeys(given.space.name for given in named.values()):
         label = (
             "random search"
@@ -208,11 +212,6 @@ def entry_columns(given: HyperparameterList, history: History, matrix: ScoreMatr
             f"{given.space.name!r}; its search spaces are {', '.join(history.space_names)}."
         )
     return columns
-
-
-def _padded(values: np.ndarray) -> np.ndarray:
-    """With a last column of NaN, to which the index -1 leads."""
-    return np.column_stack([values, np.full(len(values), np.nan)])
 
 
 def _frame(matrix: ScoreMatrix, values: np.ndarray) -> pd.DataFrame:

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from keras_hplist.learning.scores import ScoreMatrix
-from keras_hplist.learning.selection import greedy
+from keras_hplist.learning.selection import best_measured, greedy
 
 RULES = ("surrogate", "additive", "pessimistic", "optimistic")
 """`surrogate`: predicted from the hyperparameters, by what is common to all tasks plus a regression
@@ -92,7 +92,8 @@ def choose_rule(
                 inside = np.setdiff1d(tasks, out)
                 scores = complete(matrix.rows(inside), rule, features, seed, n_jobs)
                 order = greedy(scores, length, weights[inside]).order
-                losses[rule] += _followed(matrix.values[out], order, weights[out])
+                followed = best_measured(matrix.values[out], order).mean(axis=1)
+                losses[rule] += float(weights[out] @ followed)
         best = min(losses, key=losses.__getitem__)
     return best, complete(matrix, best, features, seed, n_jobs)
 
@@ -204,12 +205,3 @@ def _additive(known: np.ndarray) -> np.ndarray:
     deviation = np.where(measured, known - task[:, None], 0).sum(axis=0)
     # One pseudo-measurement of no deviation: configurations seen once are trusted half.
     return task[:, None] + deviation / (measured.sum(axis=0) + 1)
-
-
-def _followed(known: np.ndarray, order: np.ndarray, weights: np.ndarray) -> float:
-    """The weighted sum over tasks of the mean over k of the best among k measured entries."""
-    means = []
-    for row in known:
-        tried = row[order][~np.isnan(row[order])]
-        means.append(np.minimum.accumulate(tried).mean() if tried.size else 1.0)
-    return float(weights @ means)

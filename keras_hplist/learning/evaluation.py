@@ -14,12 +14,12 @@ from keras_hplist import spaces
 from keras_hplist.errors import InvalidValueError
 from keras_hplist.history import History
 from keras_hplist.learning import inputs
-from keras_hplist.learning.baselines import random_search, single_best, tuned_adam
+from keras_hplist.learning.baselines import by_mean, random_search, tuned_adam
 from keras_hplist.learning.comparison import Comparison, compare
 from keras_hplist.learning.completion import complete, features_of
 from keras_hplist.learning.learner import ListLearner
 from keras_hplist.learning.scores import ScoreMatrix, score_matrix
-from keras_hplist.learning.selection import best_after
+from keras_hplist.learning.selection import best_measured
 from keras_hplist.learning.splits import Split, task_splits, task_weights
 
 __all__ = ["Comparison", "compare", "resample", "resamplings"]
@@ -85,9 +85,10 @@ def resamplings(
     search over learning rates at half orders of magnitude.
 
     A task's scale does not depend on other tasks, so that nothing of the test tasks reaches the
-    choice. Where less than half of all cells were measured, a configuration's score on a test task
-    is what a surrogate of this task predicts; elsewhere what was not measured counts as no better
-    than the start.
+    choice. Configurations that were not run on a test task are passed over there, by lists and by
+    random search. Where most configurations were run on one task only, as in studies over
+    continuous values, a configuration's score on a test task is what a surrogate of this task
+    predicts.
 
     Args:
         history: the runs; or scores, tasks × configurations, on which `report_split`,
@@ -230,7 +231,7 @@ def _problem(
     assert candidates.values is not None
     values = [candidates.values[label] for label in train.configurations]
     test = table.loc[list(train.tasks), list(train.configurations)].to_numpy()
-    if np.isnan(test).mean() > 0.5:
+    if ((~np.isnan(test)).sum(axis=0) <= 1).mean() > 0.5:
         test = _predicted(test, values, learner.seed)
     adam = table.loc[list(train.tasks), tuned_adam(data)].to_numpy()
     weights = task_weights(train.tasks, train.families, report.weights)
@@ -259,11 +260,11 @@ def _one_resampling(problem: _Problem, name: str, prefix: str, subset: _Subset) 
     weights = problem.weights[test] / problem.weights[test].sum()
     scores = problem.test[np.ix_(test, columns)]
     trials = len(choice.selection.order)
-    best = single_best(choice.scores, choice.weights)
+    best = best_measured(scores, by_mean(choice.scores, choice.weights))[:, :1]
     curves = {
-        name: weights @ best_after(scores, choice.selection.order),
+        name: weights @ best_measured(scores, choice.selection.order),
         f"{prefix}random search": weights @ random_search(scores, trials),
-        f"{prefix}single best": weights @ best_after(scores, np.full(trials, best)),
+        f"{prefix}single best": weights @ np.repeat(best, trials, axis=1),
     }
     if problem.adam.shape[1]:
         curves[f"{prefix}tuned Adam"] = weights @ random_search(problem.adam[test], trials)
