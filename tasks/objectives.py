@@ -47,8 +47,8 @@ def _affine(dim: int, seed: int) -> Callable[[Any], Any]:
     rng = Rng(seed)
     w = rng.normal(size=(dim, dim)).astype(np.float32)
     y = rng.normal(size=dim).astype(np.float32)
-    # A product of rows, so that no vector needs a case of its own.
-    return lambda x: ops.matmul(ops.expand_dims(x, -2), w.T)[..., 0, :] - y
+    # One product, whose rows are the members of a population.
+    return lambda x: ops.reshape(ops.matmul(ops.reshape(x, (-1, dim)), w.T), x.shape) - y
 
 
 def _vector(dim: int, value: Callable[[Any], Any], uses: float = 1.0) -> Problem:

@@ -74,7 +74,7 @@ def matrix(dist: list[Any], dims: int, seed: int) -> np.ndarray:
 
 
 def _noise(dist: list[Any], x: Any, dims: int, draws: "Draws") -> Any:
-    """Product of a fresh random matrix with x (..., dims)."""
+    """Product of a fresh random matrix with every row of x (N, dims)."""
     from keras import ops
 
     kind, p = dist
@@ -108,14 +108,15 @@ def build(config: Config) -> "Definition":
 
     def apply(weights: Any, inputs: Any, draws: "Draws") -> Any:
         (x,) = weights
-        row = ops.expand_dims(x, -2)
-        product = ops.matmul(row, ops.convert_to_tensor(transposed()))
+        # One product, whose rows are the members of a population.
+        rows = ops.reshape(x, (-1, dims))
+        product = ops.matmul(rows, ops.convert_to_tensor(transposed()))
         if noise:
-            product = product + _noise(noise["A_noise"], row, dims, draws)
+            product = product + _noise(noise["A_noise"], rows, dims, draws)
         value = ops.sum(product * product, axis=-1)
         if config["output_fn"] == "log":
             value = ops.log(ops.maximum(value, 0.0) + 1e-8)
-        return scale * value
+        return ops.reshape(scale * value, (*x.shape[:-1], 1))
 
     def start(rng: np.random.Generator) -> np.ndarray:
         # The published start depends on the instance alone, not on the seed of the run.
