@@ -141,7 +141,7 @@ class CompiledPopulation:
             )
             scalars = self._rule.scalars(parameters, step, training_steps)
             updated = [
-                self._rule.update(w, tf.convert_to_tensor(g), s, scalars)
+                self._rule.update(w, tf.ensure_shape(tf.convert_to_tensor(g), w.shape), s, scalars)
                 for w, g, s in zip(weights, gradients, slots)
             ]
             diverged = tf.where(tf.math.is_finite(loss), diverged, tf.minimum(diverged, step))

@@ -1,0 +1,211 @@
+"""Collect a history: tasks × configurations × seeds, on all cores or a cluster, resumable."""
+
+import errno
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from keras_hplist import spaces
+from keras_hplist.errors import InvalidValueError
+from keras_hplist.training import engines, plan
+from keras_hplist.training import evaluations as timing
+from keras_hplist.training.folder import Folder, Place
+from keras_hplist.training.population import MEMORY, resolve_configurations, resolve_task
+from keras_hplist.training.progress import Progress
+from keras_hplist.training.worker import Result, Work
+
+if TYPE_CHECKING:
+    from keras_hplist.spaces import SearchSpace
+
+
+@dataclass
+class Summary:
+    """What a call of `collect` did.
+
+    Attributes:
+        done: units finished in this call.
+        already_done: units found on disk.
+        failed: by "task (key)", the last line of the error, of this call and earlier ones.
+        left_out: tasks for which the budget did not suffice, with the number of their units.
+        curves: curves written in this call.
+        families: units finished in this call, by family.
+        seconds: wall time.
+        rate: configuration-steps per second of wall time, as planned (a diverged one counts whole).
+    """
+
+    done: int = 0
+    already_done: int = 0
+    failed: dict[str, str] = field(default_factory=dict)
+    left_out: dict[str, int] = field(default_factory=dict)
+    curves: int = 0
+    families: dict[str, int] = field(default_factory=dict)
+    seconds: float = 0.0
+    rate: float = 0.0
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON-able form."""
+        return asdict(self)
+
+
+def collect(
+    tasks: Iterable[Any],
+    space: "str | SearchSpace",
+    n_configurations: int,
+    training_steps: int,
+    out: Place,
+    engine: str = "loky",
+    *,
+    seeds: Sequence[int] = (0,),
+    configuration_seed: int = 0,
+    evaluations: int | Sequence[int] = timing.POINTS,
+    n_jobs: int = -1,
+    budget: float | str | None = None,
+    per_family: bool = True,
+    retry_failed: bool = False,
+    memory: float = MEMORY,
+    progress: bool = True,
+) -> Summary:
+    """Train the first configurations of a search space on many tasks and store the curves.
+
+    May be stopped or killed at any moment and called again with the same arguments: what is on disk
+    is not done again. Tasks and seeds may be added in a later call on the same folder.
+
+    Args:
+        tasks: names of tasks of the suite, tasks, or `KerasTask`s.
+        space: a published search space, or its name.
+        n_configurations: how many, those of `space.sample(n_configurations, configuration_seed)`.
+        training_steps: optimizer updates of each run.
+        out: the folder; `keras_hplist.History.read(out)` reads it.
+        engine: "loky": processes of this machine; "dask": the current `distributed.Client`, or a
+            local cluster; "ray".
+        seeds: every configuration is trained once with each.
+        configuration_seed: first seed of the configurations.
+        evaluations: number of points, denser early; or the steps themselves.
+        n_jobs: number of processes; -1 for one per core.
+        budget: wall time in seconds, or as "30m", "2h", "1d". Cheap units come first, and a unit
+            starts only if it is expected to end in time.
+        per_family: with a budget, give each family the same share of it.
+        retry_failed: run again what failed in an earlier call.
+        memory: bound of one process in bytes.
+        progress: show progress on a terminal, or log it to "keras_hplist.collect".
+
+    Returns:
+        A `Summary`.
+
+    Raises:
+        UnknownNameError: if there is no such search space or engine.
+        MissingExtraError: if the engine's package is not installed.
+        InvalidValueError: if a number is not allowed, no task is given or two have one name, the
+            space has no optimizer, or the folder holds another collection.
+        OSError: if the disk is full; what was written before stays.
+    """
+    began = time.monotonic()
+    engines.check(engine, n_jobs)
+    training_steps = timing.check_steps(training_steps)
+    steps = timing.evaluation_steps(training_steps, evaluations)
+    budget_seconds = plan.parse_budget(budget)
+    chosen = spaces.get(space)
+    sample = chosen.sample(n_configurations, configuration_seed)
+    _, values = resolve_configurations(sample, chosen)
+    given = list(tasks)
+    resolved = [resolve_task(task) for task in given]
+    _check_tasks(resolved)
+    settings = {
+        "space": chosen.name,
+        "n_configurations": n_configurations,
+        "configuration_seed": configuration_seed,
+        "training_steps": training_steps,
+        "evaluations": steps.tolist(),
+    }
+    seeds = [int(seed) for seed in seeds]
+    units = plan.make_units(resolved, values, seeds, settings, memory)
+
+    folder = Folder(out)
+    folder.open(settings, units)
+    done, failures = folder.done(), folder.failures()
+    waiting = [
+        unit
+        for unit in units
+        if unit.key not in done and (retry_failed or unit.key not in failures)
+    ]
+    summary = Summary(already_done=sum(unit.key in done for unit in units))
+    if not retry_failed:
+        for unit in units:
+            if unit.key in failures and unit.key not in done:
+                summary.failed[_label(unit)] = _last_line(failures[unit.key]["error"])
+
+    left_out: list[plan.Unit] = []
+    estimate = plan.Estimate()
+    ordered: Iterable[plan.Unit] = plan.longest_first(waiting)
+    if budget_seconds is not None:
+        end = began + budget_seconds
+        left = iter(lambda: end - time.monotonic(), None)
+        ordered = plan.within(plan.cheapest_first(waiting, per_family), left, estimate, left_out)
+    work = Work(
+        tasks={t.name: t for t, g in zip(resolved, given) if not isinstance(g, str)},
+        space=chosen.name,
+        training_steps=training_steps,
+        evaluations=tuple(steps.tolist()),
+        memory=memory,
+    )
+    families: Counter[str] = Counter()
+    with Progress(waiting, training_steps, progress) as shown:
+        for unit, result in engines.run(engine, n_jobs, work, ordered):
+            _store(folder, unit, result, summary)
+            if isinstance(result, Result) and not result.error:
+                estimate.learn(unit, result.seconds)
+                families[unit.family] += 1
+            shown.advance(unit)
+    counted: defaultdict[str, int] = defaultdict(int)
+    for unit in left_out:
+        counted[unit.task] += 1
+    summary.left_out, summary.families = dict(counted), dict(families)
+    summary.seconds = time.monotonic() - began
+    summary.rate = summary.curves * training_steps / max(summary.seconds, 1e-9)
+    return summary
+
+
+def _store(folder: Folder, unit: plan.Unit, result: Any, summary: Summary) -> None:
+    """Write a unit's curves or its error.
+
+    Raises:
+        OSError: if neither can be written; says what to do.
+    """
+    error = str(result) if isinstance(result, engines.WorkerDied) else result.error
+    try:
+        if error:
+            folder.write_failure(unit, error)
+            summary.failed[_label(unit)] = _last_line(error)
+        else:
+            folder.write(unit, result.records)
+            summary.done += 1
+            summary.curves += len(result.records)
+    except OSError as problem:
+        if problem.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise OSError(
+            problem.errno,
+            f"The disk of {folder.path} is full. What was written before is whole; make room and "
+            "call collect again with the same arguments to go on",
+        ) from problem
+
+
+def _check_tasks(tasks: Sequence[Any]) -> None:
+    if not tasks:
+        raise InvalidValueError("There are no tasks; give at least one name.")
+    counts = Counter(task.name for task in tasks)
+    twice = [name for name, count in counts.items() if count > 1]
+    if twice:
+        raise InvalidValueError(
+            f"Task {twice[0]!r} is given {counts[twice[0]]} times; name each task once."
+        )
+
+
+def _label(unit: plan.Unit) -> str:
+    return f"{unit.task} ({unit.key})"
+
+
+def _last_line(error: str) -> str:
+    return error.strip().splitlines()[-1]

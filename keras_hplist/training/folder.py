@@ -1,0 +1,198 @@
+"""The folder of a collection: manifest, shards, failures.
+
+collection.json              what the collection is
+task=<name>/<key>.parquet    the curves of one unit, a history; written when the unit is done
+failures/<key>.json          a unit that failed, with its error
+"""
+
+import json
+import os
+import urllib.parse
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from keras_hplist.errors import FileFormatError, InvalidValueError
+from keras_hplist.files import read_json, write_text
+from keras_hplist.history import History
+from keras_hplist.training.plan import Unit
+
+Place = str | os.PathLike[str]
+
+_COMPACTED = "compacted.json"
+
+
+class Folder:
+    """Reads and writes the folder of one collection."""
+
+    def __init__(self, path: Place) -> None:
+        self.path = Path(path)
+
+    def open(self, settings: dict[str, Any], units: Iterable[Unit]) -> None:
+        """Make the folder or check that it holds this collection; add new units to its manifest.
+
+        Raises:
+            InvalidValueError: if it holds another collection; both are described.
+        """
+        names = {unit.key: [unit.task, unit.family, len(unit.values)] for unit in units}
+        if self._manifest_path.exists():
+            manifest = self.manifest()
+            if manifest["settings"] != settings:
+                raise InvalidValueError(
+                    f"{self.path} holds another collection. There: "
+                    f"{_describe(manifest['settings'])}. Asked for: {_describe(settings)}. "
+                    "Choose another folder, or the same settings."
+                )
+            names = {**manifest["units"], **names}
+        elif self.path.exists() and any(self.path.rglob("*.parquet")):
+            raise InvalidValueError(
+                f"{self.path} holds Parquet files but no collection.json, so it is not a "
+                "collection. Choose a new or an empty folder."
+            )
+        content = {
+            "format": "keras-hplist-collection",
+            "version": 1,
+            "settings": settings,
+            "units": names,
+        }
+        write_text(self._manifest_path, json.dumps(content, indent=1, sort_keys=True))
+
+    @property
+    def _manifest_path(self) -> Path:
+        return self.path / "collection.json"
+
+    def manifest(self) -> dict[str, Any]:
+        """What `open` wrote.
+
+        Raises:
+            FileNotFoundError: if the folder is not a collection.
+            FileFormatError: if the manifest is damaged.
+        """
+        if not self._manifest_path.exists():
+            raise FileNotFoundError(f"{self.path} is not a collection: no {self._manifest_path}.")
+        manifest = read_json(self._manifest_path)
+        known = isinstance(manifest, dict) and manifest.get("format") == "keras-hplist-collection"
+        if not known or manifest.get("version") != 1:
+            raise FileFormatError(
+                f"{self._manifest_path} is not the manifest of a collection of version 1."
+            )
+        return manifest
+
+    def done(self) -> set[str]:
+        """Keys of the units whose curves are on disk."""
+        keys = {file.stem for file in self.path.glob("task=*/*.parquet")}
+        if (self.path / _COMPACTED).exists():
+            keys.update(read_json(self.path / _COMPACTED))
+        return keys
+
+    def failures(self) -> dict[str, dict[str, Any]]:
+        """By key: task, seed and error of the units that failed."""
+        return {file.stem: read_json(file) for file in self.path.glob("failures/*.json")}
+
+    def write(self, unit: Unit, records: list[dict[str, Any]]) -> None:
+        """Store the curves of a unit; an earlier failure of it is forgotten."""
+        History.from_records(records).write(self._shard(unit.task, unit.key))
+        self._failure(unit.key).unlink(missing_ok=True)
+
+    def write_failure(self, unit: Unit, error: str) -> None:
+        """Store that a unit failed, and why."""
+        content = {"task": unit.task, "family": unit.family, "seed": unit.seed, "error": error}
+        write_text(self._failure(unit.key), json.dumps(content, indent=1))
+
+    def _shard(self, task: str, key: str) -> Path:
+        return self.path / f"task={urllib.parse.quote(task, safe=' ')}" / f"{key}.parquet"
+
+    def _failure(self, key: str) -> Path:
+        return self.path / "failures" / f"{key}.json"
+
+
+@dataclass(frozen=True)
+class Status:
+    """State of a collection.
+
+    Attributes:
+        settings: space, configurations, horizon.
+        done: number of units on disk.
+        missing: number of units neither done nor failed.
+        failed: by "task (key)", the error.
+        families: for each family the numbers of units "done", "missing" and "failed".
+        curves: number of curves on disk.
+    """
+
+    settings: dict[str, Any]
+    done: int
+    missing: int
+    failed: dict[str, str]
+    families: dict[str, dict[str, int]]
+    curves: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON-able form."""
+        return asdict(self)
+
+
+def status(out: Place) -> Status:
+    """What is done, missing and failed in the folder of a collection.
+
+    Raises:
+        FileNotFoundError: if it is not one.
+    """
+    folder = Folder(out)
+    manifest, done, failures = folder.manifest(), folder.done(), folder.failures()
+    families: dict[str, Counter] = {}
+    curves = 0
+    for key, (_, family, count) in manifest["units"].items():
+        state = "done" if key in done else "failed" if key in failures else "missing"
+        families.setdefault(family, Counter(done=0, missing=0, failed=0))[state] += 1
+        curves += count if state == "done" else 0
+    total = sum(families.values(), Counter())
+    return Status(
+        settings=manifest["settings"],
+        done=total["done"],
+        missing=total["missing"],
+        failed={
+            f"{failure['task']} ({key})": failure["error"]
+            for key, failure in failures.items()
+            if key not in done
+        },
+        families={name: dict(counts) for name, counts in sorted(families.items())},
+        curves=curves,
+    )
+
+
+def compact(out: Place) -> Path:
+    """Merge the shards of a collection into one file, which replaces them.
+
+    A kill at any moment loses and duplicates nothing: the merged file is written before shards are
+    removed, and runs that stand in both are read once. Not while `collect` runs on the folder.
+
+    Args:
+        out: the folder of a collection.
+
+    Returns:
+        The merged file, `compacted.parquet` in the folder.
+
+    Raises:
+        FileNotFoundError: if it is not a collection.
+        FileFormatError: if a shard is damaged; nothing is changed.
+    """
+    folder = Folder(out)
+    folder.manifest()
+    merged = folder.path / "compacted.parquet"
+    shards = sorted(folder.path.glob("task=*/*.parquet"))
+    if shards:
+        keys = folder.done()
+        history = History.read(folder.path)
+        history.write(merged)
+        write_text(folder.path / _COMPACTED, json.dumps(sorted(keys)))
+        for shard in shards:
+            shard.unlink()
+            if not any(shard.parent.iterdir()):
+                shard.parent.rmdir()
+    return merged
+
+
+def _describe(settings: dict[str, Any]) -> str:
+    return ", ".join(f"{key} {value}" for key, value in settings.items())

@@ -1,0 +1,138 @@
+"""`collect`: units on real processes, resumed, with failures, budgets and full folders."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from joblib.externals.loky import get_reusable_executor
+from training_tasks import broken, built_in_this_process_only, regression
+
+from keras_hplist.errors import InvalidValueError, UnknownNameError
+from keras_hplist.history import History
+from keras_hplist.training import collect, compact, plan, status
+
+SETTINGS = {"space": "adam1p", "n_configurations": 3, "training_steps": 4}
+
+
+def test_collection_is_resumed_extended_compacted_and_refused(tmp_path):
+    """Nothing on disk is done again; compaction keeps every curve."""
+    out = tmp_path / "runs"
+    first = collect([regression("a")], out=out, n_jobs=1, **SETTINGS)
+    assert (first.done, first.curves, first.failed) == (1, 3, {})
+    again = collect([regression("a"), regression("b")], out=out, n_jobs=1, **SETTINGS)
+    assert (again.already_done, again.done) == (1, 1)
+    with pytest.raises(InvalidValueError, match=r"training_steps 4.*training_steps 9"):
+        collect([regression("a")], out=out, **{**SETTINGS, "training_steps": 9})
+    before = History.read(out)
+    assert before.tasks == ["a", "b"] and len(before) == 6
+    compact(out)
+    assert History.read(out).fingerprint == before.fingerprint
+    assert len(list(out.rglob("*.parquet"))) == 1
+    assert collect([regression("a"), regression("b")], out=out, n_jobs=1, **SETTINGS).done == 0
+    assert status(out).to_dict()["families"] == {"user": {"done": 2, "missing": 0, "failed": 0}}
+
+
+def test_failing_and_killed_units_do_not_stop_the_rest(tmp_path, monkeypatch):
+    """A unit that raises and one whose worker is killed are recorded; the others are done."""
+    get_reusable_executor().shutdown()  # its workers do not know this variable
+    monkeypatch.setenv("KERAS_HPLIST_TEST_PARENT", str(os.getpid()))
+    given = [
+        regression("raises", broken_later),
+        regression("killed", built_in_this_process_only),
+        regression("sound"),
+    ]
+    summary = collect(given, out=tmp_path, n_jobs=2, **SETTINGS)
+    assert History.read(tmp_path).tasks == ["sound"]
+    errors = {label.split(" ")[0]: error for label, error in summary.failed.items()}
+    assert "cannot be built" in errors["raises"] and "died" in errors["killed"]
+    later = collect(given, out=tmp_path, n_jobs=2, **SETTINGS)
+    assert later.done == 0 and later.failed.keys() == summary.failed.keys()
+
+
+def broken_later():
+    """Builds where collections are planned, and raises in a worker."""
+    from training_tasks import model
+
+    return model() if os.environ.get("KERAS_HPLIST_TEST_PARENT") == str(os.getpid()) else broken()
+
+
+def test_killed_collection_goes_on_to_the_history_of_an_undisturbed_one(tmp_path):
+    """After kill -9 in the middle, a second call gives the same curves."""
+    script = (
+        "from training_tasks import regression\nfrom keras_hplist.training import collect\n"
+        "if __name__ == '__main__':\n"
+        f"    collect([regression(f't{{i}}') for i in range(4)], out={str(tmp_path / 'a')!r}, "
+        f"n_jobs=1, **{SETTINGS!r})\n"
+    )
+    (tmp_path / "script.py").write_text(script)
+    environment = {**os.environ, "PYTHONPATH": os.path.dirname(__file__)}
+    process = subprocess.Popen([sys.executable, tmp_path / "script.py"], env=environment)
+    while not list(tmp_path.rglob("a/task=*/*.parquet")) and process.poll() is None:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    given = [regression(f"t{i}") for i in range(4)]
+    collect(given, out=tmp_path / "a", n_jobs=1, **SETTINGS)
+    collect(given, out=tmp_path / "b", n_jobs=1, **SETTINGS)
+    curves = [History.read(tmp_path / name).curves("valid").values for name in "ab"]
+    np.testing.assert_array_equal(*curves)
+
+
+def test_families_share_a_budget_and_what_does_not_fit_is_left_out():
+    """The order gives each family its share; units that no longer fit are reported."""
+    cheap = [plan.Unit(f"c{i}", "cheap", 0, 0, (), f"c{i}", 1.0) for i in range(10)]
+    dear = [plan.Unit(f"d{i}", "dear", 0, 0, (), f"d{i}", 4.0) for i in range(3)]
+    order = plan.cheapest_first(cheap + dear, per_family=True)
+    spent = {
+        family: sum(u.seconds for u in order[:5] if u.family == family)
+        for family in ("cheap", "dear")
+    }
+    assert abs(spent["cheap"] - spent["dear"]) <= 4
+    left_out: list[plan.Unit] = []
+    taken = list(plan.within(order, iter([2.0] * 13), plan.Estimate(), left_out))
+    assert len(taken) == 10 and {u.family for u in left_out} == {"dear"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["dask", "ray"])
+def test_other_engines_give_the_same_history(tmp_path, engine):
+    """A local Dask cluster of two workers and Ray give the curves of loky."""
+    pytest.importorskip({"dask": "distributed", "ray": "ray"}[engine])
+    given = [regression(f"t{i}") for i in range(3)]
+    environment = {**os.environ, "PYTHONPATH": os.path.dirname(__file__)}
+    start = "import distributed; distributed.Client(n_workers=2, threads_per_worker=1)"
+    script = (
+        "from training_tasks import regression\nfrom keras_hplist.training import collect\n"
+        "if __name__ == '__main__':\n"
+        f"    {start if engine == 'dask' else 'pass'}\n"
+        f"    collect([regression(f't{{i}}') for i in range(3)], out={str(tmp_path / 'a')!r}, "
+        f"engine={engine!r}, n_jobs=2, **{SETTINGS!r})\n"
+    )
+    (tmp_path / "script.py").write_text(script)
+    subprocess.run([sys.executable, tmp_path / "script.py"], env=environment, check=True)
+    collect(given, out=tmp_path / "b", n_jobs=1, **SETTINGS)
+    curves = [History.read(tmp_path / name).curves("valid").values for name in "ab"]
+    np.testing.assert_allclose(*curves, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"engine": "spark"}, UnknownNameError, "loky"),
+        ({"space": "adam9p"}, UnknownNameError, "adam"),
+        ({"training_steps": -1}, InvalidValueError, "training_steps"),
+        ({"n_configurations": 0}, InvalidValueError, "n"),
+        ({"budget": "soon"}, InvalidValueError, "2h"),
+        ({"tasks": []}, InvalidValueError, "no tasks"),
+        ({"n_jobs": 0}, InvalidValueError, "n_jobs"),
+    ],
+)
+def test_bad_input_is_refused_before_anything_is_written(tmp_path, arguments, error, message):
+    """Unknown names and bad numbers are refused with what is allowed."""
+    with pytest.raises(error, match=message):
+        collect(**{"tasks": [regression()], "out": tmp_path / "x", **SETTINGS, **arguments})
+    assert not (tmp_path / "x").exists()
