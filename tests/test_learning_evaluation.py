@@ -186,7 +186,7 @@ def test_tuned_adam_is_a_baseline_where_its_runs_are_there():
     history = mixed_history()
     assert len(tuned_adam(history)) == 17
     assert tuned_adam(populations.history(rates=12)) == []  # 1e-5 and 1 alone are no grid
-    raw = resamplings(history, ListLearner(length=4, space="nadamw"), 3)
+    raw = resamplings(history, [ListLearner(length=4, space="nadamw")], 3, progress=True)
     assert "tuned Adam" in set(raw["method"])
     with pytest.raises(InvalidValueError, match="mixes the search spaces adam1p, nadamw"):
         resamplings(history, ListLearner(), 2)
@@ -290,3 +290,12 @@ def test_compare_refuses_lists_that_the_history_does_not_know():
         compare([], history)
     with pytest.raises(InvalidValueError, match="different names"):
         compare([adam1p(1.0), adam1p(0.1)], history)
+
+
+def test_learners_may_come_in_a_sequence():
+    """They are called by their names or numbered; two of one name are refused."""
+    learners = [ListLearner(length=2, name="a"), ListLearner(length=2, normalization="quantile")]
+    raw = resamplings(SCORES, learners, 2)
+    assert {"a", "list 2"} < set(raw["method"])
+    with pytest.raises(InvalidValueError, match="different names"):
+        resamplings(SCORES, [learners[0], learners[0]], 2)

@@ -336,7 +336,7 @@ def test_configurations_outside_a_given_space_are_left_out():
                 populations.runs(tasks=1, rates=2)
                 + populations.runs(tasks=1, rates=2, space="adam4p")
             ),
-            r"mixes the search spaces adam1p, adam4p.*select\(space='adam1p'\)",
+            r"mixes the search spaces adam1p, adam4p.*space='adam1p'",
         ),
         (
             History.from_records(populations.runs(tasks=1, rates=2, test=None)),
@@ -395,3 +395,24 @@ def test_the_published_tasks_are_learned_from(reference_data):
     assert held_out[5] == pytest.approx(0.2369, abs=1e-3)
     assert held_out[10] < 0.2
     assert learner.list_.space.name == "adam8p"
+
+
+def test_a_mixed_history_is_learned_from_for_a_given_space():
+    """The candidates are those of the space; the scale is that of all runs of a task."""
+    better = [
+        record | {"space": "adam4p", "values": {"x": 1.0}, "valid": [2.0, 0.1, 0.1, 0.1, 0.1, 0.1]}
+        for record in populations.runs(rates=1)
+    ]
+    mixed = History.from_records(populations.runs(rates=5) + better)
+    learner = ListLearner(length=3, space="adam1p").fit(mixed)
+    assert learner.list_.space.name == "adam1p"
+    assert learner.scores_.shape[1] == 5
+    alone = ListLearner(length=3).fit(mixed.select(space="adam1p"))
+    assert (learner.scores_.to_numpy() > alone.scores_.to_numpy()).mean() > 0.5
+
+
+def test_frames_of_nullable_numbers_are_read():
+    """Pandas' missing value counts as not measured."""
+    scores = pd.DataFrame({"a": pd.array([0.1, None], "Float64"), "b": [0.3, 0.2]})
+    learner = ListLearner(missing="pessimistic").fit(scores)
+    assert learner.scores_["a"].tolist() == [0.1, 1.0]

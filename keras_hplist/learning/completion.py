@@ -91,8 +91,8 @@ def choose_rule(
             for out in folds:
                 inside = np.setdiff1d(tasks, out)
                 scores = complete(matrix.rows(inside), rule, features, seed, n_jobs)
-                order = greedy(scores, length, weights[inside]).order
-                followed = best_measured(matrix.values[out], order).mean(axis=1)
+                order = greedy(scores, weights=weights[inside]).order
+                followed = best_measured(matrix.values[out], order)[:, :length].mean(axis=1)
                 losses[rule] += float(weights[out] @ followed)
         best = min(losses, key=losses.__getitem__)
     return best, complete(matrix, best, features, seed, n_jobs)

@@ -10,7 +10,6 @@ import pandas as pd
 from rich.progress import track
 from sklearn.base import clone
 
-from keras_hplist import spaces
 from keras_hplist.errors import InvalidValueError
 from keras_hplist.history import History
 from keras_hplist.learning import inputs
@@ -30,7 +29,7 @@ QUARTILES = {"median": 0.5, "lower_quartile": 0.25, "upper_quartile": 0.75}
 
 def resample(
     history: "History | pd.DataFrame",
-    learners: "ListLearner | Mapping[str, ListLearner]",
+    learners: "ListLearner | Mapping[str, ListLearner] | Sequence[ListLearner]",
     n_resamplings: int = 50,
     test_size: float | int = 0.25,
     split: str = "tasks",
@@ -59,7 +58,7 @@ _AXES = ("n_train", "n_configurations", "horizon")
 
 def resamplings(
     history: "History | pd.DataFrame",
-    learners: "ListLearner | Mapping[str, ListLearner]",
+    learners: "ListLearner | Mapping[str, ListLearner] | Sequence[ListLearner]",
     n_resamplings: int = 50,
     test_size: float | int = 0.25,
     split: str = "tasks",
@@ -93,9 +92,10 @@ def resamplings(
     Args:
         history: the runs; or scores, tasks × configurations, on which `report_split`,
             normalizations, aggregations and horizons then have no influence.
-        learners: one learner, which is called "list", or several by name. If the history mixes
-            search spaces, each learner's `space` says which it learns from; the scale of a task is
-            that of all of them.
+        learners: one learner, which is called "list", or several: by name, or in a sequence, whose
+            members are called by their parameter `name` or "list 1", "list 2", …. If the history
+            mixes search spaces, each learner's `space` says which it learns from; the scale of a
+            task is that of all of them.
         n_resamplings: how often to split.
         test_size: share (float) or number (int) of the tasks, or of the families, to hold out.
         split: "tasks": random tasks; "families": whole families at random; "leave_one_task_out" and
@@ -119,7 +119,7 @@ def resamplings(
     Raises:
         InvalidValueError: if the tasks or families cannot be split so, or as `ListLearner.fit`.
     """
-    named = {"list": learners} if isinstance(learners, ListLearner) else dict(learners)
+    named = _named(learners)
     report = _Report(report_split, normalization, aggregation, weights)
     jobs = []
     for (name, learner), cut in itertools.product(named.items(), horizon):
@@ -137,6 +137,19 @@ def resamplings(
     if progress:
         results = track(results, "Resampling", total=len(jobs))
     return pd.concat(results, ignore_index=True)
+
+
+def _named(
+    learners: "ListLearner | Mapping[str, ListLearner] | Sequence[ListLearner]",
+) -> dict[str, ListLearner]:
+    if isinstance(learners, ListLearner):
+        return {"list": learners}
+    if isinstance(learners, Mapping):
+        return dict(learners)
+    named = {each.name or f"list {rank}": each for rank, each in enumerate(learners, start=1)}
+    if not named or len(named) < len(learners):
+        raise InvalidValueError("Give at least one learner, and learners of different names.")
+    return named
 
 
 class _Report(NamedTuple):
@@ -206,18 +219,7 @@ def _problem(
         return _Problem(
             learner, matrix, None, matrix.upper, np.empty((len(matrix.tasks), 0)), weights
         )
-    own = data
-    if len(data.space_names) > 1:
-        if learner.space is None:
-            raise InvalidValueError(
-                f"The history mixes the search spaces {', '.join(data.space_names)}; say with "
-                "ListLearner(space=…) which each learner learns from."
-            )
-        own = data.select(space=spaces.get(learner.space).name)
-    candidates = inputs.candidates_of_history(own, learner.space)
-    whole = learner.score(data)
-    is_own = np.array([label in (candidates.values or {}) for label in whole.configurations])
-    train, candidates = inputs.canonical(inputs.without_unknown(whole.columns(is_own)), candidates)
+    train, candidates = learner.prepare(data)
     reported = score_matrix(
         data.curves(report.split or learner.split),
         report.normalization,
@@ -255,14 +257,16 @@ def _one_resampling(problem: _Problem, name: str, prefix: str, subset: _Subset) 
     known = ~np.isnan(matrix.upper).all(axis=0)  # what no training task has run is no candidate
     matrix, columns = matrix.columns(known), columns[known]
     values = problem.values and [problem.values[column] for column in columns]
-    choice = problem.learner.choose(matrix, values)
+    scores = problem.test[np.ix_(test, columns)]
+    learner, trials = problem.learner, min(problem.learner.length, len(columns))
+    if np.isnan(scores).any():  # what is passed over makes place for entries further down
+        learner = clone(learner).set_params(length=len(columns))
+    choice = learner.choose(matrix, values)
 
     weights = problem.weights[test] / problem.weights[test].sum()
-    scores = problem.test[np.ix_(test, columns)]
-    trials = len(choice.selection.order)
     best = best_measured(scores, by_mean(choice.scores, choice.weights))[:, :1]
     curves = {
-        name: weights @ best_measured(scores, choice.selection.order),
+        name: weights @ best_measured(scores, choice.selection.order)[:, :trials],
         f"{prefix}random search": weights @ random_search(scores, trials),
         f"{prefix}single best": weights @ np.repeat(best, trials, axis=1),
     }

@@ -38,12 +38,13 @@ def candidates_of_history(history: History, space: "str | spaces.SearchSpace | N
     """The configurations of a history.
 
     Args:
-        history: of one search space.
+        history: of one search space, or of several if `space` is one of them.
         space: what the user said the space is, or None.
 
     Raises:
-        InvalidValueError: if the history is empty, or mixes search spaces.
+        InvalidValueError: if the history is empty, or mixes search spaces of which `space` is none.
     """
+    given = None if space is None else spaces.get(space)
     names = history.space_names
     if not names:
         raise InvalidValueError(
@@ -51,19 +52,18 @@ def candidates_of_history(history: History, space: "str | spaces.SearchSpace | N
             "print(history.report)"
         )
     if len(names) > 1:
-        raise InvalidValueError(
-            f"The history mixes the search spaces {', '.join(names)}; a list is over one. Choose: "
-            f"history.select(space={names[0]!r})"
-        )
-    if space is None and names[0] in spaces.names():
-        space = names[0]
-    elif space is None and names[0] in history.space_definitions:
-        space = spaces.SearchSpace.from_config(history.space_definitions[names[0]])
-    return Candidates(
-        values=history.values(),
-        space=None if space is None else spaces.get(space),
-        space_name=names[0],
-    )
+        if given is None or given.name not in names:
+            raise InvalidValueError(
+                f"The history mixes the search spaces {', '.join(names)}; a list is over one. Say "
+                f"which: ListLearner(space={names[0]!r}), or history.select(space={names[0]!r})"
+            )
+        history = history.select(space=given.name)
+        names = [given.name]
+    if given is None and names[0] in spaces.names():
+        given = spaces.get(names[0])
+    elif given is None and names[0] in history.space_definitions:
+        given = spaces.SearchSpace.from_config(history.space_definitions[names[0]])
+    return Candidates(history.values(), given, names[0])
 
 
 def candidates_of_labels(
@@ -110,7 +110,8 @@ def matrix_of_scores(
         InvalidValueError: if it is no such matrix, a label stands twice, or families do not fit.
     """
     frame = scores if isinstance(scores, pd.DataFrame) else pd.DataFrame(np.atleast_2d(scores))
-    values = checked_scores(frame.to_numpy())
+    table = frame.to_numpy()
+    values = checked_scores(frame.to_numpy(na_value=np.nan) if table.dtype == object else table)
     for kind, labels in (("task", frame.index), ("configuration", frame.columns)):
         if not labels.is_unique:
             twice = labels[labels.duplicated()][0]

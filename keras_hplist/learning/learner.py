@@ -25,7 +25,7 @@ from keras_hplist.learning.completion import (
 )
 from keras_hplist.learning.explanation import Explanation, explain_entry, served_tasks
 from keras_hplist.learning.scores import ScoreMatrix, score_matrix
-from keras_hplist.learning.selection import Selection, best_after, greedy
+from keras_hplist.learning.selection import Selection, best_after, checked_length, greedy
 from keras_hplist.learning.splits import held_out_folds, task_weights
 from keras_hplist.lists import HyperparameterList
 
@@ -138,8 +138,9 @@ class ListLearner(BaseEstimator):
         """Learn the list.
 
         Args:
-            X: a history of one search space; or scores, tasks × configurations, as a DataFrame or
-                array, lower is better, NaN where not measured.
+            X: a history, of one search space unless the parameter `space` says which to take the
+                configurations from; or scores, tasks × configurations, as a DataFrame or array,
+                lower is better, NaN where not measured.
             y: not used.
             families: for a matrix: the family of each task, in row order or by task.
             configurations: for a matrix: the hyperparameter values of each column label, as a
@@ -156,8 +157,7 @@ class ListLearner(BaseEstimator):
         """
         self._check_parameters()
         if isinstance(X, History):
-            candidates = inputs.candidates_of_history(X, self.space)
-            matrix = self.score(X)
+            matrix, candidates = self.prepare(X)
             source = {
                 "history": X.fingerprint,
                 "training_steps": sorted(set(X.table["training_steps"].to_pylist())),
@@ -168,7 +168,7 @@ class ListLearner(BaseEstimator):
                 matrix.configurations, configurations, self.space
             )
             source = {"scores": inputs.fingerprint(matrix)}
-        matrix, candidates = inputs.canonical(inputs.without_unknown(matrix), candidates)
+            matrix, candidates = inputs.canonical(inputs.without_unknown(matrix), candidates)
         self.dropped_ = matrix.dropped
         self._values = None
         if candidates.values is not None:
@@ -200,6 +200,21 @@ class ListLearner(BaseEstimator):
                 provenance=self._provenance(source, how),
             )
         return self
+
+    def prepare(self, history: History) -> tuple[ScoreMatrix, inputs.Candidates]:
+        """The scores of a history's configurations that may enter a list, and their values.
+
+        Raises:
+            InvalidValueError: if the history is empty, or mixes search spaces and the parameter
+                `space` does not say which one to take; or nothing in it can be learned from.
+        """
+        candidates = inputs.candidates_of_history(history, self.space)
+        assert candidates.values is not None
+        matrix = self.score(history)  # of all spaces: the best known is the best of any
+        own = np.array([label in candidates.values for label in matrix.configurations])
+        if not own.all():
+            matrix = matrix.columns(own)
+        return inputs.canonical(inputs.without_unknown(matrix), candidates)
 
     def score(self, history: History) -> ScoreMatrix:
         """The scores of a history as this learner's parameters define them."""
@@ -266,6 +281,7 @@ class ListLearner(BaseEstimator):
         )
 
     def _check_parameters(self) -> None:
+        checked_length(self.length, self.length)
         if self.missing != "auto" and self.missing not in RULES:
             raise UnknownNameError("rule for missing cells", self.missing, ("auto", *RULES))
         if self.cost not in (None, "seconds"):

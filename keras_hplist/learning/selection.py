@@ -71,7 +71,7 @@ def greedy(
     weights = checked_weights(weights, len(scores))
     weights = weights / weights.sum()
     costs = _checked_costs(costs, scores.shape[1])
-    length = _checked_length(length, scores.shape[1])
+    length = checked_length(length, scores.shape[1])
     start = start_scores(scores)
     tasks = np.arange(len(scores))
     alone = _lost_gains(scores, tasks, start, np.full(len(scores), -np.inf), weights)
@@ -270,7 +270,12 @@ def _checked_costs(costs: np.ndarray | None, configurations: int) -> np.ndarray:
     return costs
 
 
-def _checked_length(length: int | None, configurations: int) -> int:
+def checked_length(length: int | None, configurations: int) -> int:
+    """The number of entries to choose, at most all.
+
+    Raises:
+        InvalidValueError: if it is no whole number of at least 1.
+    """
     if length is None:
         return configurations
     if isinstance(length, bool) or length != int(length) or length < 1:
