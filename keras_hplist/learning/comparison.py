@@ -139,6 +139,7 @@ def compare(
     if not named or len(named) < len(lists):
         raise InvalidValueError("Give at least one list, and lists of different names.")
     matrix = score_matrix(history.curves(split), normalization, aggregation, seeds, horizon)
+    assert matrix.seconds is not None
     best, unknown, times = {}, {}, {}
     for name, given in named.items():
         columns = entry_columns(given, history, matrix)

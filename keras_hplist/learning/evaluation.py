@@ -15,7 +15,7 @@ from keras_hplist.history import History
 from keras_hplist.learning import inputs
 from keras_hplist.learning.baselines import by_mean, random_search, tuned_adam
 from keras_hplist.learning.comparison import Comparison, compare
-from keras_hplist.learning.completion import complete, features_of
+from keras_hplist.learning.held_out import follow, scores_to_follow
 from keras_hplist.learning.learner import ListLearner
 from keras_hplist.learning.scores import ScoreMatrix, score_matrix
 from keras_hplist.learning.selection import best_measured
@@ -233,42 +233,25 @@ def _problem(
     assert candidates.values is not None
     values = [candidates.values[label] for label in train.configurations]
     test = table.loc[list(train.tasks), list(train.configurations)].to_numpy()
-    if ((~np.isnan(test)).sum(axis=0) <= 1).mean() > 0.5:
-        test = _predicted(test, values, learner.seed)
+    test = scores_to_follow(test, values, learner.seed)
     adam = table.loc[list(train.tasks), tuned_adam(data)].to_numpy()
     weights = task_weights(train.tasks, train.families, report.weights)
     return _Problem(learner, train, values, test, adam, weights)
 
 
-def _predicted(scores: np.ndarray, values: list[Mapping[str, Any]], seed: int) -> np.ndarray:
-    """Scores with holes filled task by task, so that no task says anything about another."""
-    features = features_of(values)
-    rows = [
-        complete(inputs.matrix_of_scores(row[None]), "surrogate", features, seed)[0]
-        for row in scores
-    ]
-    return np.stack(rows)
-
-
 def _one_resampling(problem: _Problem, name: str, prefix: str, subset: _Subset) -> pd.DataFrame:
     """One row for each method and k."""
     train, test, columns = subset.draw(problem)
-    matrix = problem.train.rows(train).columns(columns)
-    known = ~np.isnan(matrix.upper).all(axis=0)  # what no training task has run is no candidate
-    matrix, columns = matrix.columns(known), columns[known]
-    values = problem.values and [problem.values[column] for column in columns]
-    scores = problem.test[np.ix_(test, columns)]
-    learner, trials = problem.learner, min(problem.learner.length, len(columns))
-    if np.isnan(scores).any():  # what is passed over makes place for entries further down
-        learner = clone(learner).set_params(length=len(columns))
-    choice = learner.choose(matrix, values)
-
+    followed = follow(
+        problem.learner, problem.train, problem.values, problem.test, train, test, columns
+    )
+    choice, scores, trials = followed.choice, followed.scores, followed.best.shape[1]
     weights = problem.weights[test] / problem.weights[test].sum()
-    best = best_measured(scores, by_mean(choice.scores, choice.weights))[:, :1]
+    single = best_measured(scores, by_mean(choice.scores, choice.weights))[:, :1]
     curves = {
-        name: weights @ best_measured(scores, choice.selection.order)[:, :trials],
+        name: weights @ followed.best,
         f"{prefix}random search": weights @ random_search(scores, trials),
-        f"{prefix}single best": weights @ np.repeat(best, trials, axis=1),
+        f"{prefix}single best": weights @ np.repeat(single, trials, axis=1),
     }
     if problem.adam.shape[1]:
         curves[f"{prefix}tuned Adam"] = weights @ random_search(problem.adam[test], trials)
@@ -279,7 +262,7 @@ def _one_resampling(problem: _Problem, name: str, prefix: str, subset: _Subset) 
                 "resampling": subset.split.number,
                 "left_out": subset.split.left_out,
                 "n_train": len(train),
-                "n_configurations": len(columns),
+                "n_configurations": scores.shape[1],
                 "horizon": problem.learner.horizon,
                 "k": np.arange(1, trials + 1),
                 "J": curve,

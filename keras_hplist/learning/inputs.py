@@ -128,7 +128,7 @@ def matrix_of_scores(
         tasks=tuple(frame.index),
         configurations=tuple(frame.columns),
         families=tuple(known),
-        seconds=np.broadcast_to(np.nan, bounds.shape),
+        seconds=None,
     )
 
 
@@ -172,7 +172,7 @@ def canonical(matrix: ScoreMatrix, candidates: Candidates) -> tuple[ScoreMatrix,
             matrix,
             lower=_joined(matrix.lower, columns),
             upper=_joined(matrix.upper, columns),
-            seconds=_joined(matrix.seconds, columns),
+            seconds=None if matrix.seconds is None else _joined(matrix.seconds, columns),
             configurations=tuple(matrix.configurations[group[0]] for group in columns),
         )
     return matrix, Candidates(values, space, space.name)

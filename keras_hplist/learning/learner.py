@@ -4,12 +4,12 @@ import datetime
 import importlib.metadata
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, clone
 from sklearn.utils.validation import check_is_fitted
 
 import keras_hplist
@@ -24,6 +24,7 @@ from keras_hplist.learning.completion import (
     warn_if_thin,
 )
 from keras_hplist.learning.explanation import Explanation, explain_entry, served_tasks
+from keras_hplist.learning.held_out import follow, scores_to_follow
 from keras_hplist.learning.scores import ScoreMatrix, score_matrix
 from keras_hplist.learning.selection import Selection, best_after, checked_length, greedy
 from keras_hplist.learning.splits import held_out_folds, task_weights
@@ -32,6 +33,7 @@ from keras_hplist.lists import HyperparameterList
 if TYPE_CHECKING:
     from keras_hplist.spaces import SearchSpace
 
+_MANY_TASKS = 30  # from here on a held-out task may take part in the estimates of missing cells
 _REPORTED = (1, 2, 3, 5, 10, 20, 50, 100, 200, 500, 1000)  # the k whose J(k) provenance holds
 
 
@@ -43,14 +45,12 @@ class Choice:
         selection: the order with its gains.
         scores: float64 (task, configuration), what it was chosen from, without holes.
         weights: float64 (task,), with sum 1.
-        costs: float64 (configuration,), or None.
         rule: how holes were filled; None if there were none.
     """
 
     selection: Selection
     scores: np.ndarray
     weights: np.ndarray
-    costs: np.ndarray | None
     rule: str | None
 
 
@@ -92,7 +92,8 @@ class ListLearner(BaseEstimator):
         weights_: Series, the weight of each task; they sum to 1.
         missing_: the rule by which holes were filled, None if there were none.
         curve_: DataFrame with index k and columns `training` and `held_out`: J(k) on all tasks, and
-            as measured on tasks left out of the choice (NaN with a single task).
+            as measured on tasks left out of the choice, where configurations that such a task did
+            not run are passed over (NaN with a single task).
         dropped_: names of tasks that were left out: nothing improves in them, or nothing is known.
     """
 
@@ -175,20 +176,19 @@ class ListLearner(BaseEstimator):
             self._values = [candidates.values[label] for label in matrix.configurations]
         warn_if_thin(matrix)
         choice = self.choose(matrix, self._values)
-        scores, weights, costs = choice.scores, choice.weights, choice.costs
         self.missing_, self._share_missing = choice.rule, float(np.isnan(matrix.values).mean())
 
         self.scores_ = pd.DataFrame(
-            scores,
+            choice.scores,
             index=pd.Index(matrix.tasks, name="task"),
             columns=pd.Index(matrix.configurations, name="configuration"),
         )
-        self.weights_ = pd.Series(weights, self.scores_.index, name="weight")
+        self.weights_ = pd.Series(choice.weights, self.scores_.index, name="weight")
         self._positions = choice.selection.order
         self.order_ = self.scores_.columns[self._positions].to_numpy()
         self.gains_, self.passes_ = choice.selection.gains, choice.selection.passes
         how, folds = held_out_folds(matrix.families, self.seed)
-        self.curve_ = self._quality(scores, weights, costs, folds)
+        self.curve_ = self._quality(matrix, choice, folds)
         self._list = None
         if self._values:
             assert candidates.space is not None
@@ -244,10 +244,9 @@ class ListLearner(BaseEstimator):
         """
         self._check_parameters()
         weights = task_weights(matrix.tasks, matrix.families, self.weights)
-        costs = self._costs(matrix)
         rule, scores = self._completed(matrix, values, weights)
-        selection = greedy(scores, self.length, weights, costs)
-        return Choice(selection, scores, weights, costs, rule)
+        selection = greedy(scores, self.length, weights, self._costs(matrix))
+        return Choice(selection, scores, weights, rule)
 
     @property
     def list_(self) -> HyperparameterList:
@@ -309,35 +308,37 @@ class ListLearner(BaseEstimator):
     def _costs(self, matrix: ScoreMatrix) -> np.ndarray | None:
         if self.cost is None:
             return None
-        # Relative to the task's mean, so that long tasks do not decide alone.
-        seconds = matrix.seconds / inputs.known_mean(matrix.seconds, axis=1)[:, None]
-        costs = inputs.known_mean(seconds, axis=0)
-        if np.isnan(costs).all():
+        if matrix.seconds is None or np.isnan(matrix.seconds).all():
             raise InvalidValueError(
                 "cost='seconds' needs the wall time of runs, and the input has none; use cost=None."
             )
+        # Relative to the task's mean, so that long tasks do not decide alone.
+        seconds = matrix.seconds / inputs.known_mean(matrix.seconds, axis=1)[:, None]
+        costs = inputs.known_mean(seconds, axis=0)
         return np.where(np.isnan(costs), np.nanmean(costs), costs)
 
     def _quality(
-        self,
-        scores: np.ndarray,
-        weights: np.ndarray,
-        costs: np.ndarray | None,
-        folds: Sequence[np.ndarray],
+        self, matrix: ScoreMatrix, choice: Choice, folds: Sequence[np.ndarray]
     ) -> pd.DataFrame:
         """J(k) on the training tasks, and on tasks that were held out of the choice."""
-        best = np.full((len(scores), len(self._positions)), np.nan)
+        length, weights = len(choice.selection.order), choice.weights
+        best = np.full((len(weights), length), np.nan)
+        reported = scores_to_follow(matrix.upper, self._values, self.seed)
+        learner = self
+        if choice.rule is not None:
+            learner = clone(self).set_params(missing=choice.rule)
+            if len(weights) > _MANY_TASKS:  # each hardly moves the estimates for the others
+                matrix = replace(matrix, lower=choice.scores, upper=choice.scores)
         for out in folds:
-            if not weights[~out].any():
-                continue
-            order = greedy(scores[~out], self.length, weights[~out], costs).order
-            best[out] = best_after(scores[out], order)
+            if weights[~out].any():
+                followed = follow(learner, matrix, self._values, reported, ~out, out).best
+                best[out] = np.pad(followed, ((0, 0), (0, length - followed.shape[1])), "edge")
         return pd.DataFrame(
             {
-                "training": weights @ best_after(scores, self._positions),
+                "training": weights @ best_after(choice.scores, choice.selection.order),
                 "held_out": weights @ best,
             },
-            index=pd.RangeIndex(1, len(self._positions) + 1, name="k"),
+            index=pd.RangeIndex(1, length + 1, name="k"),
         )
 
     def _provenance(self, source: Mapping[str, Any], how_held_out: str) -> dict[str, Any]:

@@ -27,7 +27,8 @@ class ScoreMatrix:
         tasks: labels of the rows.
         configurations: labels of the columns.
         families: for each task its family, or None where not known.
-        seconds: float64 (task, configuration), mean wall time of a run, NaN where not known.
+        seconds: float64 (task, configuration), mean wall time of a run, NaN where not known; None
+            if nothing is.
         dropped: tasks that were left out because no configuration improves them.
     """
 
@@ -36,7 +37,7 @@ class ScoreMatrix:
     tasks: tuple
     configurations: tuple
     families: tuple[str | None, ...]
-    seconds: np.ndarray
+    seconds: np.ndarray | None
     dropped: tuple = ()
 
     @property
@@ -74,7 +75,8 @@ class ScoreMatrix:
     def _cut(self, part: Any) -> "ScoreMatrix":
         lower = self.lower[part]
         upper = lower if self.upper is self.lower else self.upper[part]
-        return replace(self, lower=lower, upper=upper, seconds=self.seconds[part])
+        seconds = None if self.seconds is None else self.seconds[part]
+        return replace(self, lower=lower, upper=upper, seconds=seconds)
 
 
 def score_matrix(
