@@ -8,12 +8,12 @@ model.fit(task.train_data(), steps_per_epoch=100)
 
 from typing import TYPE_CHECKING
 
-from .registry import families, names
+from .registry import family_names, names
 
 if TYPE_CHECKING:
     from .task import Task
 
-__all__ = ["families", "get", "names"]
+__all__ = ["family_names", "get", "names"]
 
 
 def get(name: str, source: str = "embedded") -> "Task":

@@ -149,7 +149,7 @@ def _test_function(options: Config, seed: int) -> Problem:
     if box is None:
         return problem
     low, high = np.transpose(box)
-    return Problem((Weight("x", (2,), lambda rng: rng.uniform(low, high)),), problem.value)
+    return Problem((Weight("x", (2,), lambda rng: rng.uniform(low, high), 1.0),), problem.value)
 
 
 def _symmetric(options: Config, seed: int) -> np.ndarray:
@@ -182,7 +182,7 @@ def _over_batch(terms: Any) -> Any:
 
 
 def _with_rows(dim: int, value: Objective, rows: np.ndarray, batch_size: int) -> Problem:
-    return Problem((Weight("x", (dim,), ("random_normal", 1.0)),), value, rows, batch_size)
+    return Problem((Weight("x", (dim,), ("random_normal", 1.0), 1.0),), value, rows, batch_size)
 
 
 def _outward_snake(options: Config, seed: int) -> Problem:

@@ -36,7 +36,7 @@ FIXED = "fixed"
 _SAMPLED_NAME = re.compile(r"(?P<family>[a-z_]+_family)_seed(?P<seed>0|[1-9][0-9]{0,8})")
 
 
-def families() -> list[str]:
+def family_names() -> list[str]:
     """The twelve sampled families, and `"fixed"`."""
     return [*SIZES, FIXED]
 
@@ -75,16 +75,16 @@ def names(family: str | None = None, available: bool = False) -> list[str]:
     """Names of the suite, hand-designed tasks last.
 
     Args:
-        family: one of `families()`; None (default) for the whole suite of 1162.
+        family: one of `family_names()`; None (default) for the whole suite of 1162.
         available: whether to leave out the tasks whose models are not built here.
 
     Raises:
         UnknownTaskError: no family has this name.
     """
-    if family is not None and family not in families():
-        raise UnknownTaskError(family, families(), kind="family")
+    if family is not None and family not in family_names():
+        raise UnknownTaskError(family, family_names(), kind="family")
     found = []
-    for one in [family] if family else families():
+    for one in [family] if family else family_names():
         if one == FIXED:
             found += [name for name in fixed_names() if not available or can_build(name)]
         elif not available or can_build(f"{one}_seed0"):

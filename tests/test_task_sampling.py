@@ -399,3 +399,10 @@ def test_listing_loads_no_framework():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_family_names_stay_after_a_task_was_drawn():
+    """The function is not hidden by the subpackage of the families' modules."""
+    tasks.get("mlp_family_seed0")
+    assert len(tasks.family_names()) == 13
+    assert all(tasks.names(family) for family in tasks.family_names())
