@@ -72,8 +72,8 @@ class CompiledPopulation:
         self._constants = [tf.constant(array) for array in source.constants]
         self._training_steps = tf.constant(training_steps)
         self._seed = tf.constant(seed % 2**31, tf.int32)
-        self._train = tf.function(self._train_steps, jit_compile=True)
-        self._evaluate = tf.function(self._mean_losses, jit_compile=True)
+        self._train = tf.function(self._train_steps, jit_compile=True, autograph=False)
+        self._evaluate = tf.function(self._mean_losses, jit_compile=True, autograph=False)
 
     def train(
         self,
@@ -104,7 +104,7 @@ class CompiledPopulation:
             self._constants,
             [tf.convert_to_tensor(row) for row in rows],
             tf.constant(start),
-            tf.constant(stop),
+            tf.constant(stop - start),
         )
         return State(weights, slots), diverged.numpy()
 
@@ -126,12 +126,15 @@ class CompiledPopulation:
         constants: Tensors,
         rows: Tensors,
         start: Any,
-        stop: Any,
+        count: Any,
     ) -> tuple[Tensors, list[tuple[Any, ...]], Any]:
         def one_step(
-            step: Any, weights: Tensors, slots: list[tuple[Any, ...]], diverged: Any
+            i: Any, weights: Tensors, slots: list[tuple[Any, ...]], diverged: Any
         ) -> tuple[Any, ...]:
-            batch = self._source.batch(constants, [row[step - start] for row in rows])
+            # The row is found by a counter from 0: XLA would compile anew for each value of
+            # `start` that goes into an index.
+            step = start + i
+            batch = self._source.batch(constants, [tf.gather(row, i) for row in rows])
             with tf.GradientTape() as tape:
                 tape.watch(weights)
                 loss = self._program.loss_value(weights, batch, tf.stack([self._seed, step]))
@@ -145,13 +148,13 @@ class CompiledPopulation:
                 for w, g, s in zip(weights, gradients, slots)
             ]
             diverged = tf.where(tf.math.is_finite(loss), diverged, tf.minimum(diverged, step))
-            return step + 1, [w for w, _ in updated], [s for _, s in updated], diverged
+            return i + 1, [w for w, _ in updated], [s for _, s in updated], diverged
 
         size = weights[0].shape[0]
         _, weights, slots, diverged = tf.while_loop(
-            lambda step, *_: step < stop,
+            lambda i, *_: i < count,
             one_step,
-            (start, weights, slots, tf.fill((size,), NEVER)),
+            (tf.constant(0), weights, slots, tf.fill((size,), NEVER)),
         )
         return weights, slots, diverged
 

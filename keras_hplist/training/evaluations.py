@@ -73,16 +73,16 @@ def evaluation_batches(training_steps: int, points: int, batch_size: int) -> int
     """How many batches of each split one evaluation averages over.
 
     As many as hold `EXAMPLES` examples, but fewer where evaluation would take more than its
-    `SHARE`. One forward pass costs about (B + 8) / (3 B + 100) of a training step on a batch of B:
-    arithmetic grows with B and is tripled by the gradient; the update costs as much memory traffic
-    as the arithmetic of 100 examples. The rule counts steps, not seconds, so that a curve does not
-    depend on the machine.
+    `SHARE`. One forward pass costs about (B + 40) / (3 B + 100) of a training step on a batch of B:
+    arithmetic grows with B and is tripled by the gradient; reading the weights and making the batch
+    cost as much as 40 examples, the update as much as 60 more. The rule counts steps, not seconds,
+    so that a curve does not depend on the machine.
 
     Args:
         training_steps: length of a run.
         points: evaluations of a run.
         batch_size: examples of a batch.
     """
-    forward = (batch_size + 8) / (3 * batch_size + 100)
+    forward = (batch_size + 40) / (3 * batch_size + 100)
     affordable = SHARE / (1 - SHARE) * training_steps / (3 * points * forward)
     return int(np.clip(affordable, 1, math.ceil(EXAMPLES / batch_size)))

@@ -9,7 +9,7 @@ import numpy as np
 
 _SIZES = (0.5, 2.0, 8.0, 32.0)  # working sets in MiB at which bandwidth is measured
 _MEBIBYTE = 2**20
-_COMPILE_SECONDS = 0.4  # of a program without weights
+_COMPILE_SECONDS = 1.5  # of a program without weights
 _COMPILE_SECONDS_PER_WEIGHT = 0.08
 
 # Passes over a member's weights in one step: reading weights, moments and gradients in the three
@@ -21,6 +21,8 @@ _ARRAYS = 4
 _EFFICIENCY = 0.6
 _SECONDS_PER_STEP = 2e-5
 _SECONDS_PER_STEP_AND_WEIGHT = 8e-6
+# Gathering, converting and augmenting the batch, which all members share.
+_SECONDS_PER_INPUT = 5e-8
 
 
 @dataclass(frozen=True)
@@ -73,12 +75,14 @@ class Cost:
         flops: operations of one member in one step, gradient included.
         activation_bytes: what one member's batch takes on its way through the network.
         weights: number of weight arrays.
+        inputs: numbers in a batch.
     """
 
     parameters: int
     flops: float
     activation_bytes: float
     weights: int
+    inputs: float
 
     @classmethod
     def of(cls, task: Any) -> "Cost":
@@ -94,7 +98,15 @@ class Cost:
             for use, size, w in zip(uses, sizes, program.weights)
             if len(w.shape) > 1
         ]
-        return cls(sum(sizes), 3 * flops, 8.0 * task.batch_size * sum(rows), len(sizes))
+        # Before the data are loaded, the rows of the first weight tell the size of an example.
+        example = float(np.prod(program.weights[0].shape[:-1])) if rows else 1.0
+        return cls(
+            parameters=sum(sizes),
+            flops=3 * flops,
+            activation_bytes=8.0 * task.batch_size * sum(rows),
+            weights=len(sizes),
+            inputs=task.batch_size * example,
+        )
 
     @property
     def compile_seconds(self) -> float:
@@ -109,6 +121,7 @@ class Cost:
         memory += activations / machine.bandwidth(size * self.activation_bytes)
         arithmetic = size * self.flops / (_EFFICIENCY * machine.flops)
         fixed = _SECONDS_PER_STEP + _SECONDS_PER_STEP_AND_WEIGHT * self.weights
+        fixed += _SECONDS_PER_INPUT * self.inputs
         return fixed + arithmetic + memory
 
     def bytes_in_step(self, size: int) -> float:
