@@ -1,0 +1,49 @@
+"""The `keras-hplist` command: every subcommand parses, calls one public function, and prints.
+
+Exit status 0: done; 1: failed, with one message on standard error; 2: wrong usage.
+"""
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from keras_hplist import __version__
+from keras_hplist.cli import demo, histories, lists
+from keras_hplist.errors import HPListError
+
+app = typer.Typer(
+    name="keras-hplist",
+    help="Learned, ordered lists of optimizer hyperparameters for Keras and KerasTuner.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(demo.demo)
+app.command()(lists.lists)
+app.command("import")(histories.import_)
+app.command()(histories.learn)
+app.command()(histories.evaluate)
+
+
+def main() -> None:
+    """Run the command line; an error of this package ends it with status 1 and its message."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's greetings are not ours
+    try:
+        app()
+    except (HPListError, FileNotFoundError, PermissionError) as error:
+        Console(stderr=True).print(
+            f"keras-hplist: {error}", style="red", markup=False, soft_wrap=True
+        )
+        sys.exit(1)
+
+
+@app.callback(invoke_without_command=True)
+def _version(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+) -> None:
+    if version:
+        typer.echo(__version__)
+        raise typer.Exit

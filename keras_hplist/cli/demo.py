@@ -1,0 +1,73 @@
+"""`keras-hplist demo`."""
+
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from keras_hplist.cli.console import AsJson, console, print_json, records, short
+
+
+def demo(
+    trials: Annotated[int, typer.Option(min=1, help="Trials of each method.")] = 8,
+    epochs: Annotated[int, typer.Option(min=1, help="Epochs of each trial.")] = 10,
+    hyperparameter_list: Annotated[
+        str, typer.Option("--list", help="Shipped name or path of the list.")
+    ] = "nadamw",
+    seed: Annotated[int, typer.Option(help="Seed of both methods.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Tune a small real network with a learned list, and with RandomSearch beside it."""
+    from keras_hplist import demo as demonstration
+
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("best validation loss {task.fields[best]:.4f}"),
+        TimeElapsedColumn(),
+        console=Console(stderr=True),
+        disable=as_json,
+    ) as progress:
+        bars: dict[str, Any] = {}
+
+        def advance(method: str, trials_done: int, loss: float) -> None:
+            if method not in bars:
+                bars[method] = progress.add_task(method, total=trials, best=float("inf"))
+            best = min(progress.tasks[bars[method]].fields["best"], loss)
+            progress.update(bars[method], completed=trials_done, best=best)
+
+        results = demonstration.run(hyperparameter_list, trials, epochs, seed, report=advance)
+
+    if as_json:
+        print_json(
+            [
+                {
+                    "method": result.method,
+                    "trials": records(result.trials),
+                    "test_accuracy": result.test_accuracy,
+                }
+                for result in results
+            ]
+        )
+        return
+    for result in results:
+        best = result.trials["val_loss"].idxmin()
+        table = Table(title=f"{result.method}: trials in the order tried")
+        for column in ("trial", *result.trials.columns):
+            table.add_column(column, justify="right")
+        for number, row in result.trials.iterrows():
+            table.add_row(
+                str(number),
+                *map(short, row),
+                style="bold green" if number == best else None,
+            )
+        console.print(table)
+    for result in results:
+        console.print(
+            f"{result.method}: best validation loss [bold]{result.best['val_loss']:.4f}[/bold] "
+            f"in trial {result.best.name} of {len(result.trials)}; "
+            f"test accuracy of that model [bold]{result.test_accuracy:.1%}[/bold]"
+        )

@@ -1,0 +1,181 @@
+"""`keras-hplist import`, `learn` and `evaluate`: from logs to a list, and what it is worth."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.table import Table
+
+from keras_hplist.cli.console import REPORTED, AsJson, console, print_json, records, short
+
+if TYPE_CHECKING:
+    from keras_hplist.history import History
+
+
+def import_(
+    paths: Annotated[list[Path], typer.Argument(help="Files or folders of one tool.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder or .parquet to write.")],
+    source: Annotated[
+        str | None, typer.Option("--from", help="The tool; default: told from the files.")
+    ] = None,
+    options: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="An argument of the reader, NAME=JSON; may be repeated."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Turn what another tool recorded into a history."""
+    history = _read(paths, source, options)
+    history.write(output)
+    if as_json:
+        print_json({"output": str(output), "runs": len(history), "dropped": history.report.dropped})
+        return
+    console.print(str(history.report), markup=False, highlight=False)
+    console.print(f"Wrote {output}.", markup=False, highlight=False)
+
+
+def learn(
+    paths: Annotated[
+        list[Path], typer.Argument(help="Histories, tuner project folders, or other tools' logs.")
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The list to write (.json).")],
+    source: Annotated[
+        str | None, typer.Option("--from", help="The tool; default: told from the files.")
+    ] = None,
+    options: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="An argument of the reader, NAME=JSON; may be repeated."),
+    ] = None,
+    space: Annotated[str | None, typer.Option(help="Learn from runs of this search space.")] = None,
+    name: Annotated[
+        str | None, typer.Option(help="Name of the list; default: its space's.")
+    ] = None,
+    length: Annotated[int, typer.Option(min=1, help="Entries of the list.")] = 100,
+    normalization: Annotated[
+        str, typer.Option(help="How losses of a task become scores.")
+    ] = "initial",
+    aggregation: Annotated[str, typer.Option(help="Over time: mean, min or last.")] = "mean",
+    split: Annotated[
+        str, typer.Option(help="Learn on this split: valid, train or test.")
+    ] = "valid",
+    horizon: Annotated[
+        int | None, typer.Option(min=1, help="Cut curves at this many training steps.")
+    ] = None,
+    weights: Annotated[str, typer.Option(help="Weigh by family, or tasks equal.")] = "family",
+    seed: Annotated[int, typer.Option(help="Seed of surrogates and splits.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Learn a list from histories or from the logs of a tuner."""
+    from keras_hplist.learning import ListLearner
+
+    history = _read(paths, source, options)
+    if space is not None:
+        history = history.select(space=space)
+    learner = ListLearner(
+        length=length,
+        normalization=normalization,
+        aggregation=aggregation,
+        split=split,
+        horizon=horizon,
+        weights=weights,
+        name=name,
+        seed=seed,
+    ).fit(history)
+    learner.list_.save(output)
+    curve = learner.curve_.loc[[k for k in learner.curve_.index if k in REPORTED]]
+    if as_json:
+        print_json(
+            {
+                "output": str(output),
+                "entries": len(learner.list_),
+                "runs": len(history),
+                "dropped_runs": history.report.dropped,
+                "dropped_tasks": list(learner.dropped_),
+                "curve": records(curve.reset_index()),
+            }
+        )
+        return
+    console.print(str(history.report), markup=False, highlight=False)
+    table = Table(
+        title="Mean score of the best among the first k entries (0: best known, 1: start)"
+    )
+    for column in ("k", "tasks learned from", "tasks left out"):
+        table.add_column(column, justify="right")
+    for k, row in curve.iterrows():
+        table.add_row(str(k), short(row["training"]), short(row["held_out"]))
+    console.print(table)
+    console.print(f"Wrote {len(learner.list_)} entries to {output}.", markup=False, highlight=False)
+
+
+def evaluate(
+    paths: Annotated[
+        list[Path], typer.Argument(help="Histories, tuner project folders, or other tools' logs.")
+    ],
+    source: Annotated[
+        str | None, typer.Option("--from", help="The tool; default: told from the files.")
+    ] = None,
+    options: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="An argument of the reader, NAME=JSON; may be repeated."),
+    ] = None,
+    space: Annotated[str | None, typer.Option(help="Use the runs of this search space.")] = None,
+    length: Annotated[int, typer.Option(min=1, help="Trials to follow.")] = 20,
+    resamplings: Annotated[int, typer.Option(min=1, help="Splits of the tasks.")] = 50,
+    split: Annotated[str, typer.Option(help="How tasks are left out.")] = "tasks",
+    normalization: Annotated[str, typer.Option(help="How losses become scores.")] = "initial",
+    aggregation: Annotated[str, typer.Option(help="Over time: mean, min or last.")] = "mean",
+    seed: Annotated[int, typer.Option(help="Seed of the splits.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Say what a list learned from these runs is worth on tasks it was not learned from."""
+    from keras_hplist.learning import ListLearner
+    from keras_hplist.learning.evaluation import resample
+
+    history = _read(paths, source, options)
+    if space is not None:
+        history = history.select(space=space)
+    learner = ListLearner(length=length, normalization=normalization, aggregation=aggregation)
+    frame = resample(history, learner, resamplings, split=split, seed=seed).reset_index()
+    frame = frame[frame["k"].isin(REPORTED)]
+    if as_json:
+        print_json(records(frame))
+        return
+    table = Table(title="Score of the best of k trials on tasks left out: median (quartiles)")
+    table.add_column("k", justify="right")
+    methods = list(dict.fromkeys(frame["method"]))
+    for method in methods:
+        table.add_column(str(method), justify="right")
+    cells = {(row["method"], row["k"]): row for row in records(frame)}
+    for k in sorted(set(frame["k"])):
+        rows = [cells.get((method, k)) for method in methods]
+        table.add_row(
+            str(k),
+            *(
+                f"{row['median']:.3f} ({row['lower_quartile']:.3f}-{row['upper_quartile']:.3f})"
+                if row
+                else ""
+                for row in rows
+            ),
+        )
+    console.print(table)
+
+
+def _read(paths: list[Path], source: str | None, options: list[str] | None) -> "History":
+    """Read all paths with the reader of one source; warnings are printed as they come."""
+    from keras_hplist.history import History
+    from keras_hplist.history.sources import read_logs
+
+    arguments = dict(map(_option, options or []))
+    return History.concat([read_logs(path, source, **arguments) for path in paths])
+
+
+def _option(text: str) -> tuple[str, Any]:
+    """Split NAME=JSON; what is not JSON is taken as text."""
+    name, equals, value = text.partition("=")
+    if not equals or not name.isidentifier():
+        raise typer.BadParameter(f"{text!r} is not of the form NAME=VALUE", param_hint="--set")
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, value
