@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 
 from keras_hplist import __version__
-from keras_hplist.cli import demo, histories, lists
+from keras_hplist.cli import collect, demo, histories, lists
 from keras_hplist.errors import HPListError
 
 app = typer.Typer(
@@ -26,11 +26,12 @@ app.command()(lists.lists)
 app.command("import")(histories.import_)
 app.command()(histories.learn)
 app.command()(histories.evaluate)
+app.add_typer(collect.app, name="collect")
 
 
 def main() -> None:
     """Run the command line; an error of this package ends it with status 1 and its message."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's greetings are not ours
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's greetings are not ours
     try:
         app()
     except (HPListError, FileNotFoundError, PermissionError) as error:

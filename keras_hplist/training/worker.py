@@ -32,7 +32,7 @@ class Work:
         # One core for each process: read by TensorFlow when it starts.
         os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
         os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         began = time.perf_counter()
         try:
             from keras_hplist.training.population import train_population

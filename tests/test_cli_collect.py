@@ -1,0 +1,57 @@
+"""`keras-hplist collect` as a user runs it."""
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from keras_hplist.cli import app
+from keras_hplist.history import History
+
+TASKS = ["losg_tasks_family_seed12", "quadratic_family_seed0"]
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, ["collect", *map(str, arguments)])
+
+
+def test_collect_status_and_compact(tmp_path):
+    """A collection is made, told of, gone on with, and merged."""
+    out = tmp_path / "runs"
+    options = ["-o", out, "-n", "3", "--steps", "4", "--jobs", "1", "--space", "adam1p", "--json"]
+    first = run("--task", TASKS[0], *options)
+    assert first.exit_code == 0, first.output
+    assert json.loads(first.stdout)["curves"] == 3
+    second = json.loads(run("--task", TASKS[0], "--task", TASKS[1], *options).stdout)
+    assert (second["already_done"], second["done"], second["curves"]) == (1, 1, 3)
+
+    told = json.loads(run("status", out, "--json").stdout)
+    assert (told["done"], told["missing"], told["curves"]) == (2, 0, 6)
+    assert "quadratic_family" in run("status", out).stdout
+    before = History.read(out)
+    assert run("compact", out).exit_code == 0
+    assert History.read(out).fingerprint == before.fingerprint
+
+
+def test_families_give_their_first_tasks(tmp_path):
+    """`--tasks-per-family` takes the first tasks of each family named."""
+    options = ["-o", tmp_path / "runs", "-n", "1", "--steps", "1", "--jobs", "1", "--json"]
+    done = run("--family", "losg_tasks_family", "--tasks-per-family", "2", *options)
+    assert json.loads(done.stdout)["families"] == {"losg_tasks_family": 2}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        (["--task", TASKS[0]], 2, "--out"),
+        (["-o", "x", "--steps", "0"], 2, "steps"),
+        (["status", "nowhere"], 1, "not a collection"),
+    ],
+)
+def test_wrong_usage_is_told(arguments, status, message, tmp_path, monkeypatch, capsys):
+    """Status 2 and what is missing; status 1 and what failed."""
+    monkeypatch.chdir(tmp_path)
+    result = run(*arguments)
+    assert result.exit_code == status
+    assert message in result.output + str(result.exception)
+    assert not (tmp_path / "x").exists()
