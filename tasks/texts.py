@@ -9,14 +9,9 @@ from keras import ops
 from .data import Splits, load
 from .definition import Definition
 from .initializers import Initializer
-from .layers import (
-    cross_entropy,
-    dense_block,
-    mean_loss,
-    recurrent_block,
-    token_cross_entropy,
-)
-from .program import Block, Program, Weight, chain, function
+from .layers import cross_entropy, dense_block, mean_loss, recurrent_block
+from .layers.cores import prediction_block
+from .program import Block, Program, chain, function
 
 
 @dataclass(frozen=True)
@@ -76,27 +71,18 @@ def language_model(
         trainable_init: whether the first state is trained.
         masked: whether padding is left out of the mean; else it counts as ordinary targets.
     """
-    length = texts.patch_length - 1
-    recurrent = recurrent_block(core, vocabulary, length, embedding, trainable_init)
-    units = core[1]["core_dim"]
-    head = (
-        Weight("logits_kernel", (units, vocabulary), initializer, length),
-        Weight("logits_bias", (vocabulary,)),
+    length = texts.patch_length
+    block = prediction_block(
+        core,
+        vocabulary,
+        slice(0, length - 1),
+        slice(1, length),
+        initializer,
+        texts.batch_size,
+        embedding=embedding,
+        trainable_init=trainable_init,
+        masked=masked,
     )
-
-    def apply(weights: Sequence[Any], tokens: Any, draws: Any) -> Any:
-        *inner, kernel, bias = weights
-        states = recurrent.apply(inner, tokens[:, :-1], draws)
-        following = ops.transpose(tokens[:, 1:])
-        targets = ops.minimum(following, vocabulary - 1)
-        losses = token_cross_entropy(states, kernel, bias, targets, texts.batch_size)
-        if masked:
-            real = ops.cast(following > 0, losses.dtype)
-            weight = real / ops.maximum(ops.mean(real), 1e-9)
-            losses = losses * (weight if len(losses.shape) == 2 else weight[:, None])
-        return ops.mean(losses, axis=0)
-
-    block = Block((*recurrent.weights, *head), apply)
     return texts.define(block, outputs="Cross-entropy of each example, nats per token.")
 
 

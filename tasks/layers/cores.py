@@ -1,4 +1,4 @@
-"""Recurrent cores with their weights, from tokens to states."""
+"""Recurrent cores with their weights, from tokens to states and to the loss of predicted tokens."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -10,7 +10,7 @@ from ..initializers import SONNET, ZEROS, Initializer, draw
 from ..program import Block, Weight
 from .core import add_bias
 from .recurrent import gru, lstm, vanilla
-from .tokens import lookup, project
+from .tokens import lookup, project, token_cross_entropy
 
 GLOROT = ("glorot_uniform", None)
 Parts = tuple[tuple[Weight, ...], Callable[..., Any], int]
@@ -130,3 +130,53 @@ def recurrent_block(
         return run(core_values, inputs, first)
 
     return Block((*table, *weights, *firsts), apply).named(kind)
+
+
+def prediction_block(
+    core: Sequence[Any],
+    vocabulary: int,
+    read: slice,
+    wanted: slice,
+    initializer: Initializer,
+    batch_size: int,
+    *,
+    embedding: int | None = None,
+    trainable_init: bool = False,
+    masked: bool = False,
+) -> Block:
+    """Tokens (B, L) to the mean cross-entropy of those that a core predicts, (B,) or (P, B).
+
+    The last states predict, one token each, by a linear layer.
+
+    Args:
+        core: see `recurrent_block`.
+        vocabulary: number of ids; larger ones count as the last.
+        read: which of the L tokens the core reads, with explicit start and stop.
+        wanted: which of them it predicts, in the last steps.
+        initializer: of the linear layer.
+        batch_size: expected B.
+        embedding: see `recurrent_block`.
+        trainable_init: see `recurrent_block`.
+        masked: whether padding (id 0) is left out of the mean over a batch, by weights whose mean
+            is 1; else it counts as any token.
+    """
+    steps, predicted = read.stop - read.start, wanted.stop - wanted.start
+    recurrent = recurrent_block(core, vocabulary, steps, embedding, trainable_init)
+    head = (
+        Weight("logits_kernel", (core[1]["core_dim"], vocabulary), initializer, predicted),
+        Weight("logits_bias", (vocabulary,)),
+    )
+
+    def apply(weights: Sequence[Any], tokens: Any, draws: Any) -> Any:
+        *inner, kernel, bias = weights
+        states = recurrent.apply(inner, tokens[:, read], draws)[steps - predicted :]
+        targets = ops.transpose(tokens[:, wanted])
+        ids = ops.minimum(targets, vocabulary - 1)
+        losses = token_cross_entropy(states, kernel, bias, ids, batch_size)
+        if masked:
+            real = ops.cast(targets > 0, losses.dtype)
+            weight = real / ops.maximum(ops.mean(real), 1e-9)
+            losses = losses * (weight if len(losses.shape) == 2 else weight[:, None])
+        return ops.mean(losses, axis=0)
+
+    return Block((*recurrent.weights, *head), apply)
