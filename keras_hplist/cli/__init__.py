@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 
 from keras_hplist import __version__
-from keras_hplist.cli import collect, demo, histories, lists
+from keras_hplist.cli import collect, demo, export, histories, lists
 from keras_hplist.errors import HPListError
 
 app = typer.Typer(
@@ -26,6 +26,7 @@ app.command()(lists.lists)
 app.command("import")(histories.import_)
 app.command()(histories.learn)
 app.command()(histories.evaluate)
+app.command()(export.export)
 app.add_typer(collect.app, name="collect")
 
 

@@ -24,8 +24,8 @@ def parse(path: str | os.PathLike[str]) -> Any:
         The document as plain Python objects.
 
     Raises:
-        FileFormatError: if the text is not JSON, a key stands twice in one object, or a number is
-            NaN or infinite (`1e999` is).
+        FileFormatError: if it is a folder, the text is not JSON, a key stands twice in one object,
+            or a number is NaN or infinite (`1e999` is).
         FileNotFoundError: if there is no such file.
     """
     file = os.fspath(path)
@@ -40,6 +40,10 @@ def parse(path: str | os.PathLike[str]) -> Any:
 
     try:
         document = json.loads(Path(path).read_bytes().decode(), object_pairs_hook=unique)
+    except FileNotFoundError:
+        raise FileNotFoundError(f"There is no list file {file}.") from None
+    except IsADirectoryError:
+        raise FileFormatError(f"{file} is a folder, not a list file.") from None
     except (ValueError, RecursionError) as error:
         raise FileFormatError(f"{file} is not valid JSON: {error}") from error
     for place, number in _numbers(document, ()):
