@@ -32,10 +32,13 @@ class Images:
     def sampled(cls, dataset: Sequence[Any]) -> "Images":
         """From the triple [name, options, augmentation] of a sampled configuration.
 
-        The published suite samples `just_train` too and never looks at it for images.
+        The published suite samples `just_train` too and never looks at it for images. Hand-designed
+        tasks, written in the same form, add `valid_size`.
         """
         name, options, augmentation = dataset
-        return cls(name, options["bs"], options["num_train"], augmentation)
+        return cls(
+            name, options["bs"], options["num_train"], augmentation, options.get("valid_size")
+        )
 
     @property
     def shape(self) -> tuple[int, int, int]:

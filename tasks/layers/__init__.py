@@ -1,6 +1,8 @@
 """Layers as plain functions on `keras.ops`, each with an optional leading population axis."""
 
 from .augmentation import augment as augment
+from .conv_autoencoders import conv_decoder as conv_decoder
+from .conv_autoencoders import conv_encoder as conv_encoder
 from .convolution import conv as conv
 from .convolution import conv_block as conv_block
 from .convolution import conv_blocks as conv_blocks
@@ -17,9 +19,14 @@ from .core import dense_block as dense_block
 from .core import flatten as flatten
 from .core import mean_loss as mean_loss
 from .core import mlp_blocks as mlp_blocks
+from .core import sigmoid_squared_error as sigmoid_squared_error
 from .cores import recurrent_block as recurrent_block
+from .dropout import dropout as dropout
 from .flows import masked_autoregressive as masked_autoregressive
 from .flows import real_nvp as real_nvp
+from .normalization import batch_norm as batch_norm
+from .normalization import frozen_batch_norm as frozen_batch_norm
+from .normalization import layer_norm as layer_norm
 from .random import Draws as Draws
 from .tokens import token_cross_entropy as token_cross_entropy
 from .variational import negative_elbo as negative_elbo

@@ -1,5 +1,6 @@
 """Convolutions over images: one kernel, or one kernel for each member of a population."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -45,22 +46,42 @@ def conv_transpose(x: Any, kernel: Any, stride: int) -> Any:
 
     Args:
         x: (B, H, W, C), or (P, B, H, W, C) where the members already differ.
-        kernel: (h, w, O, C) or (P, h, w, O, C).
+        kernel: (h, w, O, C) or (P, h, w, O, C), with h and w at least the stride.
         stride: of both axes, s.
     """
     if len(kernel.shape) == 4:
         return ops.conv_transpose(x, kernel, stride, "same", data_format="channels_last")
-    *batch, height, width, channels = x.shape
-    # Zeros between the pixels, and around them what the flipped kernel reaches over.
-    spread = ops.reshape(x, (*batch, height, 1, width, 1, channels))
-    gaps = [(0, 0)] * len(batch) + [(0, 0), (0, stride - 1)] * 2 + [(0, 0)]
-    spread = ops.reshape(ops.pad(spread, gaps), (*batch, height * stride, width * stride, channels))
-    sizes = kernel.shape[-4:-2]
-    before = [max(size - stride, 0) // 2 for size in sizes]
-    around = [(size - 1 - cut, cut) for size, cut in zip(sizes, before)]
-    spread = ops.pad(spread, [(0, 0)] * len(batch) + around + [(0, 0)])
-    flipped = ops.swapaxes(ops.flip(kernel, axis=(-4, -3)), -1, -2)
-    return _product(_patches(spread, sizes, 1, "VALID"), flipped)
+    # What each pixel adds to the h x w pixels that it reaches: one product.
+    *sizes, outputs, inputs = kernel.shape[1:]
+    taps = ops.reshape(ops.moveaxis(kernel, -1, 1), (-1, 1, 1, inputs, math.prod(sizes) * outputs))
+    added = _product(x, taps)
+    added = ops.reshape(added, (*added.shape[:-1], *sizes, outputs))
+    added = _overlap([added[..., i, :, :] for i in range(sizes[0])], -4, stride)
+    return _overlap([added[..., i, :] for i in range(sizes[1])], -2, stride)
+
+
+def _overlap(taps: Sequence[Any], axis: int, stride: int) -> Any:
+    """Sum tensors that are n pixels long, n·stride after: pixel p of tap i lands at p·stride + i.
+
+    What lands outside is dropped, by the SAME rule. There are at least `stride` taps.
+    """
+    *before, length = taps[0].shape[: axis + 1]
+    after = taps[0].shape[len(before) + 1 :]
+    shifts = math.ceil(len(taps) / stride) - 1
+
+    def phase(first: int) -> Any:
+        """Every pixel p·stride + first: here taps differ by whole pixels."""
+        moved = []
+        for shift, tap in enumerate(taps[first::stride]):
+            around = [(0, 0)] * len(before) + [(shift, shifts - shift)] + [(0, 0)] * len(after)
+            moved.append(ops.pad(tap, around))
+        return sum(moved[1:], moved[0])
+
+    phases = ops.stack([phase(first) for first in range(stride)], axis=len(before) + 1)
+    merged = ops.reshape(phases, (*before, (length + shifts) * stride, *after))
+    start = (len(taps) - stride) // 2
+    inside = (slice(None),) * len(before) + (slice(start, start + length * stride),)
+    return merged[inside]
 
 
 def _patches(x: Any, sizes: Sequence[int], stride: int, padding: str) -> Any:

@@ -84,6 +84,7 @@ def mlp_blocks(
     initializer: Initializer = SONNET,
     scope: str = "dense",
     last: bool = False,
+    between: Sequence[Block] = (),
 ) -> list[Block]:
     """Dense layers between the given sizes, with an activation between them.
 
@@ -93,12 +94,13 @@ def mlp_blocks(
         initializer: of every kernel; biases start at zero.
         scope: layer i is named `<scope><i>`.
         last: whether the last layer is activated too.
+        between: one more block for each activated layer, before its activation.
     """
     blocks = []
     for i, (inputs, outputs) in enumerate(itertools.pairwise(sizes)):
         blocks.append(dense_block(inputs, outputs, initializer).named(f"{scope}{i}"))
         if last or i < len(sizes) - 2:
-            blocks.append(activation(act))
+            blocks += [*between[i : i + 1], activation(act)]
     return blocks
 
 
@@ -129,6 +131,10 @@ def flatten(x: Any) -> Any:
     return ops.reshape(x, (*shape[:-3], math.prod(x.shape[-3:])))
 
 
+def _one_hot(y_true: Any, outputs: Any) -> Any:
+    return ops.one_hot(ops.cast(y_true, "int32"), outputs.shape[-1], dtype=outputs.dtype)
+
+
 def cross_entropy(y_true: Any, logits: Any) -> Any:
     """Mean softmax cross-entropy in nats.
 
@@ -139,9 +145,17 @@ def cross_entropy(y_true: Any, logits: Any) -> Any:
     Returns:
         Scalar or (P,).
     """
-    target = ops.one_hot(ops.cast(y_true, "int32"), logits.shape[-1], dtype=logits.dtype)
-    picked = ops.sum(target * logits, axis=-1)
+    picked = ops.sum(_one_hot(y_true, logits) * logits, axis=-1)
     return ops.mean(ops.logsumexp(logits, axis=-1) - picked, axis=-1)
+
+
+def sigmoid_squared_error(y_true: Any, logits: Any) -> Any:
+    """Mean over batch and classes of the squared difference of one-hot labels and sigmoids.
+
+    Arguments and result as in `cross_entropy`.
+    """
+    error = ops.sigmoid(logits) - _one_hot(y_true, logits)
+    return ops.mean(error * error, axis=(-2, -1))
 
 
 def mean_loss(y_true: Any, outputs: Any) -> Any:

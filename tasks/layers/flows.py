@@ -153,8 +153,10 @@ def masked_autoregressive(
 
         def apply(values: Sequence[Any], x: Any, draws: Draws) -> Any:
             for n in layers:
-                edges = degrees[i][n][:, None] <= degrees[i][n + 1][None, :]
-                kernel = values[2 * n] * ops.cast(ops.convert_to_tensor(edges), "float32")
+                # Compared here, since compilers take long over matrices of constants.
+                before, after = (ops.cast(d, "float32") for d in degrees[i][n : n + 2])
+                edges = ops.less_equal(ops.expand_dims(before, 1), after)
+                kernel = values[2 * n] * ops.cast(edges, "float32")
                 x = add_bias(dense(x, kernel), values[2 * n + 1])
                 x = ACTIVATIONS[act](x) if n < layers[-1] else x
             return x
