@@ -38,7 +38,25 @@ def conv(x: Any, kernel: Any, stride: int = 1, padding: str = "SAME") -> Any:
     """
     if len(kernel.shape) == 4:
         return ops.conv(x, kernel, stride, padding.lower(), data_format="channels_last")
-    return _product(_patches(x, kernel.shape[-4:-2], stride, padding), kernel)
+    sizes, inside = kernel.shape[1:3], x.shape[-3:-1]
+
+    @ops.custom_gradient
+    def run(x: Any, kernel: Any) -> Any:
+        y = _product(_patches(x, sizes, stride, padding), kernel)
+
+        def grad(*args: Any, upstream: Any = None) -> Any:
+            (upstream,) = args if upstream is None else (upstream,)
+            patches = _patches(x, sizes, stride, padding)
+            member = "p" if len(patches.shape) == 5 else ""
+            gradient = ops.einsum(f"{member}bhwk,pbhwo->pko", patches, upstream)
+            gradient = ops.reshape(gradient, kernel.shape)
+            before = [_missing(n, k, stride, padding) // 2 for n, k in zip(inside, sizes)]
+            back = _spread(upstream, kernel, stride, before, inside)
+            return back if member else ops.sum(back, axis=0), gradient
+
+        return y, grad
+
+    return run(x, kernel)
 
 
 def conv_transpose(x: Any, kernel: Any, stride: int) -> Any:
@@ -51,44 +69,73 @@ def conv_transpose(x: Any, kernel: Any, stride: int) -> Any:
     """
     if len(kernel.shape) == 4:
         return ops.conv_transpose(x, kernel, stride, "same", data_format="channels_last")
-    # What each pixel adds to the h x w pixels that it reaches: one product.
-    *sizes, outputs, inputs = kernel.shape[1:]
-    taps = ops.reshape(ops.moveaxis(kernel, -1, 1), (-1, 1, 1, inputs, math.prod(sizes) * outputs))
-    added = _product(x, taps)
-    added = ops.reshape(added, (*added.shape[:-1], *sizes, outputs))
-    added = _overlap([added[..., i, :, :] for i in range(sizes[0])], -4, stride)
-    return _overlap([added[..., i, :] for i in range(sizes[1])], -2, stride)
+    before = [(size - stride) // 2 for size in kernel.shape[1:3]]
+    return _spread(x, kernel, stride, before, [n * stride for n in x.shape[-3:-1]])
 
 
-def _overlap(taps: Sequence[Any], axis: int, stride: int) -> Any:
-    """Sum tensors that are n pixels long, n·stride after: pixel p of tap i lands at p·stride + i.
+def _spread(x: Any, kernel: Any, stride: int, before: Sequence[int], sizes: Sequence[int]) -> Any:
+    """Transpose of a strided convolution: what each pixel adds to those it reaches.
 
-    What lands outside is dropped, by the SAME rule. There are at least `stride` taps.
+    Args:
+        x: (B, H, W, O), or (P, B, H, W, O).
+        kernel: (P, h, w, C, O).
+        stride: of both axes.
+        before: rows and columns of the result to leave out at its beginning.
+        sizes: rows and columns to keep.
+
+    Returns:
+        (P, B, *sizes, C).
     """
-    *before, length = taps[0].shape[: axis + 1]
+    *taps, channels, inputs = kernel.shape[1:]
+    columns = ops.reshape(
+        ops.moveaxis(kernel, -1, 1), (-1, 1, 1, inputs, math.prod(taps) * channels)
+    )
+    added = _product(x, columns)
+    added = ops.reshape(added, (*added.shape[:-1], *taps, channels))
+    rows = [added[..., i, :, :] for i in range(taps[0])]
+    added = _overlap(rows, -4, stride, before[0], sizes[0])
+    return _overlap([added[..., i, :] for i in range(taps[1])], -2, stride, before[1], sizes[1])
+
+
+def _overlap(taps: Sequence[Any], axis: int, stride: int, first: int, size: int) -> Any:
+    """Sum tensors along an axis: pixel p of tap i lands at p·stride + i.
+
+    Args:
+        taps: tensors of one shape.
+        axis: negative.
+        stride: distance of two pixels of a tap.
+        first: the pixel of the sum with which the result begins.
+        size: pixels of the result; those that nothing lands on are zero.
+    """
+    *before, length = taps[0].shape[: axis + 1 or None]
     after = taps[0].shape[len(before) + 1 :]
     shifts = math.ceil(len(taps) / stride) - 1
 
-    def phase(first: int) -> Any:
-        """Every pixel p·stride + first: here taps differ by whole pixels."""
-        moved = []
-        for shift, tap in enumerate(taps[first::stride]):
-            around = [(0, 0)] * len(before) + [(shift, shifts - shift)] + [(0, 0)] * len(after)
-            moved.append(ops.pad(tap, around))
-        return sum(moved[1:], moved[0])
+    def padded(x: Any, low: int, high: int) -> Any:
+        return ops.pad(x, [(0, 0)] * len(before) + [(low, high)] + [(0, 0)] * len(after))
 
-    phases = ops.stack([phase(first) for first in range(stride)], axis=len(before) + 1)
-    merged = ops.reshape(phases, (*before, (length + shifts) * stride, *after))
-    start = (len(taps) - stride) // 2
-    inside = (slice(None),) * len(before) + (slice(start, start + length * stride),)
-    return merged[inside]
+    def phase(number: int) -> Any:
+        """Every pixel p·stride + number: here taps differ by whole pixels."""
+        moved = [
+            padded(tap, shift, shifts - shift) for shift, tap in enumerate(taps[number::stride])
+        ]
+        return sum(moved[1:], moved[0]) if moved else ops.zeros_like(phase(0))
+
+    merged = phase(0)
+    if stride > 1:
+        merged = ops.stack([phase(i) for i in range(stride)], axis=len(before) + 1)
+        merged = ops.reshape(merged, (*before, (length + shifts) * stride, *after))
+    beyond = first + size - merged.shape[len(before)]
+    if beyond > 0:
+        merged = padded(merged, 0, beyond)
+    return merged[(slice(None),) * len(before) + (slice(first, first + size),)]
 
 
 def _patches(x: Any, sizes: Sequence[int], stride: int, padding: str) -> Any:
     """What each output position sees: (..., H, W, C) to (..., H', W', h·w·C)."""
     out = [output_size(n, stride, padding, k) for n, k in zip(x.shape[-3:-1], sizes)]
     if padding == "SAME":
-        missing = [max((o - 1) * stride + k - n, 0) for o, k, n in zip(out, sizes, x.shape[-3:-1])]
+        missing = [_missing(n, k, stride, padding) for n, k in zip(x.shape[-3:-1], sizes)]
         around = [(m // 2, m - m // 2) for m in missing]
         x = ops.pad(x, [(0, 0)] * (len(x.shape) - 3) + around + [(0, 0)])
     rows, columns = ((o - 1) * stride + 1 for o in out)
@@ -98,6 +145,12 @@ def _patches(x: Any, sizes: Sequence[int], stride: int, padding: str) -> Any:
         for j in range(sizes[1])
     ]
     return slices[0] if len(slices) == 1 else ops.concatenate(slices, axis=-1)
+
+
+def _missing(size: int, taps: int, stride: int, padding: str) -> int:
+    """Rows or columns that the padding adds, half of them, rounded down, before the first."""
+    reached = (output_size(size, stride, padding, taps) - 1) * stride + taps
+    return max(reached - size, 0)
 
 
 def _product(patches: Any, kernel: Any) -> Any:
