@@ -49,10 +49,11 @@ OPTIONS = {
 
 
 def images(channels=3, rows=24):
-    """Random images in [0, 1]; among them grey, black, white and primary colours."""
+    """Random images in [0, 1]; among them grey, black, white, red and dark ones."""
     x = np.random.default_rng(3).random((rows, 6, 5, channels), np.float32)
     x[0], x[1], x[2] = x[0].mean(-1, keepdims=True), 0.0, 1.0
     x[3] = np.eye(3, dtype=np.float32)[0, :channels]
+    x[4:12] *= 0.2
     return x
 
 
