@@ -63,15 +63,22 @@ def saturate(x: Any, factor: Any) -> Any:
 
 
 def shift_hue(x: Any, delta: Any) -> Any:
-    """Turn the hue (HSV) of RGB images by `delta` whole turns."""
-    red, green, blue = (x[..., i : i + 1] for i in range(3))
-    value = ops.max(x, axis=-1, keepdims=True)
-    chroma = value - ops.min(x, axis=-1, keepdims=True)
+    """Turn the hue (HSV) of RGB images (B, H, W, 3) by `delta` (B, 1, 1, 1) whole turns."""
+    # Channel by channel, and without a modulo, XLA makes vector instructions of it.
+    red, green, blue = (x[..., i] for i in range(3))
+    value = ops.maximum(ops.maximum(red, green), blue)
+    chroma = value - ops.minimum(ops.minimum(red, green), blue)
     safe = ops.maximum(chroma, 1e-12)
     sixth = ops.where(
         red == value,
         (green - blue) / safe,
         ops.where(green == value, (blue - red) / safe + 2.0, (red - green) / safe + 4.0),
     )
-    position = ops.mod(sixth + 6.0 * delta + ops.array([5.0, 3.0, 1.0]), 6.0)
-    return value - chroma * ops.clip(ops.minimum(position, 4.0 - position), 0.0, 1.0)
+    sixth = sixth + 6.0 * delta[..., 0]
+
+    def channel(offset: float) -> Any:
+        position = sixth + offset
+        position = position - 6.0 * ops.floor(position / 6.0)
+        return value - chroma * ops.clip(ops.minimum(position, 4.0 - position), 0.0, 1.0)
+
+    return ops.stack([channel(offset) for offset in (5.0, 3.0, 1.0)], axis=-1)
