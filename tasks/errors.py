@@ -4,13 +4,17 @@ import difflib
 from collections.abc import Iterable
 
 
-class UnknownTaskError(KeyError):
-    """A task or family name that does not exist; offers the nearest ones.
+class TaskError(Exception):
+    """Base class of the errors of the suite."""
+
+
+class UnknownTaskError(TaskError, KeyError):
+    """A name of a task, family or data set that does not exist; offers the nearest ones.
 
     Args:
         name: what was asked for.
         known: the names that exist.
-        kind: what the name stands for.
+        kind: what the name stands for: `"task"`, `"family"` or `"data set"`.
     """
 
     def __init__(self, name: object, known: Iterable[str], kind: str = "task") -> None:
@@ -22,13 +26,13 @@ class UnknownTaskError(KeyError):
     def __str__(self) -> str:
         """The whole message; a bare `KeyError` would print the name only."""
         hint = f" Did you mean {', '.join(map(repr, self.close))}?" if self.close else ""
-        if self.kind == "family":
-            hint += f" The families are {', '.join(self.known)}."
-        else:
+        if self.kind == "task":
             hint += (
                 " keras_hplist.tasks.names() lists the suite; any <family>_seed<n> with n >= 0 "
                 "works as well."
             )
+        else:
+            hint += f" Known: {', '.join(self.known)}."
         return f"Unknown {self.kind} {self.name!r}.{hint}"
 
     def __reduce__(self):
@@ -36,17 +40,13 @@ class UnknownTaskError(KeyError):
         return type(self), (self.name, self.known, self.kind)
 
 
-class InfeasibleTaskError(ValueError):
+class InfeasibleTaskError(TaskError, ValueError):
     """A sampled configuration that describes no possible model; says which layer fails."""
 
 
-class UnavailableTaskError(NotImplementedError):
-    """A task of the published suite whose name is listed, but whose model is not built here."""
-
-
-class TaskDataError(ValueError):
+class TaskDataError(TaskError, ValueError):
     """Data that cannot serve the task: wrong, truncated, or too few for one batch."""
 
 
-class MissingExtraError(ImportError):
+class MissingExtraError(TaskError, ImportError):
     """An optional package is needed and not installed; the message names the extra to install."""

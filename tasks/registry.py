@@ -12,8 +12,9 @@ from functools import cache
 from types import ModuleType
 from typing import Any
 
-from . import fixed, fixed_designs
-from .errors import InfeasibleTaskError, UnavailableTaskError, UnknownTaskError
+from . import fixed
+from .errors import InfeasibleTaskError, UnknownTaskError
+from .measurements import facts
 
 # Family -> number of its tasks in the suite.
 SIZES = {
@@ -71,30 +72,45 @@ def _seeds(family: str) -> tuple[int, ...]:
     return tuple(found)
 
 
-def names(family: str | None = None, available: bool = False) -> list[str]:
+def names(
+    family: str | None = None,
+    *,
+    max_parameters: float | None = None,
+    max_cost: float | None = None,
+    data: str | None = None,
+) -> list[str]:
     """Names of the suite, hand-designed tasks last.
 
     Args:
         family: one of `family_names()`; None (default) for the whole suite of 1162.
-        available: whether to leave out the tasks whose models are not built here.
+        max_parameters: only tasks with at most so many trainable numbers; None (default) for any.
+        max_cost: only tasks whose training step takes at most so many seconds, see
+            `Facts.seconds_per_step`; None (default) for any.
+        data: only tasks on this published data set, for example `"cifar10"`, or on those whose
+            names begin so, for example `"tokenized_wikipedia"`; `"synthetic"` for made data.
 
     Raises:
-        UnknownTaskError: no family has this name.
+        UnknownTaskError: no family, or no data set of the suite, has this name.
     """
     if family is not None and family not in family_names():
         raise UnknownTaskError(family, family_names(), kind="family")
-    found = []
-    for one in [family] if family else family_names():
-        if one == FIXED:
-            found += [name for name in fixed_names() if not available or can_build(name)]
-        elif not available or can_build(f"{one}_seed0"):
-            found += [f"{one}_seed{seed}" for seed in _seeds(one)]
+    found = [name for one in ([family] if family else family_names()) for name in _names(one)]
+    if data is not None:
+        known = sorted({task.data_set for task in facts().values()})
+        if not any(name.startswith(data) for name in known):
+            raise UnknownTaskError(data, known, kind="data set")
+        found = [name for name in found if facts()[name].data_set.startswith(data)]
+    if max_parameters is not None:
+        found = [name for name in found if facts()[name].num_parameters <= max_parameters]
+    if max_cost is not None:
+        found = [name for name in found if facts()[name].seconds_per_step <= max_cost]
     return found
 
 
-def fixed_names() -> list[str]:
-    """The 109 hand-designed tasks."""
-    return [name for group in fixed_designs.NAMES.values() for name in group]
+def _names(family: str) -> list[str]:
+    if family == FIXED:
+        return list(fixed.rows())
+    return [f"{family}_seed{seed}" for seed in _seeds(family)]
 
 
 def parse(name: str) -> tuple[str, int | None]:
@@ -103,7 +119,7 @@ def parse(name: str) -> tuple[str, int | None]:
     Raises:
         UnknownTaskError: nothing has this name; the message offers the nearest ones.
     """
-    if name in _fixed():
+    if name in fixed.rows():
         return FIXED, None
     match = _SAMPLED_NAME.fullmatch(str(name))
     if match is None or match["family"] not in SIZES:
@@ -111,37 +127,18 @@ def parse(name: str) -> tuple[str, int | None]:
     return match["family"], int(match["seed"])
 
 
-@cache
-def _fixed() -> frozenset[str]:
-    return frozenset(fixed_names())
-
-
-def can_build(name: str) -> bool:
-    """Whether the model of a task is built here, beside its name and configuration."""
-    family, _ = parse(name)
-    if family == FIXED:
-        return name in fixed.rows()
-    return hasattr(module(family), "build")
-
-
 def configuration(name: str) -> Any:
-    """The configuration of a task that can be built: JSON-able, as published for sampled tasks.
+    """The configuration of a task: JSON-able, as published for sampled tasks.
 
     Raises:
         UnknownTaskError: nothing has this name.
         InfeasibleTaskError: a draw that describes no possible model; says which layer fails.
-        UnavailableTaskError: the name is one of the suite, and its model is not built here.
     """
     family, seed = parse(name)
     if seed is not None and (reason := infeasible(family, seed)) is not None:
         raise InfeasibleTaskError(
             f"{name} describes no possible model: {reason}. Choose another seed; "
             f"names({family!r}) lists the feasible ones of the suite."
-        )
-    if not can_build(name):
-        raise UnavailableTaskError(
-            f"{name} is a task of the published suite whose model is not built in this version. "
-            "names(available=True) lists the tasks that are."
         )
     return fixed.rows()[name][1] if seed is None else sample(family, seed)
 

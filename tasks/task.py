@@ -46,6 +46,11 @@ class Task:
         return registry.builder(self.name)(self.config)
 
     @property
+    def summary(self) -> str:
+        """What is computed and which loss it has, in one line."""
+        return (registry.builder(self.name).__doc__ or "").partition("\n")[0]
+
+    @property
     def program(self) -> "Program":
         """Weights, network and loss as pure functions."""
         return self.definition.program

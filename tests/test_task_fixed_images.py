@@ -4,6 +4,7 @@ import json
 import math
 import re
 
+import fixed_designs
 import keras
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from keras import ops
 from task_contract import assert_close, seed_pair, tensors
 
 from keras_hplist import tasks
-from keras_hplist.tasks import fixed, fixed_designs, layers
+from keras_hplist.tasks import fixed, layers
 from keras_hplist.tasks.fixed import conv_ae, conv_pooling, conv_vae, maf, mlp, mlp_vae
 from keras_hplist.tasks.fixed_images import autoencoder_row, convolutional_row
 

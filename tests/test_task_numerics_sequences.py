@@ -2,6 +2,7 @@
 
 import re
 
+import fixed_designs
 import keras
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ import tensorflow as tf
 from keras import ops
 
 from keras_hplist import tasks
-from keras_hplist.tasks import fixed, fixed_designs
+from keras_hplist.tasks import fixed
 from keras_hplist.tasks.families import rnn_text_classification
 from keras_hplist.tasks.layers import ACTIVATIONS, recurrent_block
 from keras_hplist.tasks.layers.random import Draws

@@ -11,8 +11,9 @@ import typer
 from rich.console import Console
 
 from keras_hplist import __version__
-from keras_hplist.cli import collect, demo, export, histories, lists
+from keras_hplist.cli import collect, demo, export, histories, lists, report, tasks
 from keras_hplist.errors import HPListError
+from keras_hplist.tasks.errors import TaskError
 
 app = typer.Typer(
     name="keras-hplist",
@@ -28,6 +29,8 @@ app.command()(histories.learn)
 app.command()(histories.evaluate)
 app.command()(export.export)
 app.add_typer(collect.app, name="collect")
+app.add_typer(tasks.app, name="tasks")
+app.command()(report.report)
 
 
 def main() -> None:
@@ -35,7 +38,7 @@ def main() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's greetings are not ours
     try:
         app()
-    except (HPListError, FileNotFoundError, PermissionError) as error:
+    except (HPListError, TaskError, FileNotFoundError, PermissionError) as error:
         Console(stderr=True).print(
             f"keras-hplist: {error}", style="red", markup=False, soft_wrap=True
         )

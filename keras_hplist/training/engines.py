@@ -4,15 +4,22 @@ import contextlib
 import importlib.util
 import itertools
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from keras_hplist.errors import InvalidValueError, MissingExtraError, UnknownNameError
-from keras_hplist.training.plan import Unit
 
 ENGINES = ("loky", "dask", "ray")
 
-Outcome = tuple[Unit, Any]
-"""A unit and what its function returned, or a `WorkerDied`."""
+
+class Unit(Protocol):
+    """A piece of work, told from others by its key."""
+
+    @property
+    def key(self) -> str:
+        """Unique among the units of a run."""
+
+
+U = TypeVar("U", bound=Unit)
 
 
 class WorkerDied(RuntimeError):
@@ -39,8 +46,8 @@ def check(engine: str, n_jobs: int) -> None:
 
 
 def run(
-    engine: str, n_jobs: int, function: Callable[[Unit], Any], units: Iterable[Unit]
-) -> Iterator[Outcome]:
+    engine: str, n_jobs: int, function: Callable[[U], Any], units: Iterable[U]
+) -> Iterator[tuple[U, Any]]:
     """Call a function for each unit in worker processes.
 
     If a worker dies, the units in flight are run again one at a time, so that the one that kills
@@ -54,12 +61,13 @@ def run(
             units per process.
 
     Yields:
-        Each unit with its result, in the order in which they finish.
+        Each unit with what its function returned, or with a `WorkerDied`, in the order in which
+        they finish.
     """
     source = iter(units)
-    in_flight: dict[str, Unit] = {}
+    in_flight: dict[str, U] = {}
 
-    def drawn() -> Iterator[Unit]:
+    def drawn() -> Iterator[U]:
         for unit in source:
             in_flight[unit.key] = unit
             yield unit
@@ -88,8 +96,8 @@ def run(
 
 
 def _parallel(
-    engine: str, n_jobs: int, function: Callable[[Unit], Any], units: Iterable[Unit]
-) -> Iterator[Outcome]:
+    engine: str, n_jobs: int, function: Callable[[U], Any], units: Iterable[U]
+) -> Iterator[tuple[U, Any]]:
     import joblib
 
     call = joblib.delayed(_with_unit)
@@ -106,7 +114,7 @@ def _parallel(
     )(call(function, unit) for unit in units)
 
 
-def _with_unit(function: Callable[[Unit], Any], unit: Unit) -> Outcome:
+def _with_unit(function: Callable[[U], Any], unit: U) -> tuple[U, Any]:
     return unit, function(unit)
 
 

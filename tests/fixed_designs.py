@@ -1,4 +1,4 @@
-"""The hand-designed tasks by kind, in the published order of the kinds."""
+"""The published names of the hand-designed tasks by kind."""
 
 NAMES: dict[str, tuple[str, ...]] = {
     "two_d": (
