@@ -14,7 +14,11 @@ def sample(seed: int) -> Config:
 
 
 def build(config: Config) -> "Definition":
-    """Negative log-density under a RealNVP flow, in nats per image."""
+    """Negative log-density under a RealNVP flow, in nats per image.
+
+    The published design clips no log_scale. Each step scales by exp(-log_scale) what the next one
+    reads, so that draws with large initial weights start at an infinite or undefined loss.
+    """
     from ..images import Images, preprocess
     from ..layers import real_nvp
 
