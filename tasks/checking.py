@@ -1,6 +1,5 @@
 """One task put to the test: built, trained for three steps, and measured."""
 
-import gc
 import math
 import time
 from collections.abc import Sequence
@@ -51,7 +50,6 @@ def check(name: str) -> Facts:
         return _measure(Task.named(name))
     finally:
         keras.backend.clear_session()
-        gc.collect()
 
 
 def _measure(task: Task) -> Facts:
