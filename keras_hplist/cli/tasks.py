@@ -1,6 +1,7 @@
 """`keras-hplist tasks list`, `tasks show` and `tasks check`: the task suite."""
 
 import dataclasses
+import gc
 import json
 import math
 import os
@@ -202,7 +203,10 @@ def _check(unit: _Named) -> "Facts | str":
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
         from keras_hplist import tasks
+        from keras_hplist.tasks import checking  # noqa: F401
 
+        # What is loaded stays: searching it for garbage would take half a second for each task.
+        gc.freeze()
         return tasks.check(unit.key)
     except Exception as error:
         return f"{type(error).__name__}: {error}"
