@@ -4,11 +4,11 @@ A cell that was never run lies somewhere in [0, 1], one that was pruned between 
 rule puts every such cell at one point of its interval; measured cells stay as they are.
 """
 
+import math
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import joblib
 import numpy as np
 import pandas as pd
 
@@ -16,13 +16,14 @@ from keras_hplist.learning.scores import ScoreMatrix
 from keras_hplist.learning.selection import best_measured, greedy
 
 RULES = ("surrogate", "additive", "pessimistic", "optimistic")
-"""`surrogate`: predicted from the hyperparameters, by what is common to all tasks plus a regression
-forest of each task's deviations from it (needs the values of the configurations). `additive`: the
+"""`surrogate`: predicted from the hyperparameters, by what is common to all tasks plus each task's
+deviations from it in a regression forest (needs the values of the configurations). `additive`: the
 task's mean plus the configuration's mean deviation from the means of its tasks. `pessimistic`: the
 upper bound, 1 where nothing was run. `optimistic`: the lower bound, 0 where nothing was run."""
 
 _THIN = 0.5  # warn of tasks and configurations of which less than this share was measured
-_TREES, _LEAF = 100, 3
+_TREES, _COMMON_LEAF, _LEAF = 100, 3, 1.5
+_COMPONENTS, _GROWN = 12, 2
 _FOLDS, _TRIED_TASKS = 5, 100
 _PRIOR = 2.0  # tasks' worth of weight of the common forest
 
@@ -41,7 +42,7 @@ def complete(
         rule: one of `RULES`.
         features: float array (configuration, feature), for `surrogate`; see `features_of`.
         seed: of the forests.
-        n_jobs: how many tasks to fit at the same time; default: joblib's.
+        n_jobs: threads for growing trees; default: one.
 
     Returns:
         float64 array (task, configuration) in [0, 1].
@@ -152,7 +153,10 @@ def _surrogate(
     Hyperparameters that are good on one task tend to be good on others, which a task with few runs
     can only learn from them. So each task has a base: for a configuration the mean of its scores on
     the other tasks, drawn towards what a forest over all configurations' means says by the weight
-    of `_PRIOR` tasks. A forest of the task's own then predicts its deviations from that base.
+    of `_PRIOR` tasks. What a task deviates from its base is predicted by a second forest: its trees
+    are grown once, on what moves most tasks together, and serve all of them; in each leaf a task
+    averages its own deviations. As the trees need deviations of every task everywhere to grow on,
+    they are grown twice, first with none where nothing was measured, then with those predicted.
     """
     measured = ~np.isnan(known)
     filled = np.where(measured, known, 0)
@@ -160,12 +164,67 @@ def _surrogate(
     common = _common(total, count, features, seed)
     others = count - measured  # (task, configuration)
     bases = (total - filled + _PRIOR * common) / (others + _PRIOR)
-    return np.stack(
-        joblib.Parallel(n_jobs=n_jobs)(
-            joblib.delayed(_task_forest)(scores, base, features, seed)
-            for scores, base in zip(known, bases, strict=True)
+    deviations = np.where(measured, known - bases, 0)
+    inputs = np.column_stack([features, common])
+    predicted = np.zeros_like(bases)
+    for _ in range(_GROWN):
+        leaves = _shared_leaves(
+            inputs, np.where(measured, deviations, predicted), measured.mean(), seed, n_jobs
         )
+        predicted = _leaf_means(deviations, measured, leaves)
+    return bases + predicted
+
+
+def _shared_leaves(
+    inputs: np.ndarray, targets: np.ndarray, share: float, seed: int, n_jobs: int | None
+) -> np.ndarray:
+    """The leaf of every configuration in trees grown for all tasks together.
+
+    Args:
+        inputs: float array (configuration, feature).
+        targets: float array (task, configuration), what the trees shall tell apart.
+        share: of the cells that were measured; leaves are so large that on average each task has
+            `_LEAF` measured configurations in them.
+        seed: of the forest.
+        n_jobs: threads.
+
+    Returns:
+        int64 array (tree, configuration).
+    """
+    from sklearn.ensemble import ExtraTreesRegressor
+
+    outputs = targets.T
+    if outputs.shape[1] > _COMPONENTS:  # the directions in which tasks differ most say nearly all
+        left, strengths, _ = np.linalg.svd(outputs - outputs.mean(axis=0), full_matrices=False)
+        outputs = left[:, :_COMPONENTS] * strengths[:_COMPONENTS]
+    forest = ExtraTreesRegressor(
+        _TREES, min_samples_leaf=math.ceil(_LEAF / share), random_state=seed, n_jobs=n_jobs
     )
+    return forest.fit(inputs, outputs.squeeze()).apply(inputs).T
+
+
+def _leaf_means(values: np.ndarray, measured: np.ndarray, leaves: np.ndarray) -> np.ndarray:
+    """For each task the mean of what was measured in the leaves of a configuration.
+
+    Args:
+        values: float array (task, configuration), 0 where not measured.
+        measured: bool array (task, configuration).
+        leaves: int array (tree, configuration).
+
+    Returns:
+        float64 array (task, configuration); 0 where no leaf holds anything of the task.
+    """
+    from scipy.sparse import csr_array
+
+    configurations = np.arange(leaves.shape[1])
+    total = np.zeros(values.shape[::-1])  # (configuration, task)
+    count = np.zeros_like(total)
+    values, numbers = values.T, measured.T.astype(float)
+    for leaf in leaves:
+        members = csr_array((np.ones(len(leaf)), (leaf, configurations)))  # (leaf, configuration)
+        total += (members @ values)[leaf]
+        count += (members @ numbers)[leaf]
+    return np.divide(total, count, out=total, where=count > 0).T
 
 
 def _common(total: np.ndarray, count: np.ndarray, features: np.ndarray, seed: int) -> np.ndarray:
@@ -177,25 +236,11 @@ def _common(total: np.ndarray, count: np.ndarray, features: np.ndarray, seed: in
     if seen.sum() < 2:
         return np.full(len(count), means.mean() if means.size else 1.0)
     forest = ExtraTreesRegressor(
-        2 * _TREES, min_samples_leaf=_LEAF, bootstrap=True, oob_score=True, random_state=seed
+        2 * _TREES, min_samples_leaf=_COMMON_LEAF, bootstrap=True, oob_score=True, random_state=seed
     ).fit(features[seen], means, count[seen])
     common = forest.predict(features)
     common[seen] = forest.oob_prediction_.ravel()  # not from trees that saw the configuration
     return common
-
-
-def _task_forest(
-    known: np.ndarray, base: np.ndarray, features: np.ndarray, seed: int
-) -> np.ndarray:
-    measured = ~np.isnan(known)
-    if measured.all() or not measured.any():
-        return np.where(measured, known, base)
-    from sklearn.ensemble import ExtraTreesRegressor
-
-    inputs = np.column_stack([features, base])
-    forest = ExtraTreesRegressor(_TREES, min_samples_leaf=_LEAF, random_state=seed)
-    forest.fit(inputs[measured], (known - base)[measured])
-    return base + forest.predict(inputs)
 
 
 def _additive(known: np.ndarray) -> np.ndarray:

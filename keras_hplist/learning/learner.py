@@ -80,7 +80,7 @@ class ListLearner(BaseEstimator):
             inferred from the values.
         name: name of the list; default: that of the space.
         seed: of surrogates and splits.
-        n_jobs: processes for fitting surrogates; None: joblib's default.
+        n_jobs: threads for growing the trees of surrogates; None: one.
 
     Attributes:
         list_: the `HyperparameterList`.
