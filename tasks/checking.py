@@ -16,7 +16,10 @@ from .task import Task
 
 STEPS = 3
 SEED = 0
-_TOLERANCE = 1e-4  # of one loss computed twice, by differently compiled code
+_SAME_CODE = 1e-5  # relative tolerance of a loss computed twice by several threads
+# By differently compiled code: a flow that starts from large weights takes exponentials of numbers
+# that rounding has touched.
+_OTHER_CODE = 1e-2
 _TIMED_SECONDS = 0.25
 _TIMED_STEPS = 20
 
@@ -74,8 +77,8 @@ def _measure(task: Task) -> Facts:
     seconds, reference = min(steps.seconds[1:] + again.seconds), time_reference()
 
     first = steps.losses[0]
-    _require_equal_losses(first, again.losses[0], "a second run of model.fit")
-    _require_equal_losses(first, _pure_loss(task, start, batch), "the pure function")
+    _require_equal_losses(first, again.losses[0], _SAME_CODE, "a second run of model.fit")
+    _require_equal_losses(first, _pure_loss(task, start, batch), _OTHER_CODE, "the pure function")
     if math.isfinite(first) == (task.name in NOT_FINITE_AT_START):
         expected = "not finite, as documented" if math.isfinite(first) else "finite"
         raise CheckError(f"The first loss is {first}; expected one that is {expected}.")
@@ -160,6 +163,6 @@ def _fits(found: tuple[int | None, ...] | None, expected: tuple[int, ...]) -> bo
     return all(length in (None, wanted) for length, wanted in zip(found, expected))
 
 
-def _require_equal_losses(loss: float, other: float, where: str) -> None:
-    if not np.isclose(loss, other, _TOLERANCE, _TOLERANCE, equal_nan=True):
+def _require_equal_losses(loss: float, other: float, tolerance: float, where: str) -> None:
+    if not (np.isclose(loss, other, tolerance, _SAME_CODE) or not np.isfinite([loss, other]).any()):
         raise CheckError(f"The first loss is {loss}, but {other} by {where}.")
