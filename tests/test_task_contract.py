@@ -32,11 +32,15 @@ UNREACHED = {"losg_tasks_family_seed12": frozenset({"x"})}
 
 
 def cheapest_of_each_group():
-    """The hand-designed task of each group with the fewest operations per step."""
+    """The three hand-designed tasks of each group with the fewest operations per step."""
     groups = {}
     for name, (module, _) in fixed.rows().items():
         groups.setdefault(module.__name__, []).append(name)
-    return [min(names, key=lambda n: tasks.get(n).flops_per_step) for names in groups.values()]
+    return [
+        name
+        for names in groups.values()
+        for name in sorted(names, key=lambda n: tasks.get(n).flops_per_step)[:3]
+    ]
 
 
 NAMES = SAMPLED + cheapest_of_each_group()

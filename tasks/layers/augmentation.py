@@ -1,6 +1,6 @@
 """Random changes of images in [0, 1], drawn for every image of a batch."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from keras import ops
@@ -17,68 +17,103 @@ def augment(options: Mapping[str, Any]) -> Block:
             `do_color_aug` (acts on three channels only), and the largest `brightness`,
             `saturation`, `hue` and `contrast` changes.
     """
+    crop = options["crop_amount"]
+    flips = options["flip_left_right"], options["flip_up_down"]
 
     def apply(weights: Any, x: Any, draws: Draws) -> Any:
         batch = ops.shape(x)[0]
 
         def spread(largest: float) -> Any:
-            return draws.uniform((batch, 1, 1, 1), -largest, largest)
+            return draws.uniform((batch, 1, 1), -largest, largest)
 
-        for axis in (1, 2):
-            x = _crop(x, axis, options["crop_amount"], draws)
-        for axis, wanted in ((2, options["flip_left_right"]), (1, options["flip_up_down"])):
-            if wanted:
-                chosen = draws.bernoulli((batch, 1, 1, 1), 0.5) > 0
-                x = ops.where(chosen, ops.flip(x, axis=axis), x)
+        rows, columns = (ops.expand_dims(ops.arange(n - crop), 0) for n in x.shape[1:3])
+        if crop:
+            first_row, first_column = (draws.integers((batch, 1), crop + 1) for _ in "xy")
+        if flips[0]:
+            columns = _turned(columns, draws, batch)
+        if flips[1]:
+            rows = _turned(rows, draws, batch)
+        if crop:
+            rows, columns = rows + first_row, columns + first_column
+        if crop or any(flips):
+            x = _pick(x, rows, columns)
         if options["do_color_aug"] and x.shape[-1] == 3:
-            x = x + spread(options["brightness"])
-            x = saturate(x, 1.0 + spread(options["saturation"]))
-            x = shift_hue(x, spread(options["hue"]))
-            mean = ops.mean(x, axis=(1, 2), keepdims=True)
-            x = mean + (x - mean) * (1.0 + spread(options["contrast"]))
-        return x
+            x = change_colors(
+                x,
+                spread(options["brightness"]),
+                1.0 + spread(options["saturation"]),
+                spread(options["hue"]),
+                1.0 + spread(options["contrast"]),
+            )
+        return draws.once(x)
 
     return Block((), apply)
 
 
-def _crop(x: Any, axis: int, amount: int, draws: Draws) -> Any:
-    if not amount:
-        return x
-    size = x.shape[axis] - amount
-    start = draws.integers((ops.shape(x)[0], 1, 1, 1), amount + 1)
-    # A few whole slices and a choice compile to far less than one gather for every image.
-    slices = [ops.take(x, ops.arange(i, i + size), axis=axis) for i in range(amount + 1)]
-    cropped = slices[0]
-    for i, one in enumerate(slices[1:], 1):
-        cropped = ops.where(start == i, one, cropped)
-    return cropped
+def _turned(places: Any, draws: Draws, batch: Any) -> Any:
+    """Places (1, N) in reverse for about half of the batch, (B, N)."""
+    turned = draws.bernoulli((batch, 1), 0.5) > 0
+    return ops.where(turned, places.shape[1] - 1 - places, places)
 
 
-def saturate(x: Any, factor: Any) -> Any:
-    """Multiply the saturation (HSV) of RGB images, up to full saturation."""
-    value = ops.max(x, axis=-1, keepdims=True)
-    chroma = value - ops.min(x, axis=-1, keepdims=True)
+def _pick(x: Any, rows: Any, columns: Any) -> Any:
+    """Pixels of images (B, H, W, C) at (B or 1, h) rows and (B or 1, w) columns.
+
+    One gather for all images: slices and reversals cost XLA several times as much on a CPU.
+    """
+    batch, (height, width, channels) = ops.shape(x)[0], x.shape[1:]
+    first = ops.reshape(ops.arange(batch) * (height * width), (-1, 1, 1))
+    places = first + ops.expand_dims(rows * width, 2) + ops.expand_dims(columns, 1)
+    picked = ops.take(ops.reshape(x, (-1, channels)), ops.reshape(places, (-1,)), axis=0)
+    return ops.reshape(picked, (-1, rows.shape[1], columns.shape[1], channels))
+
+
+def change_colors(x: Any, brightness: Any, saturation: Any, hue: Any, contrast: Any) -> Any:
+    """Change colours of RGB images in this order, every image by its own (B, 1, 1) amounts.
+
+    It works on the three planes, which XLA turns into vector instructions; sums and maxima over an
+    axis of three it does not.
+
+    Args:
+        x: images (B, H, W, 3).
+        brightness: what is added.
+        saturation: factor of the saturation (HSV), which ends at full saturation.
+        hue: by how many whole turns the hue (HSV) moves.
+        contrast: factor of the distance from a plane's mean.
+    """
+    planes = _saturate([x[..., i] + brightness for i in range(3)], saturation)
+    planes = _shift_hue(planes, hue)
+    means = [ops.mean(plane, axis=(1, 2), keepdims=True) for plane in planes]
+    return ops.stack([m + (p - m) * contrast for m, p in zip(means, planes)], axis=-1)
+
+
+def _saturate(planes: Sequence[Any], factor: Any) -> list[Any]:
+    value, chroma = _value_and_chroma(planes)
     full = ops.maximum(value, 0.0) / ops.maximum(chroma, 1e-12)
-    return value - (value - x) * ops.minimum(factor, full)
+    factor = ops.minimum(factor, full)
+    return [value - (value - plane) * factor for plane in planes]
 
 
-def shift_hue(x: Any, delta: Any) -> Any:
-    """Turn the hue (HSV) of RGB images (B, H, W, 3) by `delta` (B, 1, 1, 1) whole turns."""
-    # Channel by channel, and without a modulo, XLA makes vector instructions of it.
-    red, green, blue = (x[..., i] for i in range(3))
-    value = ops.maximum(ops.maximum(red, green), blue)
-    chroma = value - ops.minimum(ops.minimum(red, green), blue)
+def _shift_hue(planes: Sequence[Any], turns: Any) -> list[Any]:
+    red, green, blue = planes
+    value, chroma = _value_and_chroma(planes)
     safe = ops.maximum(chroma, 1e-12)
-    sixth = ops.where(
+    sixth = 6.0 * turns + ops.where(
         red == value,
         (green - blue) / safe,
         ops.where(green == value, (blue - red) / safe + 2.0, (red - green) / safe + 4.0),
     )
-    sixth = sixth + 6.0 * delta[..., 0]
 
-    def channel(offset: float) -> Any:
+    def plane(offset: float) -> Any:
         position = sixth + offset
         position = position - 6.0 * ops.floor(position / 6.0)
         return value - chroma * ops.clip(ops.minimum(position, 4.0 - position), 0.0, 1.0)
 
-    return ops.stack([channel(offset) for offset in (5.0, 3.0, 1.0)], axis=-1)
+    return [plane(offset) for offset in (5.0, 3.0, 1.0)]
+
+
+def _value_and_chroma(planes: Sequence[Any]) -> tuple[Any, Any]:
+    """The largest of the planes, and its distance to the smallest."""
+    red, green, blue = planes
+    value = ops.maximum(ops.maximum(red, green), blue)
+    return value, value - ops.minimum(ops.minimum(red, green), blue)

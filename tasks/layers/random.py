@@ -39,6 +39,14 @@ class Draws:
         self._seed = ops.cast(ops.convert_to_tensor(seed), "uint32")
         self._count = 0
 
+    def once(self, x: Any) -> Any:
+        """x, computed once: XLA would compute it anew for each use, so for each member.
+
+        The condition always holds, which XLA cannot know.
+        """
+        real = ops.cast(self._seed[1], "int32") >= 0
+        return ops.cond(real, lambda: x, lambda: ops.zeros_like(x))
+
     def _bits(self, shape: Sequence[Any]) -> Any:
         """Independent uniform uint32; only the first dimension may be a tensor."""
         self._count += 1
@@ -60,7 +68,7 @@ class Draws:
 
     def normal(self, shape: Sequence[Any], stddev: float = 1.0) -> Any:
         """Independent N(0, stddev²), float32; never beyond 5.3 stddev."""
-        return (stddev * math.sqrt(2.0)) * ops.erfinv(2.0 * self._centers(shape) - 1.0)
+        return self.once((stddev * math.sqrt(2.0)) * ops.erfinv(2.0 * self._centers(shape) - 1.0))
 
     def uniform(self, shape: Sequence[Any], low: float = 0.0, high: float = 1.0) -> Any:
         """Independent U(low, high), float32."""
