@@ -48,12 +48,17 @@ def test_each_figure_is_a_file_of_the_same_bytes_each_time(number, ending, tmp_p
 
 
 def test_every_task_is_drawn_and_every_axis_has_a_unit():
-    """Small groups are merged, not dropped."""
+    """Each family has its row, all have one together, and the highest bar tells its number."""
     from matplotlib.figure import Figure
 
     for module in FIGURES.values():
-        ax = Figure().add_subplot()
-        module.draw(ax, module.compute(facts()))
-        assert sum(bar.get_height() for bar in ax.patches) == 60
+        ax, frame = Figure().add_subplot(), module.compute(facts())
+        module.draw(ax, frame)
+        labels = [label.get_text() for label in ax.get_yticklabels()]
+        assert sorted(labels[:-1]) == [f"family_{i} ({7 - i // 6})" for i in range(9)]
+        assert labels[-1] == "all (60)"
+        bars = sum((frame > 0).sum()) + (frame.sum(axis=1) > 0).sum()
+        assert len(ax.patches) == bars
+        numbers = [int(text.get_text()) for text in ax.texts]
+        assert sorted(numbers) == sorted([*frame.max(), frame.sum(axis=1).max()])
         assert ax.get_xlabel() and ax.get_ylabel()
-        assert "other families" in ax.get_legend_handles_labels()[1]

@@ -35,7 +35,7 @@ def report(
     for number in dict.fromkeys(figures or Figure):
         module = drawing.FIGURES[number.value]
         written[number.value] = out / f"figure_{number.value}.png"
-        drawing.save(module.draw, module.compute(facts), written[number.value])
+        drawing.save(module.draw, module.compute(facts), written[number.value], module.SIZE)
     if as_json:
         print_json({number: str(path) for number, path in written.items()})
         return

@@ -9,6 +9,8 @@ from keras_hplist.figures import histogram
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+SIZE = histogram.SIZE
+
 
 def compute(facts: pd.DataFrame) -> pd.DataFrame:
     """Count the tasks by number of parameters and family.

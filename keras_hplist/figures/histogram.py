@@ -1,4 +1,4 @@
-"""A histogram on a logarithmic axis, stacked by group; shared by figures 1a and 1c."""
+"""Histograms on a logarithmic axis, a row for each group; shared by figures 1a and 1c."""
 
 from typing import TYPE_CHECKING
 
@@ -8,8 +8,12 @@ import pandas as pd
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_SHOWN = 7  # as many groups as there are colours that are told apart, beside grey for the rest
-_OTHER = "other families"
+SIZE = (7.0, 6.4)
+"""Inches of the picture: a row for each family."""
+
+_FILL = 0.72  # part of a row that its highest bar fills; the rest is for the number above
+_WIDTH = 0.95  # of a bar, in its bin
+_ALL_ROWS = 2.5  # height of the row of all groups together, in rows
 
 
 def compute(values: pd.Series, groups: pd.Series, bins_per_decade: int = 2) -> pd.DataFrame:
@@ -34,32 +38,48 @@ def compute(values: pd.Series, groups: pd.Series, bins_per_decade: int = 2) -> p
 
 
 def draw(ax: "Axes", frame: pd.DataFrame) -> None:
-    """Draw the bars of `compute` stacked; beyond seven groups, the smallest are drawn as one."""
-    from matplotlib.ticker import MaxNLocator
+    """Draw the counts of `compute`: one row of bars per group, and all of them together on top.
 
-    if frame.shape[1] > _SHOWN + 1:
-        rest = frame.iloc[:, _SHOWN:].sum(axis=1)
-        frame = frame.iloc[:, :_SHOWN].assign(**{_OTHER: rest})
-    edges = frame.index.to_numpy(float)
-    step = edges[1] / edges[0] if len(edges) > 1 else 10.0**0.5
-    bottom = np.zeros(len(frame))
-    for name in frame:
-        colour = "0.6" if name == _OTHER else None
-        heights = frame[name].to_numpy()
-        ax.bar(
-            edges,
-            heights,
-            width=edges * (step - 1),
-            bottom=bottom,
-            align="edge",
-            label=str(name),
-            edgecolor="white",
-            linewidth=0.5,
-            color=colour,
-        )
-        bottom += heights
+    Groups are in the order of their means and share one scale; the row on top has a scale of its
+    own. The number of a row's highest bar stands above it.
+    """
+    positions = np.log(frame.index.to_numpy(float))
+    means = positions @ frame.to_numpy() / frame.sum().to_numpy()
+    rows = frame[frame.columns[np.argsort(-means, kind="stable")]]
+    highest, together = rows.to_numpy().max(), frame.sum(axis=1)
+    for row, name in enumerate(rows):
+        _bars(ax, rows[name], row, _FILL / highest, "C0")
+    top = rows.shape[1]
+    _bars(ax, together, top, _ALL_ROWS * _FILL / together.max(), "0.35")
     ax.set_xscale("log")
-    ax.set_ylabel("tasks")
-    ax.yaxis.set_major_locator(MaxNLocator(integer=True))
-    ax.grid(axis="x", visible=False)
-    ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    ax.set_ylim(0, top + _ALL_ROWS)
+    totals = [*rows.sum(), together.sum()]
+    names = [str(name).removesuffix("_family") for name in rows] + ["all"]
+    labels = [f"{name} ({total:,})" for name, total in zip(names, totals)]
+    ax.set_yticks(range(top + 1), labels, verticalalignment="bottom", fontsize="small")
+    ax.tick_params(axis="y", length=0)
+    ax.set_ylabel("number of tasks")
+    ax.spines["left"].set_visible(False)
+
+
+def _bars(ax: "Axes", counts: pd.Series, base: float, scale: float, color: str) -> None:
+    step = counts.index[1] / counts.index[0] if len(counts) > 1 else 10.0**0.5
+    counts = counts[counts > 0]
+    edges, heights = counts.index.to_numpy(float), counts.to_numpy() * scale
+    ax.bar(
+        edges,
+        heights,
+        width=edges * (step**_WIDTH - 1),
+        bottom=base,
+        align="edge",
+        color=color,
+    )
+    peak = int(heights.argmax())
+    ax.annotate(
+        f"{counts.iloc[peak]}",
+        (edges[peak] * step**0.5, base + heights[peak]),
+        (0, 1),
+        textcoords="offset points",
+        horizontalalignment="center",
+        fontsize="x-small",
+    )
