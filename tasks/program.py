@@ -92,13 +92,11 @@ class Program:
         loss: function of (y_true, outputs) that reduces over the batch, to a scalar, or to `(P,)`
             for outputs with a population axis. `y_true` is (B,) of any numeric type.
         outputs_doc: one sentence on what the outputs are.
-        extra_flops: multiplications and additions of one forward pass that involve no weight.
     """
 
     block: Block
     loss: Callable[[Tensor, Tensor], Tensor]
     outputs_doc: str = ""
-    extra_flops: float = 0.0
 
     def __post_init__(self) -> None:
         """Weight names key the saved model, so they must differ."""
@@ -120,8 +118,7 @@ class Program:
 
     def forward_flops(self, batch_size: int) -> float:
         """Multiplications and additions of one forward pass over a batch."""
-        products = sum(2 * w.uses * w.size for w in self.weights)
-        return float(batch_size * products + self.extra_flops)
+        return float(batch_size * sum(2 * w.uses * w.size for w in self.weights))
 
     def init(self, seed: int) -> list[np.ndarray]:
         """Initial weights: float32, the same on every backend for the same `seed`.

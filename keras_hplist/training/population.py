@@ -1,10 +1,13 @@
 """Train many configurations of one search space on one task, side by side."""
 
+import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import joblib
 import numpy as np
 
 from keras_hplist import spaces
@@ -116,6 +119,7 @@ def train_population(
     *,
     space: "str | SearchSpace | None" = None,
     size: int | None = None,
+    threads: int | None = None,
     memory: float = MEMORY,
 ) -> Curves:
     """Train configurations of one search space on the same initial weights and batches.
@@ -132,6 +136,7 @@ def train_population(
         seed: of weights, batches and the task's own draws.
         space: the search space; by default the one that has these hyperparameters.
         size: members side by side; chosen by a cost model by default.
+        threads: groups of members that train at the same time; one for each core by default.
         memory: bytes that the process should stay below.
 
     Returns:
@@ -147,14 +152,15 @@ def train_population(
     steps = timing.evaluation_steps(training_steps, evaluations)
     chosen, values = resolve_configurations(configurations, space)
     task = resolve_task(task)
-    if size is not None and size < 1:
-        raise InvalidValueError(f"size must be at least 1 member; got {size!r}.")
+    for argument, given in (("size", size), ("threads", threads)):
+        if given is not None and given < 1:
+            raise InvalidValueError(f"{argument} must be at least 1; got {given!r}.")
     cost = layouts.Cost.of(task)
     free = max(memory - _PROCESS_BYTES, 2**28)
-    chosen_layout = layouts.choose(cost, len(values), free)
+    chosen_layout = layouts.choose(cost, len(values), free, threads or joblib.cpu_count())
     size = min(size or chosen_layout.size, len(values))
 
-    run = _Run(task, chosen, training_steps, steps, seed)
+    run = _Run(task, chosen, training_steps, steps, seed, chosen_layout.threads)
     losses = {split: np.full((len(values), len(steps)), np.nan, np.float32) for split in SPLITS}
     diverged = np.full(len(values), -1, np.int32)
     for first in range(0, len(values), max(chosen_layout.cohort, size)):
@@ -229,7 +235,13 @@ class _Run:
     """One task at one horizon, compiled once for each population size."""
 
     def __init__(
-        self, task: Any, space: "SearchSpace", training_steps: int, steps: np.ndarray, seed: int
+        self,
+        task: Any,
+        space: "SearchSpace",
+        training_steps: int,
+        steps: np.ndarray,
+        seed: int,
+        threads: int = 1,
     ) -> None:
         from keras_hplist.optimizers import rules
         from keras_hplist.training import feeds
@@ -246,6 +258,7 @@ class _Run:
         self._batches, self._counts = _evaluation_batches(task, training_steps, len(steps))
         self._seconds = {"train": 0.0, "evaluate": 0.0}
         self._warm: set[tuple[str, int]] = set()
+        self._pool = ThreadPoolExecutor(threads)
 
     @property
     def evaluation_share(self) -> float:
@@ -272,13 +285,18 @@ class _Run:
         ]
         now = 0
         for point, step in enumerate(self._steps):
-            groups = [
-                (members, self._train(state, parameters, members, now, step, diverged))
-                for members, state in groups
-            ]
+
+            def advance(
+                group: tuple[np.ndarray, State], start: int = now, stop: int = step
+            ) -> tuple[np.ndarray, State]:
+                members, state = group
+                return members, self._train(state, parameters, members, start, stop, diverged)
+
+            groups = self._each(advance, groups, size)
             now = step
-            for members, state in groups:
-                measured = self._evaluate(state)[:, : len(members)]  # (split, member)
+            found = self._each(lambda group: self._evaluate(group[1]), groups, size)
+            for (members, _), block in zip(groups, found):
+                measured = block[:, : len(members)]  # (split, member)
                 losses[:, members, point] = measured
                 gone = ~np.isfinite(measured).all(axis=0)
                 diverged[members[gone]] = np.minimum(diverged[members[gone]], step)
@@ -287,6 +305,11 @@ class _Run:
                 break
         losses[:, diverged[:, None] <= self._steps] = np.nan
         return losses, np.where(diverged < NEVER, diverged, -1).astype(np.int32)
+
+    def _each(self, f: Callable[[Any], Any], groups: list[Any], size: int) -> list[Any]:
+        """f of each group, several at a time; the first alone until all is compiled."""
+        alone = 0 if {("train", size), ("evaluate", size)} <= self._warm else 1
+        return [*map(f, groups[:alone]), *self._pool.map(f, groups[alone:])]
 
     def _encode(self, values: Sequence[Mapping[str, Any]]) -> dict[str, np.ndarray]:
         columns = {name: [row[name] for row in values] for name in self._rule.hyperparameters}
@@ -327,7 +350,9 @@ class _Run:
 
 
 class _Stopwatch:
-    """Adds the time spent inside a `with` to an entry of a dict."""
+    """Adds the time spent inside a `with` to an entry of a dict that threads share."""
+
+    _lock = threading.Lock()
 
     def __init__(self, seconds: dict[str, float], what: str) -> None:
         self._seconds, self._what = seconds, what
@@ -336,7 +361,9 @@ class _Stopwatch:
         self._start = time.perf_counter()
 
     def __exit__(self, *_: object) -> None:
-        self._seconds[self._what] += time.perf_counter() - self._start
+        taken = time.perf_counter() - self._start
+        with self._lock:
+            self._seconds[self._what] += taken
 
 
 def _evaluation_batches(task: Any, training_steps: int, points: int) -> tuple[list[Any], int]:

@@ -44,6 +44,7 @@ class Work:
                 self.evaluations,
                 unit.seed,
                 space=self.space,
+                threads=1,
                 memory=self.memory,
             )
             return Result(curves.records(), "", time.perf_counter() - began)
