@@ -118,6 +118,8 @@ class Task:
         """
         model = self.build(seed)
         model.compile(optimizer=optimizer, loss=self.loss, **options)
+        # A first step that makes the optimizer's variables is traced and compiled twice.
+        model.optimizer.build(model.trainable_variables)
         return model
 
     def to_config(self) -> dict[str, Any]:
