@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -66,20 +67,46 @@ def test_killed_collection_goes_on_to_the_history_of_an_undisturbed_one(tmp_path
         "from training_tasks import regression\nfrom keras_hplist.training import collect\n"
         "if __name__ == '__main__':\n"
         f"    collect([regression(f't{{i}}') for i in range(4)], out={str(tmp_path / 'a')!r}, "
-        f"n_jobs=1, **{SETTINGS!r})\n"
+        f"n_jobs=2, **{SETTINGS!r})\n"
     )
     (tmp_path / "script.py").write_text(script)
     environment = {**os.environ, "PYTHONPATH": os.path.dirname(__file__)}
     process = subprocess.Popen([sys.executable, tmp_path / "script.py"], env=environment)
     while not list(tmp_path.rglob("a/task=*/*.parquet")) and process.poll() is None:
         time.sleep(0.05)
+    workers = _workers(process.pid)
     process.send_signal(signal.SIGKILL)
     process.wait()
+    assert workers and _end(workers, seconds=30), "workers outlive the collection"
     given = [regression(f"t{i}") for i in range(4)]
     collect(given, out=tmp_path / "a", n_jobs=1, **SETTINGS)
     collect(given, out=tmp_path / "b", n_jobs=1, **SETTINGS)
     curves = [History.read(tmp_path / name).curves("valid").values for name in "ab"]
     np.testing.assert_array_equal(*curves)
+
+
+def _workers(pid):
+    """Worker processes of a collection: of Linux, from /proc."""
+    found = [path.parent for path in Path("/proc").glob("[0-9]*/stat")]
+    children = [path for path in found if _parent(path) == pid]
+    return [path for path in children if b"LokyProcess" in (path / "cmdline").read_bytes()]
+
+
+def _parent(process):
+    """The parent of a process; None of one that has ended, reaped or not."""
+    try:
+        state, parent, *_ = (process / "stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return None if state == "Z" else int(parent)
+
+
+def _end(processes, seconds):
+    """Whether all processes end within some seconds."""
+    end = time.monotonic() + seconds
+    while any(map(_parent, processes)) and time.monotonic() < end:
+        time.sleep(0.1)
+    return not any(map(_parent, processes))
 
 
 def test_families_share_a_budget_and_what_does_not_fit_is_left_out():
