@@ -1,0 +1,24 @@
+"""Every task of the suite keeps the contract; hours on two cores, `-k` takes a part of it."""
+
+import pytest
+from task_contract import check_description, check_determinism, check_population, check_training
+from test_task_contract import UNREACHED
+
+from keras_hplist import tasks
+from keras_hplist.tasks.checking import NOT_FINITE_AT_START
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
+
+
+@pytest.mark.parametrize("name", tasks.names())
+def test_description_survives_json_and_seed_decides(name):
+    """A task is its JSON description; same seed, same weights, same batches."""
+    check_description(name)
+    check_determinism(name)
+
+
+@pytest.mark.parametrize("name", [n for n in tasks.names() if n not in NOT_FINITE_AT_START])
+def test_fit_is_the_pure_function_and_a_population_is_its_members(name):
+    """Three steps of `model.fit` are three pure ones; three members are what each is alone."""
+    check_training(name, UNREACHED.get(name, frozenset()))
+    check_population(name)
