@@ -13,6 +13,7 @@ from sklearn.exceptions import NotFittedError
 from keras_hplist.errors import InvalidValueError, UnknownNameError
 from keras_hplist.history import History
 from keras_hplist.learning import ListLearner, best_after, greedy, score_matrix
+from keras_hplist.learning.baselines import random_search
 from keras_hplist.lists import HyperparameterList
 from keras_hplist.spaces import Hyperparameter, SearchSpace
 from keras_hplist.spaces.distributions import Choice, Number
@@ -126,6 +127,11 @@ def test_held_out_quality_is_that_of_lists_learned_without_the_task():
     np.testing.assert_allclose(learner.curve_["held_out"], by_hand)
     training = best_after(scores.to_numpy(), greedy(scores.to_numpy(), 5).order).mean(axis=0)
     np.testing.assert_allclose(learner.curve_["training"], training)
+    by_task = learner.held_out_
+    np.testing.assert_allclose(by_task["list"].mean(), by_hand)
+    np.testing.assert_allclose(by_task["random search"], random_search(scores.to_numpy(), 5))
+    assert list(by_task["list"].index) == list(scores.index)
+    assert ListLearner().fit(scores.iloc[:1]).held_out_ == {}
 
 
 def test_explanations_add_up():

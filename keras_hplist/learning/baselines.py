@@ -34,12 +34,11 @@ def random_search(scores: np.ndarray, trials: int) -> np.ndarray:
         # The expectation is the sum of the steps between neighbours, times how likely all draws
         # lie beyond.
         steps = np.diff(ordered[rows, :count], axis=1, prepend=0.0)
-        beyond = np.arange(count, 0, -1.0)
-        survival = np.ones(count)
-        for drawn in range(trials):
-            if drawn < count:
-                survival = survival * np.maximum(beyond - drawn, 0) / (count - drawn)
-            expected[rows, drawn] = steps @ survival
+        drawn = np.arange(min(trials, count))
+        beyond = np.arange(count, 0, -1.0)[:, None]
+        survival = np.cumprod(np.maximum(beyond - drawn, 0) / (count - drawn), axis=1)
+        means = steps @ survival  # (task, drawn)
+        expected[rows] = np.pad(means, ((0, 0), (0, trials - len(drawn))), "edge")
     return expected
 
 

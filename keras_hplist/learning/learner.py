@@ -4,12 +4,12 @@ import datetime
 import importlib.metadata
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 import keras_hplist
@@ -24,7 +24,7 @@ from keras_hplist.learning.completion import (
     warn_if_thin,
 )
 from keras_hplist.learning.explanation import Explanation, explain_entry, served_tasks
-from keras_hplist.learning.held_out import follow, scores_to_follow
+from keras_hplist.learning.held_out import follow_folds
 from keras_hplist.learning.scores import ScoreMatrix, score_matrix
 from keras_hplist.learning.selection import Selection, best_after, checked_length, greedy
 from keras_hplist.learning.splits import held_out_folds, task_weights
@@ -33,7 +33,6 @@ from keras_hplist.lists import HyperparameterList
 if TYPE_CHECKING:
     from keras_hplist.spaces import SearchSpace
 
-_MANY_TASKS = 30  # from here on a held-out task may take part in the estimates of missing cells
 _REPORTED = (1, 2, 3, 5, 10, 20, 50, 100, 200, 500, 1000)  # the k whose J(k) provenance holds
 
 
@@ -94,6 +93,9 @@ class ListLearner(BaseEstimator):
         curve_: DataFrame with index k and columns `training` and `held_out`: J(k) on all tasks, and
             as measured on tasks left out of the choice, where configurations that such a task did
             not run are passed over (NaN with a single task).
+        held_out_: "list" and "random search" to a DataFrame tasks × k, the best score on each task
+            when it was left out of the choice; of random search the expectation over what the task
+            has run of the same candidates. Empty with a single task.
         dropped_: names of tasks that were left out: nothing improves in them, or nothing is known.
     """
 
@@ -188,7 +190,8 @@ class ListLearner(BaseEstimator):
         self.order_ = self.scores_.columns[self._positions].to_numpy()
         self.gains_, self.passes_ = choice.selection.gains, choice.selection.passes
         how, folds = held_out_folds(matrix.families, self.seed)
-        self.curve_ = self._quality(matrix, choice, folds)
+        self.held_out_ = follow_folds(self, matrix, self._values, choice, folds)
+        self.curve_ = self._quality(choice)
         self._list = None
         if self._values:
             assert candidates.space is not None
@@ -317,28 +320,16 @@ class ListLearner(BaseEstimator):
         costs = inputs.known_mean(seconds, axis=0)
         return np.where(np.isnan(costs), np.nanmean(costs), costs)
 
-    def _quality(
-        self, matrix: ScoreMatrix, choice: Choice, folds: Sequence[np.ndarray]
-    ) -> pd.DataFrame:
+    def _quality(self, choice: Choice) -> pd.DataFrame:
         """J(k) on the training tasks, and on tasks that were held out of the choice."""
-        length, weights = len(choice.selection.order), choice.weights
-        best = np.full((len(weights), length), np.nan)
-        reported = scores_to_follow(matrix.upper, self._values, self.seed)
-        learner = self
-        if choice.rule is not None:
-            learner = clone(self).set_params(missing=choice.rule)
-            if len(weights) > _MANY_TASKS:  # each hardly moves the estimates for the others
-                matrix = replace(matrix, lower=choice.scores, upper=choice.scores)
-        for out in folds:
-            if weights[~out].any():
-                followed = follow(learner, matrix, self._values, reported, ~out, out).best
-                best[out] = np.pad(followed, ((0, 0), (0, length - followed.shape[1])), "edge")
+        order, weights = choice.selection.order, choice.weights
+        held_out = self.held_out_.get("list")
         return pd.DataFrame(
             {
-                "training": weights @ best_after(choice.scores, choice.selection.order),
-                "held_out": weights @ best,
+                "training": weights @ best_after(choice.scores, order),
+                "held_out": np.nan if held_out is None else weights @ held_out.to_numpy(),
             },
-            index=pd.RangeIndex(1, length + 1, name="k"),
+            index=pd.RangeIndex(1, len(order) + 1, name="k"),
         )
 
     def _provenance(self, source: Mapping[str, Any], how_held_out: str) -> dict[str, Any]:
