@@ -1,16 +1,69 @@
-"""Pictures as files: in the package's style, PNG or SVG, the same data giving the same bytes."""
+"""Pictures as bytes and files: in the package's style, the same data giving the same bytes."""
 
+import io
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from keras_hplist.errors import MissingExtraError
 from keras_hplist.files import write_atomically
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
+
+
+def require_matplotlib(purpose: str = "Drawing a figure") -> None:
+    """See that matplotlib is there.
+
+    Raises:
+        MissingExtraError: if it is not installed.
+    """
+    try:
+        import matplotlib.style  # noqa: F401
+    except ImportError as error:
+        raise MissingExtraError("matplotlib", "figures", purpose) from error
+
+
+def picture(
+    draw: "Callable[[Axes, pd.DataFrame], None]",
+    frame: "pd.DataFrame",
+    kind: str,
+    size: tuple[float, float] | None = None,
+    settings: Mapping[str, Any] | None = None,
+) -> bytes:
+    """Draw one figure.
+
+    Args:
+        draw: the `draw` function of a figure's module.
+        frame: what its `compute` returned.
+        kind: "png" or "svg".
+        size: width and height in inches; default: the style's.
+        settings: of matplotlib, in place of the style's.
+
+    Returns:
+        The content of a picture file.
+
+    Raises:
+        MissingExtraError: if matplotlib is not installed.
+    """
+    require_matplotlib()
+    import matplotlib.style
+    from matplotlib.figure import Figure
+
+    style = resources.files(__package__) / "keras_hplist.mplstyle"
+    with (
+        resources.as_file(style) as file,
+        matplotlib.style.context([file, dict(settings or {})]),
+    ):
+        figure = Figure(figsize=size)  # without pyplot, so that no window or global state is made
+        draw(figure.add_subplot(), frame)
+        metadata = {"Date": None} if kind == "svg" else {"Software": None}
+        content = io.BytesIO()
+        figure.savefig(content, format=kind, metadata=metadata)
+    return content.getvalue()
 
 
 def save(
@@ -28,18 +81,11 @@ def save(
         size: width and height in inches; default: the style's.
 
     Raises:
-        ImportError: if matplotlib is not installed.
+        MissingExtraError: if matplotlib is not installed.
     """
-    import matplotlib.style
-    from matplotlib.figure import Figure
+    content = picture(draw, frame, Path(path).suffix.removeprefix("."), size)
+    write_atomically(path, lambda file: _write(file, content))
 
-    path = Path(path)
-    kind = path.suffix.removeprefix(".")
-    style = resources.files(__package__) / "keras_hplist.mplstyle"
-    with resources.as_file(style) as file, matplotlib.style.context(file):
-        figure = Figure(figsize=size)  # without pyplot, so that no window or global state is made
-        draw(figure.add_subplot(), frame)
-        metadata = {"Date": None} if kind == "svg" else {"Software": None}
-        write_atomically(
-            path, lambda opened: figure.savefig(opened, format=kind, metadata=metadata)
-        )
+
+def _write(file: Any, content: bytes) -> None:
+    file.write(content)
