@@ -1,75 +1,199 @@
-"""Configuration-steps per second: `train_population` against a `model.fit` loop.
+"""Configuration-steps per second: `train_population` against a loop of `model.fit`.
 
-    python benchmarks/throughput.py mlp_family quadratic_family --configurations 32
+    python benchmarks/throughput.py                       # every family
+    python benchmarks/throughput.py maf_family --configurations 128
 
-For each family the tasks at the 10th, 50th and 90th percentile of expected cost. Building and
-compiling is in the time of both sides; the population's time also includes its evaluations.
-`model.fit` is timed on a few configurations, each with a model of its own.
+For each family the tasks at the 10th, 50th and 90th percentile of expected cost. Building, tracing
+and compiling are in the time of both sides; the population's time also includes its evaluations,
+which `model.fit` here does not make. One configuration of the `model.fit` loop is timed: its first
+step, and then as many of the others as fit into a few seconds, which stand for the rest. Where the
+population would take longer than `--limit` seconds, it trains for fewer steps, so that its
+compilation weighs more; such rows show the number of steps.
+
+The share of the roofline is the time that the arithmetic would take at the measured peak of a
+matrix product, or the memory traffic of the weights at the measured bandwidth, whichever is more,
+over the time taken. `--two-processes` compares two processes of one thread with one.
 """
 
 import argparse
+import multiprocessing
 import os
+import statistics
 import time
+from concurrent.futures import ThreadPoolExecutor
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 
 from keras_hplist import spaces, tasks
 from keras_hplist.training import train_population
-from keras_hplist.training.layout import Cost, measure
+from keras_hplist.training.layout import Cost, choose, measure
+
+SAMPLED = tasks.family_names()[:-1]
+GROUPS = {
+    "dense": ("mlp_family", "mlp_ae_family", "mlp_vae_family"),
+    "quadratic and losg": ("quadratic_family", "losg_tasks_family"),
+    "flows": ("maf_family", "nvp_family"),
+    "convolutions": ("conv_fc_family", "conv_pooling_family"),
+    "recurrent": (
+        "char_rnn_language_model_family",
+        "word_rnn_language_model_family",
+        "rnn_text_classification_family",
+    ),
+}
+PASSES = 9  # weights twice, gradient twice, two moments and weights read or written in the update
 
 
-def chosen_tasks(family, candidates=40):
+def chosen_tasks(family):
     """Tasks of a family at three percentiles of the cost of a step."""
-    found = [tasks.get(name) for name in tasks.names(family)[:candidates]]
+    found = [tasks.get(name) for name in tasks.names(family)]
     machine = measure()
     found.sort(key=lambda task: Cost.of(task).step_seconds(1, machine))
     return [found[round(q * (len(found) - 1))] for q in (0.1, 0.5, 0.9)]
 
 
-def fit_rate(task, configurations, steps, **compiling):
-    """Configuration-steps per second of a loop of `model.fit`."""
+def fit_seconds(task, values, steps, seconds, **compiling):
+    """Seconds that one configuration takes in `model.fit`, if need be extrapolated."""
+    block = compiling.get("steps_per_execution", 1)
     start = time.perf_counter()
-    for values in configurations:
-        optimizer = spaces.get("nadamw").optimizer(values, steps)
-        model = task.compile(optimizer, **compiling)
-        model.fit(task.train_data(), steps_per_epoch=steps, verbose=0)
-    return len(configurations) * steps / (time.perf_counter() - start)
+    model = task.compile(spaces.get("nadamw").optimizer(values, steps), **compiling)
+    data = task.train_data()
+    model.fit(data, steps_per_epoch=block, verbose=0)
+    first = time.perf_counter() - start
+    done, spent = 0, 0.0
+    while done < steps - block and spent < seconds:
+        count = min(max(block, done), steps - block - done) // block * block
+        start = time.perf_counter()
+        model.fit(data, steps_per_epoch=count, verbose=0)
+        spent += time.perf_counter() - start
+        done += count
+    return first + (spent / done * (steps - block) if done else 0.0)
+
+
+def peak_and_bandwidth():
+    """Of all cores together: operations per second of a matrix product; a bandwidth by size."""
+    machine, cores = measure(), len(os.sched_getaffinity(0))
+
+    def together(work):
+        with ThreadPoolExecutor(cores) as pool:
+            start = time.perf_counter()
+            list(pool.map(lambda _: work(), range(4 * cores)))
+            return 4 * cores / (time.perf_counter() - start)
+
+    matrix = np.ones((1024, 1024), np.float32)
+    peak = 2 * 1024**3 / min(_seconds(lambda: matrix @ matrix) for _ in range(5))
+    large = [np.ones(2**22, np.float32) for _ in range(3)]
+    rate = together(lambda: np.add(large[0], large[1], out=large[2])) * 3 * 2**24
+    return peak, lambda size: max(cores * machine.bandwidth(size), rate)
+
+
+def _seconds(work):
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def population_rate(task, values, steps):
+    """Configuration-steps per second, and the curves."""
+    start = time.perf_counter()
+    curves = train_population(task, values, steps)
+    return len(values) * steps / (time.perf_counter() - start), curves
+
+
+def geometric_mean(values):
+    return float(np.exp(np.mean(np.log(values))))
+
+
+def compare(options):
+    """The table of all chosen tasks."""
+    values = spaces.get("nadamw").sample(options.configurations).to_dict("records")
+    peak, bandwidth = peak_and_bandwidth()
+    print(
+        f"{options.configurations} configurations, {options.steps} steps; peak {peak / 1e9:.0f} "
+        f"GFLOP/s, bandwidth at 32 MiB {bandwidth(2**25) / 1e9:.0f} GB/s\n"
+    )
+    print(
+        "| task | `fit` | `fit`, jit, 50 steps | population | ratio | to jit | size | evaluation "
+        "| roofline |"
+    )
+    print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
+    ratios = {}
+    for family in options.families:
+        for task in chosen_tasks(family):
+            task.data.train.batch(0, task.batch_size)  # loading data is on neither side
+            cost = Cost.of(task)
+            step = choose(cost, len(values), 3 * 2**30, len(os.sched_getaffinity(0))).seconds
+            steps = int(np.clip(options.limit / step, 4, options.steps))
+            plain = options.steps / fit_seconds(task, values[0], options.steps, 4.0)
+            jit = options.steps / fit_seconds(
+                task, values[0], options.steps, 4.0, jit_compile=True, steps_per_execution=50
+            )
+            rate, curves = population_rate(task, values, steps)
+            least = max(
+                cost.flops / peak,
+                PASSES * 4 * cost.parameters / bandwidth(4 * 4 * cost.parameters),
+            )
+            ratios[task.name] = family, rate / plain, least * rate
+            note = "" if steps == options.steps else f" ({steps} steps)"
+            print(
+                f"| {task.name}{note} | {plain:.0f} | {jit:.0f} | {rate:.0f} | {rate / plain:.1f} "
+                f"| {rate / jit:.1f} | {curves.size} | {curves.evaluation_share:.0%} "
+                f"| {least * rate:.0%} |",
+                flush=True,
+            )
+    print("\n| families | geometric mean of the ratios | of the roofline |\n| --- | --- | --- |")
+    for name, members in (GROUPS | {"all": tuple(SAMPLED)}).items():
+        found = [(ratio, share) for family, ratio, share in ratios.values() if family in members]
+        if found:
+            means = [geometric_mean(column) for column in zip(*found)]
+            print(f"| {name} | {means[0]:.1f} | {means[1]:.0%} |")
+
+
+def worker(name, count, steps, barrier, times):
+    """Train one task with one thread, when all workers are ready."""
+    os.environ["TF_NUM_INTRAOP_THREADS"] = os.environ["TF_NUM_INTEROP_THREADS"] = "1"
+    task = tasks.get(name)
+    values = spaces.get("nadamw").sample(count).to_dict("records")
+    train_population(task, values[:2], 2, threads=1)
+    barrier.wait()
+    start = time.perf_counter()
+    train_population(task, values, steps, threads=1)
+    times.put(time.perf_counter() - start)
+
+
+def compare_processes(options):
+    """Throughput of two processes of one thread each over that of one."""
+    context = multiprocessing.get_context("spawn")
+    print("| task | one process | two processes | ratio |\n| --- | --- | --- | --- |")
+    for family in options.families:
+        name = chosen_tasks(family)[0].name
+        rates = []
+        for number in (1, 2):
+            barrier, times = context.Barrier(number), context.Queue()
+            arguments = (name, options.configurations, options.steps, barrier, times)
+            processes = [context.Process(target=worker, args=arguments) for _ in range(number)]
+            for process in processes:
+                process.start()
+            seconds = [times.get() for _ in processes]
+            for process in processes:
+                process.join()
+            work = options.configurations * options.steps
+            rates.append(number * work / statistics.fmean(seconds))
+        print(
+            f"| {name} | {rates[0]:.0f} | {rates[1]:.0f} | {rates[1] / rates[0]:.2f} |", flush=True
+        )
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("families", nargs="+")
+    parser.add_argument("families", nargs="*", default=SAMPLED)
     parser.add_argument("--configurations", type=int, default=32)
-    parser.add_argument("--fits", type=int, default=2, help="configurations timed in model.fit")
     parser.add_argument("--steps", type=int, default=200)
+    parser.add_argument("--limit", type=float, default=60.0, help="seconds of a population")
+    parser.add_argument("--two-processes", action="store_true")
     options = parser.parse_args()
-    values = spaces.get("nadamw").sample(options.configurations).to_dict("records")
-    print("| task | fit | fit, jit, 50 steps | population | ratio | size | evaluation |")
-    print("| --- | --- | --- | --- | --- | --- | --- |")
-    ratios = []
-    for family in options.families:
-        for task in chosen_tasks(family):
-            task.data.train.batch(0, task.batch_size)  # loading data is on neither side
-            plain = fit_rate(task, values[: options.fits], options.steps)
-            jit = fit_rate(
-                task,
-                values[: options.fits],
-                options.steps,
-                jit_compile=True,
-                steps_per_execution=50,
-            )
-            start = time.perf_counter()
-            curves = train_population(task, values, options.steps)
-            rate = len(values) * options.steps / (time.perf_counter() - start)
-            ratios.append(rate / plain)
-            print(
-                f"| {task.name} | {plain:.0f} | {jit:.0f} | {rate:.0f} | {ratios[-1]:.1f} "
-                f"| {curves.size} | {curves.evaluation_share:.0%} |",
-                flush=True,
-            )
-    print(f"\ngeometric mean of the ratios: {np.exp(np.mean(np.log(ratios))):.1f}")
+    (compare_processes if options.two_processes else compare)(options)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from training_tasks import model_with_dropout, model_with_statistics, regression
 
 from keras_hplist import spaces, tasks
 from keras_hplist.errors import InvalidValueError, UnknownNameError
-from keras_hplist.training import train_population
+from keras_hplist.training import KerasTask, train_population
 from keras_hplist.training.evaluations import evaluation_batches, evaluation_steps
 
 STEPS = 8
@@ -50,16 +50,43 @@ def test_training_is_that_of_model_fit(space):
         np.testing.assert_allclose(curves.losses["valid"][i, 0], expected, **TOLERANCE)
 
 
-@pytest.mark.parametrize("name", ["mlp_family_seed3", "mlp_vae_family_seed1"])
+# Of every family a cheap task; the second convolutional one is left to TensorFlow's convolutions.
+EVERY_FAMILY = [
+    "mlp_family_seed30",
+    "mlp_ae_family_seed17",
+    "conv_fc_family_seed29",
+    "conv_fc_family_seed27",
+    "conv_pooling_family_seed17",
+    "quadratic_family_seed13",
+    "losg_tasks_family_seed18",
+    "maf_family_seed16",
+    "nvp_family_seed38",
+    "char_rnn_language_model_family_seed21",
+    "word_rnn_language_model_family_seed11",
+    "rnn_text_classification_family_seed5",
+    "FixedMLP_cifar10_Dropout05_128x128_relu_bs128",
+]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "mlp_family_seed3",
+        "mlp_vae_family_seed1",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in EVERY_FAMILY),
+    ],
+)
 def test_suite_task_agrees_with_model_fit(name):
-    """A task of the suite, noise included, trains the same way through `model.fit`."""
+    """A task of the suite trains alone, side by side and through `model.fit` the same way."""
     task, space = tasks.get(name), spaces.get("nadamw")
-    values = space.draw(1)
-    curves = train_population(task, [values, space.draw(2)], STEPS, [STEPS], seed=2)
-    model = task.compile(space.optimizer(values, STEPS), seed=2)
+    configurations = [space.draw(seed) | {"learning_rate": 1e-3} for seed in (1, 2, 3)]
+    curves = train_population(task, configurations, STEPS, [STEPS], seed=2, size=3)
+    alone = train_population(task, configurations[::-1], STEPS, [STEPS], seed=2, size=1)
+    model = task.compile(space.optimizer(configurations[0], STEPS), seed=2)
     model.fit(task.train_data(2), steps_per_epoch=STEPS, verbose=0)
     expected = validation_loss(task, [w.value for w in model.trainable_variables], 2)
-    np.testing.assert_allclose(curves.losses["valid"][0, 0], expected, rtol=1e-3)
+    for losses in (curves.losses["valid"][0, 0], alone.losses["valid"][2, 0]):
+        np.testing.assert_allclose(losses, expected, rtol=1e-3)
 
 
 def test_curve_does_not_depend_on_companions():
@@ -68,10 +95,47 @@ def test_curve_does_not_depend_on_companions():
     configurations = spaces.get("nadamw").sample(5)
     together = train_population(task, configurations, 20, seed=1, size=5)
     in_turn = train_population(task, configurations, 20, seed=1, size=1)
-    padded = train_population(task, configurations.iloc[::-1], 20, seed=1, size=2)
+    padded = train_population(task, configurations.iloc[::-1], 20, seed=1, size=2, threads=3)
     for split, losses in together.losses.items():
         np.testing.assert_allclose(in_turn.losses[split], losses, **TOLERANCE)
         np.testing.assert_allclose(padded.losses[split][::-1], losses, **TOLERANCE)
+
+
+def test_convolutions_of_a_user_train_as_in_model_fit():
+    """A user's convolutional model trains alone and side by side as in `model.fit`."""
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((80, 6, 6, 2)).astype("float32"), rng.integers(0, 3, 80)
+    task = KerasTask(
+        "convolutions",
+        convolutions,
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        *[(x, y)] * 3,
+        batch_size=10,
+    )
+    space = spaces.get("nadamw")
+    configurations = [space.draw(seed) | {"learning_rate": 1e-3} for seed in (1, 2)]
+    together = train_population(task, configurations, STEPS, [STEPS], seed=3, size=2)
+    alone = train_population(task, configurations, STEPS, [STEPS], seed=3)
+    assert (together.size, alone.size) == (2, 1)
+    batches = [task.data.train.batch(k, 10, 3) for k in range(STEPS)]
+    keras.utils.set_random_seed(3)
+    model = convolutions()
+    model.compile(space.optimizer(configurations[1], STEPS), loss=task.loss)
+    model.fit(*map(np.concatenate, zip(*batches)), batch_size=10, shuffle=False, verbose=0)
+    expected = validation_loss(task, [w.value for w in model.trainable_variables], 3)
+    for curves in (together, alone):
+        np.testing.assert_allclose(curves.losses["valid"][1, 0], expected, **TOLERANCE)
+
+
+def convolutions():
+    return keras.Sequential(
+        [
+            keras.Input((6, 6, 2)),
+            keras.layers.Conv2D(4, 3, activation="relu"),
+            keras.layers.Flatten(),
+            keras.layers.Dense(3),
+        ]
+    )
 
 
 def test_diverged_member_ends_and_leaves_the_others_alone():
@@ -108,6 +172,7 @@ def test_default_points_are_denser_early():
         ({"configurations": [{"learning_rate": float("nan")}]}, "learning_rate"),
         ({"configurations": [{"rate": 1.0}]}, "rate"),
         ({"size": 0}, "size"),
+        ({"threads": 0}, "threads"),
     ],
 )
 def test_bad_input_is_refused(arguments, message):

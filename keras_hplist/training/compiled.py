@@ -63,17 +63,27 @@ class CompiledPopulation:
         source: the training batches.
         training_steps: planned number of steps, for the schedule.
         seed: of the task's own random draws.
+        xla: whether XLA compiles all of a step (default), or only the update of the weights, while
+            the rest is a graph of TensorFlow's own operations. For populations of one that is
+            faster where convolutions take the time, for which XLA has no fast code on CPUs.
     """
 
     def __init__(
-        self, program: Any, rule: Rule, source: Feed, training_steps: int, seed: int
+        self,
+        program: Any,
+        rule: Rule,
+        source: Feed,
+        training_steps: int,
+        seed: int,
+        xla: bool = True,
     ) -> None:
-        self._program, self._rule, self._source = program, rule, source
+        self._program, self._rule, self._source, self._xla = program, rule, source, xla
         self._constants = [tf.constant(array) for array in source.constants]
         self._training_steps = tf.constant(training_steps)
         self._seed = tf.constant(seed % 2**31, tf.int32)
-        self._train = tf.function(self._train_steps, jit_compile=True, autograph=False)
-        self._evaluate = tf.function(self._mean_losses, jit_compile=True, autograph=False)
+        self._train = tf.function(self._train_steps, jit_compile=xla, autograph=False)
+        self._evaluate = tf.function(self._mean_losses, jit_compile=xla, autograph=False)
+        self._update = tf.function(self._updated, jit_compile=True, autograph=False)
 
     def train(
         self,
@@ -137,18 +147,20 @@ class CompiledPopulation:
             batch = self._source.batch(constants, [tf.gather(row, i) for row in rows])
             with tf.GradientTape() as tape:
                 tape.watch(weights)
-                loss = self._program.loss_value(weights, batch, tf.stack([self._seed, step]))
+                loss = self._losses(weights, batch, tf.stack([self._seed, step]))
             # The gradient of the sum over members: a member's loss depends on its weights only.
             gradients = tape.gradient(
                 loss, weights, unconnected_gradients=tf.UnconnectedGradients.ZERO
             )
-            scalars = self._rule.scalars(parameters, step, training_steps)
-            updated = [
-                self._rule.update(w, tf.ensure_shape(tf.convert_to_tensor(g), w.shape), s, scalars)
-                for w, g, s in zip(weights, gradients, slots)
+            gradients = [
+                tf.ensure_shape(tf.convert_to_tensor(g), w.shape)
+                for g, w in zip(gradients, weights)
             ]
+            weights, slots = self._update(
+                weights, gradients, slots, parameters, step, training_steps
+            )
             diverged = tf.where(tf.math.is_finite(loss), diverged, tf.minimum(diverged, step))
-            return i + 1, [w for w, _ in updated], [s for _, s in updated], diverged
+            return i + 1, weights, slots, diverged
 
         size = weights[0].shape[0]
         _, weights, slots, diverged = tf.while_loop(
@@ -158,13 +170,37 @@ class CompiledPopulation:
         )
         return weights, slots, diverged
 
+    def _updated(
+        self,
+        weights: Tensors,
+        gradients: Tensors,
+        slots: list[tuple[Any, ...]],
+        parameters: dict[str, Any],
+        step: Any,
+        training_steps: Any,
+    ) -> tuple[Tensors, list[tuple[Any, ...]]]:
+        scalars = self._rule.scalars(parameters, step, training_steps)
+        updated = [
+            self._rule.update(w, g, s, scalars) for w, g, s in zip(weights, gradients, slots)
+        ]
+        return [w for w, _ in updated], [s for _, s in updated]
+
+    def _losses(self, weights: Tensors, batch: tuple[Any, ...], seed: Any) -> Any:
+        """The loss of each member, (P,).
+
+        Without XLA one member goes without the axis: for that TensorFlow has fast code.
+        """
+        if self._xla or weights[0].shape[0] > 1:
+            return self._program.loss_value(weights, batch, seed)
+        return self._program.loss_value([w[0] for w in weights], batch, seed)[None]
+
     def _mean_losses(self, weights: Tensors, batches: Tensors) -> Any:
         count, size = batches[0].shape[0], weights[0].shape[0]
 
         def one_batch(k: Any, losses: Any) -> tuple[Any, Any]:
             seed = tf.stack([self._seed ^ _EVALUATION_SEED, k])
             batch = tuple(array[k] for array in batches)
-            loss = self._program.loss_value(weights, batch, seed)
+            loss = self._losses(weights, batch, seed)
             return k + 1, tf.tensor_scatter_nd_update(losses, [[k]], loss[None])
 
         start = (tf.constant(0), tf.zeros((count, size)))

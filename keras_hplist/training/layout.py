@@ -27,6 +27,11 @@ _SECONDS_PER_STEP_AND_WEIGHT = 1.2e-5
 # quadratic objectives.
 _SECONDS_PER_INPUT = 3e-9
 _SECONDS_PER_MATRIX_BYTE = 7e-11
+# Convolutions with more operations in a step are left to TensorFlow's own code, which reaches a
+# larger part of the peak, but starts every operation of a graph anew.
+_GRAPH_FLOPS = 6e7
+_GRAPH_EFFICIENCY = 0.6
+_GRAPH_SECONDS_PER_STEP = 1e-3
 # Sizes whose expected cost differs by less are taken for equal, and the smallest wins: it wastes
 # least when members diverge, and stays in cache where the model is too kind to large ones.
 _TOLERANCE = 0.15
@@ -87,6 +92,7 @@ class Cost:
         weights: number of weight arrays.
         inputs: numbers in a batch.
         matrix_bytes: constant matrices that the objective reads.
+        convolution_flops: the part of `flops` in convolutions; infinite for those of a Keras model.
     """
 
     parameters: int
@@ -95,6 +101,7 @@ class Cost:
     weights: int
     inputs: float
     matrix_bytes: float
+    convolution_flops: float
 
     @classmethod
     def of(cls, task: Any) -> "Cost":
@@ -120,6 +127,7 @@ class Cost:
             for u, size, w in zip(uses, sizes, program.weights)
             if len(w.shape) == 1 and u > 1
         )
+        convolutions = [w for w in program.weights if len(w.shape) == 4]
         return cls(
             parameters=sum(sizes),
             flops=3 * flops,
@@ -127,7 +135,16 @@ class Cost:
             weights=len(sizes),
             inputs=task.batch_size * example,
             matrix_bytes=matrix,
+            convolution_flops=sum(
+                6.0 * task.batch_size * w.size * w.uses if hasattr(w, "uses") else float("inf")
+                for w in convolutions
+            ),
         )
+
+    @property
+    def xla(self) -> bool:
+        """Whether all of a step should be compiled by XLA."""
+        return self.convolution_flops <= _GRAPH_FLOPS
 
     @property
     def compile_seconds(self) -> float:
@@ -136,6 +153,9 @@ class Cost:
 
     def step_seconds(self, size: int, machine: Machine) -> float:
         """A guess of the time of one step of `size` members."""
+        if not self.xla:
+            arithmetic = self.flops / (_GRAPH_EFFICIENCY * machine.flops)
+            return size * (_GRAPH_SECONDS_PER_STEP + arithmetic)
         state = 4.0 * self.parameters * size
         memory = _PASSES * state / machine.bandwidth(_ARRAYS * state)
         activations = size * self.activation_bytes
@@ -187,7 +207,8 @@ def choose(
         machine: this one by default.
     """
     machine = machine or measure()
-    sizes = [min(2**k, members) for k in range(8) if 2**k < 2 * members]
+    largest = members if cost.xla else 1
+    sizes = [min(2**k, largest) for k in range(8) if 2**k < 2 * largest]
     sizes = [n for n in sizes if threads * cost.bytes_in_step(n) <= memory / 2] or [1]
 
     def rounds(size: int) -> int:

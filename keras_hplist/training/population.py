@@ -160,7 +160,7 @@ def train_population(
     chosen_layout = layouts.choose(cost, len(values), free, threads or joblib.cpu_count())
     size = min(size or chosen_layout.size, len(values))
 
-    run = _Run(task, chosen, training_steps, steps, seed, chosen_layout.threads)
+    run = _Run(task, chosen, training_steps, steps, seed, chosen_layout.threads, cost.xla)
     losses = {split: np.full((len(values), len(steps)), np.nan, np.float32) for split in SPLITS}
     diverged = np.full(len(values), -1, np.int32)
     for first in range(0, len(values), max(chosen_layout.cohort, size)):
@@ -242,6 +242,7 @@ class _Run:
         steps: np.ndarray,
         seed: int,
         threads: int = 1,
+        xla: bool = True,
     ) -> None:
         from keras_hplist.optimizers import rules
         from keras_hplist.training import feeds
@@ -252,7 +253,7 @@ class _Run:
         self._initial = task.program.init(seed)
         self._source: Feed = feeds.feed(task.data.train, task.batch_size, seed)
         self._compiled: CompiledPopulation = CompiledPopulation(
-            task.program, self._rule, self._source, training_steps, seed
+            task.program, self._rule, self._source, training_steps, seed, xla
         )
         self._length = feeds.chunk_length(self._source, training_steps)
         self._batches, self._counts = _evaluation_batches(task, training_steps, len(steps))
