@@ -1,6 +1,9 @@
 """`keras-hplist import`, `learn` and `evaluate`: from logs to a list, and what it is worth."""
 
+import contextlib
 import json
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -8,6 +11,7 @@ import typer
 from rich.table import Table
 
 from keras_hplist.cli.console import REPORTED, AsJson, console, print_json, records, short
+from keras_hplist.cli.output import check_output
 
 if TYPE_CHECKING:
     from keras_hplist.history import History
@@ -26,7 +30,8 @@ def import_(
     as_json: AsJson = False,
 ) -> None:
     """Turn what another tool recorded into a history."""
-    history = _read(paths, source, options)
+    with _noted():
+        history = _read(paths, source, options)
     history.write(output)
     if as_json:
         print_json({"output": str(output), "runs": len(history), "dropped": history.report.dropped})
@@ -64,14 +69,20 @@ def learn(
     ] = None,
     weights: Annotated[str, typer.Option(help="Weigh by family, or tasks equal.")] = "family",
     seed: Annotated[int, typer.Option(help="Seed of surrogates and splits.")] = 0,
+    report: Annotated[
+        Path | None, typer.Option(help="Also write a page about the list (.html).")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Learn a list from histories or from the logs of a tuner."""
     from keras_hplist.learning import ListLearner
 
-    history = _read(paths, source, options)
-    if space is not None:
-        history = history.select(space=space)
+    check_output(output)
+    if report is not None:
+        from keras_hplist.figures.saving import require_matplotlib
+
+        check_output(report, "--report")
+        require_matplotlib("A page about the list")
     learner = ListLearner(
         length=length,
         normalization=normalization,
@@ -81,13 +92,23 @@ def learn(
         weights=weights,
         name=name,
         seed=seed,
-    ).fit(history)
+    )
+    learner.check_parameters()
+    with _noted() as notes:
+        history = _read(paths, source, options, space)
+        learner.fit(history)
     learner.list_.save(output)
+    if report is not None:
+        from keras_hplist.figures.list_report import list_report
+        from keras_hplist.files import write_text
+
+        write_text(report, list_report(learner, history.report, notes))
     curve = learner.curve_.loc[[k for k in learner.curve_.index if k in REPORTED]]
     if as_json:
         print_json(
             {
                 "output": str(output),
+                "report": None if report is None else str(report),
                 "entries": len(learner.list_),
                 "runs": len(history),
                 "dropped_runs": history.report.dropped,
@@ -106,6 +127,8 @@ def learn(
         table.add_row(str(k), short(row["training"]), short(row["held_out"]))
     console.print(table)
     console.print(f"Wrote {len(learner.list_)} entries to {output}.", markup=False, highlight=False)
+    if report is not None:
+        console.print(f"Wrote the page {report}.", markup=False, highlight=False)
 
 
 def evaluate(
@@ -132,11 +155,19 @@ def evaluate(
     from keras_hplist.learning import ListLearner
     from keras_hplist.learning.evaluation import resample
 
-    history = _read(paths, source, options)
-    if space is not None:
-        history = history.select(space=space)
     learner = ListLearner(length=length, normalization=normalization, aggregation=aggregation)
-    frame = resample(history, learner, resamplings, split=split, seed=seed).reset_index()
+    learner.check_parameters()
+    with _noted():
+        history = _read(paths, source, options, space)
+        frame = resample(
+            history,
+            learner,
+            resamplings,
+            split=split,
+            seed=seed,
+            normalization=normalization,
+            aggregation=aggregation,
+        ).reset_index()
     frame = frame[frame["k"].isin(REPORTED)]
     if as_json:
         print_json(records(frame))
@@ -161,13 +192,37 @@ def evaluate(
     console.print(table)
 
 
-def _read(paths: list[Path], source: str | None, options: list[str] | None) -> "History":
-    """Read all paths with the reader of one source; warnings are printed as they come."""
+def _read(
+    paths: list[Path], source: str | None, options: list[str] | None, space: str | None = None
+) -> "History":
+    """Read all paths with the reader of one source, and keep the runs of one space, if given."""
+    from keras_hplist.errors import UnknownNameError
     from keras_hplist.history import History
     from keras_hplist.history.sources import read_logs
 
     arguments = dict(map(_option, options or []))
-    return History.concat([read_logs(path, source, **arguments) for path in paths])
+    history = History.concat([read_logs(path, source, **arguments) for path in paths])
+    if space is None:
+        return history
+    if space not in history.space_names:
+        raise UnknownNameError("search space in these runs", space, history.space_names)
+    return history.select(space=space)
+
+
+@contextlib.contextmanager
+def _noted() -> Iterator[list[str]]:
+    """Collect the warnings of this package, and print each once, as a line."""
+    notes: list[str] = []
+
+    def note(message: Warning | str, category: type[Warning], *_: Any) -> None:
+        if category is UserWarning and str(message) not in notes:
+            notes.append(str(message))
+            typer.echo(f"note: {message}", err=True)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", UserWarning)
+        warnings.showwarning = note  # type: ignore[assignment]
+        yield notes
 
 
 def _option(text: str) -> tuple[str, Any]:

@@ -7,6 +7,7 @@ forbids itself scripts and the network, whatever its data hold.
 import base64
 import functools
 import html
+import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -76,10 +77,17 @@ def escape(value: Any) -> Html:
 
 
 def shown(value: Any) -> Html:
-    """A value as tables show it: four digits of a float, nothing for None and NaN."""
+    """A value as tables show it: nothing for None and NaN, four digits of a float.
+
+    Just below 1, as decay rates are, three digits of the distance to 1.
+    """
     if value is None or value != value:
         return Html("")
-    return escape(f"{value:.4g}" if isinstance(value, float) else value)
+    if not isinstance(value, float):
+        return escape(value)
+    if 0.9 < value < 1:
+        return Html(f"{value:.{2 - math.floor(math.log10(1 - value))}f}")
+    return Html(f"{value:.4g}")
 
 
 def paragraph(text: str) -> Html:
@@ -107,30 +115,31 @@ def table(frame: "pd.DataFrame", caption: str = "") -> Html:
     """A table; it scrolls sideways where the screen is too narrow.
 
     Args:
-        frame: its columns are shown, its index is not. Columns of numbers stand to the right.
+        frame: its columns are shown, its index is not; at least one row. Columns of numbers, also
+            written ones, stand to the right.
         caption: a sentence below it.
     """
-    import pandas as pd
-
+    cells = [[shown(value) for value in row] for row in frame.itertuples(index=False, name=None)]
     kinds = [
-        ' class="number"' if pd.api.types.is_numeric_dtype(frame.iloc[:, i]) else ""
-        for i in range(frame.shape[1])
+        ' class="number"' if all(map(_is_number, column)) else ""
+        for column in zip(*cells, strict=True)
     ]
     head = "".join(
         f'<th scope="col"{kind}>{escape(name)}</th>'
         for name, kind in zip(frame.columns, kinds, strict=True)
     )
     rows = (
-        "<tr>"
-        + "".join(f"<td{kind}>{shown(value)}</td>" for value, kind in zip(row, kinds, strict=True))
-        + "</tr>"
-        for row in frame.itertuples(index=False, name=None)
+        "".join(f"<td{kind}>{cell}</td>" for cell, kind in zip(row, kinds, strict=True))
+        for row in cells
     )
     label = escape(caption or ", ".join(map(str, frame.columns)))
-    below = f"<caption>{escape(caption)}</caption>" if caption else ""
     return Html(
-        f'<div class="scroll" tabindex="0" role="region" aria-label="{label}"><table>{below}'
-        f"<thead><tr>{head}</tr></thead>\n<tbody>" + "\n".join(rows) + "</tbody></table></div>"
+        f'<figure><div class="scroll" tabindex="0" role="region" aria-label="{label}"><table>'
+        f"<thead><tr>{head}</tr></thead>\n<tbody>"
+        + "\n".join(f"<tr>{row}</tr>" for row in rows)
+        + "</tbody></table></div>"
+        + (f"<figcaption>{escape(caption)}</figcaption>" if caption else "")
+        + "</figure>"
     )
 
 
@@ -185,6 +194,14 @@ def _content(parts: Sequence[str]) -> str:
 
 def _data(kind: str, content: bytes) -> str:
     return f"data:{kind};base64,{base64.b64encode(content).decode()}"
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text or 0)
+    except ValueError:
+        return False
+    return True
 
 
 def _anchor(title: str) -> str:

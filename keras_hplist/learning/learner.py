@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 import keras_hplist
 from keras_hplist.errors import InvalidValueError, UnknownNameError
 from keras_hplist.history import History
+from keras_hplist.history.schema import SPLITS
 from keras_hplist.learning import inputs
 from keras_hplist.learning.completion import (
     RULES,
@@ -25,9 +26,16 @@ from keras_hplist.learning.completion import (
 )
 from keras_hplist.learning.explanation import Explanation, explain_entry, served_tasks
 from keras_hplist.learning.held_out import follow_folds
-from keras_hplist.learning.scores import ScoreMatrix, score_matrix
+from keras_hplist.learning.normalization import NORMALIZATIONS
+from keras_hplist.learning.scores import (
+    AGGREGATIONS,
+    SEED_REDUCTIONS,
+    ScoreMatrix,
+    checked_name,
+    score_matrix,
+)
 from keras_hplist.learning.selection import Selection, best_after, checked_length, greedy
-from keras_hplist.learning.splits import held_out_folds, task_weights
+from keras_hplist.learning.splits import WEIGHTS, held_out_folds, task_weights
 from keras_hplist.lists import HyperparameterList
 
 if TYPE_CHECKING:
@@ -158,7 +166,7 @@ class ListLearner(BaseEstimator):
                 as described; the message says where.
             UnknownNameError: if a parameter is not one of the names above.
         """
-        self._check_parameters()
+        self.check_parameters()
         if isinstance(X, History):
             matrix, candidates = self.prepare(X)
             source = {
@@ -204,6 +212,24 @@ class ListLearner(BaseEstimator):
             )
         return self
 
+    def check_parameters(self) -> None:
+        """Refuse parameters that fit no data; `fit` begins with it.
+
+        Raises:
+            InvalidValueError: if the length is below 1.
+            UnknownNameError: if a name is none of those that the class names.
+        """
+        checked_length(self.length, self.length)
+        checked_name("normalization", self.normalization, NORMALIZATIONS)
+        checked_name("aggregation", self.aggregation, AGGREGATIONS)
+        checked_name("split", self.split, SPLITS)
+        checked_name("reduction over seeds", self.seeds, SEED_REDUCTIONS)
+        if isinstance(self.weights, str):
+            checked_name("weights", self.weights, WEIGHTS)
+        checked_name("rule for missing cells", self.missing, ("auto", *RULES))
+        if self.cost not in (None, "seconds"):
+            raise UnknownNameError("cost", self.cost, ("seconds",), "None: do not count cost.")
+
     def prepare(self, history: History) -> tuple[ScoreMatrix, inputs.Candidates]:
         """The scores of a history's configurations that may enter a list, and their values.
 
@@ -245,7 +271,7 @@ class ListLearner(BaseEstimator):
             InvalidValueError: if missing cells are to be estimated from values that are not there,
                 or costs are to count that are not known.
         """
-        self._check_parameters()
+        self.check_parameters()
         weights = task_weights(matrix.tasks, matrix.families, self.weights)
         rule, scores = self._completed(matrix, values, weights)
         selection = greedy(scores, self.length, weights, self._costs(matrix))
@@ -281,13 +307,6 @@ class ListLearner(BaseEstimator):
         return explain_entry(
             self.scores_, self.weights_, self._positions, rank, self.passes_, values
         )
-
-    def _check_parameters(self) -> None:
-        checked_length(self.length, self.length)
-        if self.missing != "auto" and self.missing not in RULES:
-            raise UnknownNameError("rule for missing cells", self.missing, ("auto", *RULES))
-        if self.cost not in (None, "seconds"):
-            raise UnknownNameError("cost", self.cost, ("seconds",), "None: do not count cost.")
 
     def _completed(
         self,

@@ -1,5 +1,6 @@
 """From learning curves to one number per task and configuration: the score matrix."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -117,8 +118,8 @@ def score_matrix(
         normalizer, fitted = normalization, True
     else:
         normalizer, fitted = Normalizer(normalization), False
-    aggregation = _checked_name("aggregation", normalizer.aggregation or aggregation, AGGREGATIONS)
-    seeds = _checked_name("reduction over seeds", seeds, SEED_REDUCTIONS)
+    aggregation = checked_name("aggregation", normalizer.aggregation or aggregation, AGGREGATIONS)
+    seeds = checked_name("reduction over seeds", seeds, SEED_REDUCTIONS)
     points = _points_within(curves, horizon)
 
     lower = np.empty(curves.values.shape[:2])
@@ -212,7 +213,12 @@ def _mean_seconds(seconds: np.ndarray) -> np.ndarray:
     return np.where(runs > 0, np.nansum(seconds, axis=-1) / np.maximum(runs, 1), np.nan)
 
 
-def _checked_name(kind: str, name: str, known: tuple[str, ...]) -> str:
+def checked_name(kind: str, name: str, known: Collection[str]) -> str:
+    """The name, if it is one of the known ones.
+
+    Raises:
+        UnknownNameError: if it is not.
+    """
     if name not in known:
         raise UnknownNameError(kind, name, known)
     return name

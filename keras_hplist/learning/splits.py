@@ -10,6 +10,9 @@ import numpy as np
 from keras_hplist.errors import InvalidValueError, UnknownNameError
 from keras_hplist.learning.selection import checked_weights
 
+WEIGHTS = ("family", "equal")
+"""The rules by which tasks can be weighed; see `task_weights`."""
+
 _FEW_TASKS = 20  # up to this many are held out one by one
 _FOLDS = 10
 
@@ -34,8 +37,8 @@ def task_weights(
         UnknownNameError, InvalidValueError: if `weights` is none of these.
     """
     if isinstance(weights, str):
-        if weights not in ("family", "equal"):
-            raise UnknownNameError("weights", weights, ("family", "equal"))
+        if weights not in WEIGHTS:
+            raise UnknownNameError("weights", weights, WEIGHTS)
         given = np.ones(len(tasks))
         if weights == "family":
             groups = _groups(families)
