@@ -23,9 +23,46 @@ _OTHER_CODE = 1e-2
 _TIMED_SECONDS = 0.25
 _TIMED_STEPS = 20
 
-NOT_FINITE_AT_START: frozenset[str] = frozenset()
-"""Tasks whose first loss overflows float32, as published: the scales of a RealNVP step and of the
-densities of pixels are exponentials of a network's output, and large initial weights meet them."""
+_NOT_FINITE_SEEDS = {
+    "char_rnn_language_model_family": (50,),
+    "mlp_vae_family": (11, 13, 17, 27, 43, 58, 63, 70, 74, 85),
+    "nvp_family": (
+        0,
+        2,
+        6,
+        8,
+        10,
+        11,
+        13,
+        15,
+        16,
+        17,
+        23,
+        25,
+        31,
+        34,
+        43,
+        53,
+        57,
+        59,
+        61,
+        62,
+        63,
+        71,
+        72,
+        76,
+        81,
+        82,
+    ),
+    "rnn_text_classification_family": (72,),
+    "word_rnn_language_model_family": (50,),
+}
+NOT_FINITE_AT_START = frozenset(
+    f"{family}_seed{seed}" for family, seeds in _NOT_FINITE_SEEDS.items() for seed in seeds
+)
+"""Tasks whose first loss overflows float32, as published: large initial weights meet the scales of
+a RealNVP step or the deviations of a latent space, which are exponentials, or a recurrent core
+whose activation has no bound."""
 
 
 class CheckError(TaskError, AssertionError):

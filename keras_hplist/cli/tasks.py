@@ -7,6 +7,7 @@ import math
 import os
 import sys
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -156,6 +157,8 @@ def check(
     # Together what shares data: a worker keeps a few data sets at a time.
     todo = sorted(set(chosen) - set(table.facts), key=lambda name: (_data_set(name), name))
     facts, failed = dict(table.facts), {}
+    # Workers whose memory has grown are replaced, and joblib says so each time.
+    warnings.filterwarnings("ignore", "A worker stopped while some jobs", UserWarning)
     began = time.monotonic()
     with _progress(len(todo)) as advance:
         for unit, result in engines.run("loky", jobs, _check, map(_Named, todo)):
