@@ -205,6 +205,7 @@ def test_every_option_of_learn_reaches_the_list(runs, tmp_path, learn):
     learned = khl.HyperparameterList.load(output)
     expected = ListLearner(**options).fit(khl.History.read(runs)).list_
     assert learned == expected
+    assert set(summary["curve"][0]) == {"k", "training", "held_out", "random_search"}
     told = ("split", "normalization", "aggregation", "horizon", "weights", "seed")
     assert {key: learned.provenance[key] for key in told} == {key: options[key] for key in told}
     assert "Hyperparameter list mine" in "".join(Tags(report.read_text()).words)

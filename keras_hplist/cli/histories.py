@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import math
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -58,7 +59,11 @@ def learn(
     ] = None,
     length: Annotated[int, typer.Option(min=1, help="Entries of the list.")] = 100,
     normalization: Annotated[
-        str, typer.Option(help="How losses of a task become scores.")
+        str,
+        typer.Option(
+            help="How losses of a task become scores: initial, min, last, quantile or "
+            "last_quantile."
+        ),
     ] = "initial",
     aggregation: Annotated[str, typer.Option(help="Over time: mean, min or last.")] = "mean",
     split: Annotated[
@@ -67,7 +72,9 @@ def learn(
     horizon: Annotated[
         int | None, typer.Option(min=1, help="Cut curves at this many training steps.")
     ] = None,
-    weights: Annotated[str, typer.Option(help="Weigh by family, or tasks equal.")] = "family",
+    weights: Annotated[
+        str, typer.Option(help="Of tasks: family (families count equally) or equal.")
+    ] = "family",
     seed: Annotated[int, typer.Option(help="Seed of surrogates and splits.")] = 0,
     report: Annotated[
         Path | None, typer.Option(help="Also write a page about the list (.html).")
@@ -103,7 +110,9 @@ def learn(
         from keras_hplist.files import write_text
 
         write_text(report, list_report(learner, history.report, notes))
-    curve = learner.curve_.loc[[k for k in learner.curve_.index if k in REPORTED]]
+    curve = learner.curve_.loc[[k for k in learner.curve_.index if k in REPORTED]].copy()
+    random = learner.held_out_.get("random search")
+    curve["random_search"] = math.nan if random is None else learner.weights_ @ random
     if as_json:
         print_json(
             {
@@ -121,10 +130,11 @@ def learn(
     table = Table(
         title="Mean score of the best among the first k entries (0: best known, 1: start)"
     )
-    for column in ("k", "tasks learned from", "tasks left out"):
+    for column in ("k", "tasks learned from", "tasks left out", "random search there"):
         table.add_column(column, justify="right")
     for k, row in curve.iterrows():
-        table.add_row(str(k), short(row["training"]), short(row["held_out"]))
+        known = (row[column] for column in ("training", "held_out", "random_search"))
+        table.add_row(str(k), *("-" if math.isnan(value) else short(value) for value in known))
     console.print(table)
     console.print(f"Wrote {len(learner.list_)} entries to {output}.", markup=False, highlight=False)
     if report is not None:
