@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 SIZE = (7.0, 6.4)
 """Inches of the picture: a row for each family."""
 
-_FILL = 0.72  # part of a row that its highest bar fills; the rest is for the number above
+_FILL = 0.62  # part of a row that its highest bar fills; the rest is for the number above
 _WIDTH = 0.95  # of a bar, in its bin
 _ALL_ROWS = 2.5  # height of the row of all groups together, in rows
 
