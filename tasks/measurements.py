@@ -2,8 +2,8 @@
 
 The file `facts.json` is what `keras-hplist tasks check --output` wrote on one machine. Its times
 are in units of a reference, one product of two 1024 x 1024 float32 matrices on one thread, timed
-beside every task: so most of how fast the machine was at that moment cancels, and another machine's times
-follow from the time of one product there. All are processor times of one core.
+beside every task: so most of the machine's load cancels, and another machine's times follow from
+the time of one product there. All are processor times of one core.
 """
 
 import functools
