@@ -7,10 +7,8 @@ of these data sets through a buffer of 5000 examples; here every epoch is a whol
 from collections.abc import Sequence
 
 from .data import describe
+from .initializers import SONNET
 from .sampling import Config
-
-DEFAULT = ("sonnet", None)
-"""Initialiser of the layers that name none."""
 
 _VALID_SIZE = 3000
 
@@ -36,7 +34,7 @@ def convolutional_row(
     batch_size: int,
     channels: Sequence[int],
     act: str,
-    initializer: Sequence[object] = DEFAULT,
+    initializer: Sequence[object] = SONNET,
     **design: object,
 ) -> Config:
     """Row of a classifier whose 3x3 SAME convolutions halve the image in the first layer only."""
@@ -52,6 +50,18 @@ def convolutional_row(
         use_bias=True,
         center_data=False,
         **design,
+    )
+
+
+def flow_row(dataset: str, initializer: str, steps: int, hidden: Sequence[int]) -> Config:
+    """Row of a flow with relu networks and batches of 64."""
+    return image_row(
+        dataset,
+        64,
+        activation="relu",
+        w_init=[initializer, None],
+        hidden_units=list(hidden),
+        num_bijectors=steps,
     )
 
 

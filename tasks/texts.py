@@ -12,6 +12,7 @@ from .initializers import Initializer
 from .layers import cross_entropy, dense_block, mean_loss, recurrent_block
 from .layers.cores import prediction_block
 from .program import Block, Program, chain, function
+from .sampling import Config
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,26 @@ def language_model(
         masked=masked,
     )
     return texts.define(block, outputs="Cross-entropy of each example, nats per token.")
+
+
+def sampled_language_model(config: Config, valid_size: int, masked: bool = False) -> Definition:
+    """`language_model` of the fields that the families sample.
+
+    Args:
+        config: of the task.
+        valid_size: wanted size of the validation splits.
+        masked: see `language_model`.
+    """
+    name, options = config["dataset"]
+    return language_model(
+        Texts(name, valid_size=valid_size, **options),
+        config["core"],
+        config["vocab_size"],
+        config["embed_dim"],
+        config["w_init"],
+        config["trainable_init"],
+        masked,
+    )
 
 
 REDUCTIONS: dict[str, Callable[[Any], Any]] = {

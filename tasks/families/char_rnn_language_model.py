@@ -32,14 +32,6 @@ def sample(seed: int) -> Config:
 
 def build(config: Config) -> "Definition":
     """Next-token prediction, padding included; mean cross-entropy in nats per token."""
-    from ..texts import Texts, language_model
+    from ..texts import sampled_language_model
 
-    name, options = config["dataset"]
-    return language_model(
-        Texts(name, valid_size=3000, **options),
-        config["core"],
-        config["vocab_size"],
-        config["embed_dim"],
-        config["w_init"],
-        config["trainable_init"],
-    )
+    return sampled_language_model(config, valid_size=3000)

@@ -2,7 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from ..fixed_images import DEFAULT, convolutional_row
+from ..fixed_images import convolutional_row
+from ..initializers import SONNET
 from ..sampling import Config
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ def _row(
     batch_size: int,
     channels: tuple[int, ...],
     act: str = "relu",
-    initializer: tuple[str, float | None] = DEFAULT,
+    initializer: tuple[str, float | None] = SONNET,
     pool_type: str = "mean",
     batch_norm: bool = False,
 ) -> Config:

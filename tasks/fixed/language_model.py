@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from ..initializers import SONNET
 from ..sampling import Config
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ ROWS: dict[str, Config] = {
         "core": [kind, {"core_dim": units}],
         "embed_dim": 64,
         "vocab_size": 256,
+        "w_init": list(SONNET),
+        "trainable_init": True,
     }
     for name, (kind, units) in _CORES.items()
 }
@@ -28,16 +31,6 @@ ROWS: dict[str, Config] = {
 
 def build(config: Config) -> "Definition":
     """Next-token prediction from a trained first state; padding is left out of the loss."""
-    from ..initializers import SONNET
-    from ..texts import Texts, language_model
+    from ..texts import sampled_language_model
 
-    name, options = config["dataset"]
-    return language_model(
-        Texts(name, valid_size=3000, **options),
-        config["core"],
-        config["vocab_size"],
-        config["embed_dim"],
-        SONNET,
-        trainable_init=True,
-        masked=True,
-    )
+    return sampled_language_model(config, valid_size=3000, masked=True)

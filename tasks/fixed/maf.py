@@ -5,23 +5,10 @@ the image. The published masks cut such layers off from it for ever.
 """
 
 from ..families.maf import build as build
-from ..fixed_images import image_row
-from ..sampling import Config
-
-
-def _row(dataset: str, steps: int, hidden: list[int]) -> Config:
-    return image_row(
-        dataset,
-        64,
-        activation="relu",
-        w_init=["glorot_normal", None],
-        hidden_units=hidden,
-        num_bijectors=steps,
-    )
-
+from ..fixed_images import flow_row
 
 ROWS = {
-    "FixedMAF_mnist_2layer_bs64": _row("mnist", 2, [2048, 2048]),
-    "FixedMAF_mnist_3layer_thin_bs64": _row("mnist", 3, [128, 128]),
-    "FixedMAF_cifar10_3layer_bs64": _row("cifar10", 3, [1024, 1024]),
+    "FixedMAF_mnist_2layer_bs64": flow_row("mnist", "glorot_normal", 2, [2048, 2048]),
+    "FixedMAF_mnist_3layer_thin_bs64": flow_row("mnist", "glorot_normal", 3, [128, 128]),
+    "FixedMAF_cifar10_3layer_bs64": flow_row("cifar10", "glorot_normal", 3, [1024, 1024]),
 }

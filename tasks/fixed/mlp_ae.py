@@ -1,7 +1,8 @@
 """Hand-designed fully connected autoencoders."""
 
 from ..families.mlp_ae import build as build
-from ..fixed_images import DEFAULT, image_row
+from ..fixed_images import image_row
+from ..initializers import SONNET
 from ..sampling import Config
 
 
@@ -11,7 +12,7 @@ def _row(dataset: str, hidden: list[int]) -> Config:
         128,
         hidden_units=hidden,
         activation="relu",
-        w_init=list(DEFAULT),
+        w_init=list(SONNET),
         output_type="sigmoid",
         loss_type="l2",
         reduction_type="reduce_mean",

@@ -2,7 +2,9 @@
 
 from typing import TYPE_CHECKING
 
+from ..families.mlp_vae import autoencoder
 from ..fixed_images import autoencoder_row as _row
+from ..initializers import SONNET
 from ..sampling import Config
 
 if TYPE_CHECKING:
@@ -29,17 +31,12 @@ ROWS = {
 
 def build(config: Config) -> "Definition":
     """Negative evidence lower bound of images in [-1, 1], in nats per image."""
-    from ..images import Images, preprocess
-    from ..layers import mlp_blocks, negative_elbo
-    from ..program import chain
-
-    images = Images.sampled(config["dataset"])
-    latent = config["latent"]
-    return images.define(
-        *preprocess(center=True, flat=True),
-        negative_elbo(
-            chain(*mlp_blocks([images.size, *config["encoder"], 2 * latent], "relu")),
-            chain(*mlp_blocks([latent, *config["decoder"], 2 * images.size], "relu")),
-        ),
-        outputs="Negative evidence lower bound of each image, nats.",
+    return autoencoder(
+        config["dataset"],
+        config["encoder"],
+        config["latent"],
+        config["decoder"],
+        "relu",
+        SONNET,
+        center=True,
     )
