@@ -301,16 +301,21 @@ def test_made_data_differ_by_split_seed_and_step(name):
     assert again == seen["test", (0, 1)]
 
 
-@pytest.mark.parametrize("core", ["VRNN", "GRU", "LSTM"])
-def test_associative_loss_by_hand(core):
-    """Only the last step of one-hot inputs counts, over all symbols."""
-    name = f"Associative_{core}128_BS128_Pairs10_Tokens50"
-    task, kind = tasks.get(name), core.lower()
+def disturbed_run(name, kind):
+    """A batch of a task on one-hot tokens, its loss, and the weights and states in float64."""
+    task = tasks.get(name)
     x, y = task.data.train.batch(0, 8, seed=0)
     start = disturbed_start(task.program)
     loss = task.program.loss_value([tf.constant(a) for a in start], (x, y), SEED)
     w = float64(task.program, start, kind)
-    states = numpy_states(kind, w, np.eye(52)[x.T])
+    return x, y, loss, w, numpy_states(kind, w, np.eye(len(w["logits_bias"]))[x.T])
+
+
+@pytest.mark.parametrize("core", ["VRNN", "GRU", "LSTM"])
+def test_associative_loss_by_hand(core):
+    """Only the last step of one-hot inputs counts, over all symbols."""
+    name = f"Associative_{core}128_BS128_Pairs10_Tokens50"
+    x, y, loss, w, states = disturbed_run(name, core.lower())
     logits = states[-1] @ w["logits_kernel"] + w["logits_bias"]
     np.testing.assert_allclose(loss, numpy_cross_entropy(logits, y).mean(), rtol=1e-5)
 
@@ -319,12 +324,7 @@ def test_associative_loss_by_hand(core):
 def test_copy_loss_by_hand(core):
     """The states after the separator's successor to the last one say the tokens in order."""
     name = f"Copy_{core}128_BS128_Length20_Tokens10"
-    task, kind = tasks.get(name), core.lower()
-    x, y = task.data.train.batch(0, 8, seed=0)
-    start = disturbed_start(task.program)
-    loss = task.program.loss_value([tf.constant(a) for a in start], (x, y), SEED)
-    w = float64(task.program, start, kind)
-    states = numpy_states(kind, w, np.eye(12)[x.T])
+    x, y, loss, w, states = disturbed_run(name, core.lower())
     logits = states[21:] @ w["logits_kernel"] + w["logits_bias"]
     np.testing.assert_allclose(loss, numpy_cross_entropy(logits, x[:, :20].T).mean(), rtol=1e-5)
     assert y.shape == (8, 20)
