@@ -315,7 +315,7 @@ def disturbed_run(name, kind):
 def test_associative_loss_by_hand(core):
     """Only the last step of one-hot inputs counts, over all symbols."""
     name = f"Associative_{core}128_BS128_Pairs10_Tokens50"
-    x, y, loss, w, states = disturbed_run(name, core.lower())
+    _, y, loss, w, states = disturbed_run(name, core.lower())
     logits = states[-1] @ w["logits_kernel"] + w["logits_bias"]
     np.testing.assert_allclose(loss, numpy_cross_entropy(logits, y).mean(), rtol=1e-5)
 
