@@ -4,7 +4,6 @@ import dataclasses
 import gc
 import json
 import math
-import os
 import sys
 import time
 import warnings
@@ -200,10 +199,6 @@ class _Named:
 
 def _check(unit: _Named) -> "Facts | str":
     """What a worker does; an error becomes its text."""
-    # One core for each process: read by TensorFlow when it starts.
-    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
-    os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
         from keras_hplist import tasks
         from keras_hplist.tasks import checking  # noqa: F401

@@ -1,8 +1,12 @@
 """Running units on joblib: processes of this machine, a Dask cluster, or Ray."""
 
 import contextlib
+import functools
 import importlib.util
 import itertools
+import os
+import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol, TypeVar
 
@@ -115,7 +119,25 @@ def _parallel(
 
 
 def _with_unit(function: Callable[[U], Any], unit: U) -> tuple[U, Any]:
+    # One core for each process: read by TensorFlow when it starts.
+    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
+    os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    _end_with_parent()
     return unit, function(unit)
+
+
+@functools.cache
+def _end_with_parent() -> None:
+    """End this process when the one that started it is gone: nobody would take its results."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1.0)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 @contextlib.contextmanager

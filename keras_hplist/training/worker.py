@@ -1,8 +1,5 @@
 """What a worker process does with one unit. Nothing here loads TensorFlow before it is needed."""
 
-import functools
-import os
-import threading
 import time
 import traceback
 from dataclasses import dataclass
@@ -31,11 +28,6 @@ class Work:
 
     def __call__(self, unit: Unit) -> "Result":
         """Train a unit; an error becomes part of the result."""
-        # One core for each process: read by TensorFlow when it starts.
-        os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
-        os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-        _end_with_parent()
         began = time.perf_counter()
         try:
             from keras_hplist.training.population import train_population
@@ -54,19 +46,6 @@ class Work:
         except Exception as error:
             text = "".join(traceback.format_exception(error))
             return Result([], text, time.perf_counter() - began)
-
-
-@functools.cache
-def _end_with_parent() -> None:
-    """End this process when the one that started it is gone: nobody would store its curves."""
-    parent = os.getppid()
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(1.0)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 @dataclass(frozen=True)
