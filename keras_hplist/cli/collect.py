@@ -146,7 +146,7 @@ def _tasks(
 
     chosen = list(names)
     for family in families or ([] if names else tasks.family_names()):
-        found = tasks.names(family) if max_cost is None else tasks.names(family, max_cost=max_cost)
+        found = tasks.names(family, max_cost=max_cost)
         chosen += [name for name in found[:per_family] if name not in chosen]
     return chosen
 

@@ -17,17 +17,24 @@ from keras_hplist.cli.output import check_output
 if TYPE_CHECKING:
     from keras_hplist.history import History
 
+Logs = Annotated[
+    list[Path], typer.Argument(help="Histories, tuner project folders, or other tools' logs.")
+]
+Source = Annotated[
+    str | None, typer.Option("--from", help="The tool; default: told from the files.")
+]
+ReaderOptions = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="An argument of the reader, NAME=JSON; may be repeated."),
+]
+Aggregation = Annotated[str, typer.Option(help="Over time: mean, min or last.")]
+
 
 def import_(
     paths: Annotated[list[Path], typer.Argument(help="Files or folders of one tool.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder or .parquet to write.")],
-    source: Annotated[
-        str | None, typer.Option("--from", help="The tool; default: told from the files.")
-    ] = None,
-    options: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="An argument of the reader, NAME=JSON; may be repeated."),
-    ] = None,
+    source: Source = None,
+    options: ReaderOptions = None,
     as_json: AsJson = False,
 ) -> None:
     """Turn what another tool recorded into a history."""
@@ -42,17 +49,10 @@ def import_(
 
 
 def learn(
-    paths: Annotated[
-        list[Path], typer.Argument(help="Histories, tuner project folders, or other tools' logs.")
-    ],
+    paths: Logs,
     output: Annotated[Path, typer.Option("--output", "-o", help="The list to write (.json).")],
-    source: Annotated[
-        str | None, typer.Option("--from", help="The tool; default: told from the files.")
-    ] = None,
-    options: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="An argument of the reader, NAME=JSON; may be repeated."),
-    ] = None,
+    source: Source = None,
+    options: ReaderOptions = None,
     space: Annotated[str | None, typer.Option(help="Learn from runs of this search space.")] = None,
     name: Annotated[
         str | None, typer.Option(help="Name of the list; default: its space's.")
@@ -65,7 +65,7 @@ def learn(
             "last_quantile."
         ),
     ] = "initial",
-    aggregation: Annotated[str, typer.Option(help="Over time: mean, min or last.")] = "mean",
+    aggregation: Aggregation = "mean",
     split: Annotated[
         str, typer.Option(help="Learn on this split: valid, train or test.")
     ] = "valid",
@@ -142,22 +142,15 @@ def learn(
 
 
 def evaluate(
-    paths: Annotated[
-        list[Path], typer.Argument(help="Histories, tuner project folders, or other tools' logs.")
-    ],
-    source: Annotated[
-        str | None, typer.Option("--from", help="The tool; default: told from the files.")
-    ] = None,
-    options: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="An argument of the reader, NAME=JSON; may be repeated."),
-    ] = None,
+    paths: Logs,
+    source: Source = None,
+    options: ReaderOptions = None,
     space: Annotated[str | None, typer.Option(help="Use the runs of this search space.")] = None,
     length: Annotated[int, typer.Option(min=1, help="Trials to follow.")] = 20,
     resamplings: Annotated[int, typer.Option(min=1, help="Splits of the tasks.")] = 50,
     split: Annotated[str, typer.Option(help="How tasks are left out.")] = "tasks",
     normalization: Annotated[str, typer.Option(help="How losses become scores.")] = "initial",
-    aggregation: Annotated[str, typer.Option(help="Over time: mean, min or last.")] = "mean",
+    aggregation: Aggregation = "mean",
     seed: Annotated[int, typer.Option(help="Seed of the splits.")] = 0,
     as_json: AsJson = False,
 ) -> None:
