@@ -7,8 +7,9 @@ Importing this package does not load TensorFlow.
 """
 
 from keras_hplist.training.collect import Summary, collect
+from keras_hplist.training.curves import Curves
 from keras_hplist.training.folder import Status, compact, status
-from keras_hplist.training.population import Curves, train_population
+from keras_hplist.training.population import train_population
 from keras_hplist.training.user_task import KerasTask
 
 __all__ = [

@@ -180,13 +180,11 @@ class Layout:
 
     Attributes:
         size: members that train side by side in one compiled loop; 1 means one after the other.
-        threads: groups of members that train at the same time.
         cohort: members that are in memory at the same time.
         seconds: expected time of one step of all configurations.
     """
 
     size: int
-    threads: int
     cohort: int
     seconds: float
 
@@ -218,4 +216,4 @@ def choose(
     best = min(seconds.values())
     size = next(size for size in sizes if seconds[size] <= (1 + _TOLERANCE) * best)
     groups = max(1, int((memory / 2) // max(1.0, cost.bytes_at_rest(size))))
-    return Layout(size, threads, min(members, groups * size), seconds[size])
+    return Layout(size, min(members, groups * size), seconds[size])

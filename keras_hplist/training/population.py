@@ -4,7 +4,6 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import joblib
@@ -12,9 +11,10 @@ import numpy as np
 
 from keras_hplist import spaces
 from keras_hplist.errors import InvalidValueError
-from keras_hplist.history import SPLITS, History
+from keras_hplist.history import SPLITS
 from keras_hplist.training import evaluations as timing
 from keras_hplist.training import layout as layouts
+from keras_hplist.training.curves import Curves
 
 if TYPE_CHECKING:
     from keras_hplist.spaces import SearchSpace
@@ -28,86 +28,6 @@ _PROCESS_BYTES = 2**30  # TensorFlow itself, the data, and what a compiler takes
 
 _EVALUATED = {"train": "train", "valid": "outer_valid", "test": "test"}
 _EVALUATION_BATCHES = 1_000_003  # seed of the order in which a split is evaluated
-
-
-@dataclass(frozen=True)
-class Curves:
-    """Learning curves of n configurations on one task.
-
-    Attributes:
-        task: name of the task.
-        family: its family.
-        space: name of the search space.
-        values: hyperparameter values of each configuration.
-        seed: of weights, batches and the task's own draws.
-        training_steps: planned number of steps.
-        batch_size: examples of a step.
-        num_parameters: trainable numbers of one member.
-        steps: int32 (E,), where members were evaluated.
-        losses: by split ("train", "valid", "test"), float32 (n, E); NaN once a member diverged.
-        diverged: int32 (n,): the step at which a member's loss left the finite numbers; -1 for
-            those that did not.
-        seconds: wall time of all, compilation included.
-        evaluation_share: part of the running time, compilation excluded, spent on evaluation.
-        size: members that trained side by side.
-    """
-
-    task: str
-    family: str
-    space: str
-    values: list[dict[str, Any]]
-    seed: int
-    training_steps: int
-    batch_size: int
-    num_parameters: int
-    steps: np.ndarray
-    losses: dict[str, np.ndarray] = field(repr=False)
-    diverged: np.ndarray = field(repr=False)
-    seconds: float
-    evaluation_share: float
-    size: int
-
-    def __len__(self) -> int:
-        """The number of configurations."""
-        return len(self.values)
-
-    @property
-    def status(self) -> list[str]:
-        """For each configuration "ok" or "diverged"."""
-        return ["ok" if step < 0 else "diverged" for step in self.diverged]
-
-    def records(self) -> list[dict[str, Any]]:
-        """One row of a history for each configuration; a diverged one ends at that step, in NaN."""
-        return [self._record(i) for i in range(len(self))]
-
-    def _record(self, i: int) -> dict[str, Any]:
-        steps = self.steps
-        curves = {split: self.losses[split][i] for split in SPLITS}
-        if self.diverged[i] >= 0:
-            last = int(self.diverged[i])
-            kept = int(np.searchsorted(steps, last))
-            steps = np.append(steps[:kept], last).astype(np.int32)
-            curves = {k: np.append(c[:kept], np.float32(np.nan)) for k, c in curves.items()}
-        return {
-            "task": self.task,
-            "family": self.family,
-            "space": self.space,
-            "values": self.values[i],
-            "seed": self.seed,
-            "training_steps": self.training_steps,
-            "batch_size": self.batch_size,
-            "steps": steps,
-            **curves,
-            "status": self.status[i],
-            "seconds": self.seconds / len(self),
-            "num_parameters": self.num_parameters,
-            "source": "keras_hplist.training",
-            "versions": _versions(),
-        }
-
-    def history(self) -> History:
-        """The curves as a history."""
-        return History.from_records(self.records())
 
 
 def train_population(
@@ -157,14 +77,16 @@ def train_population(
             raise InvalidValueError(f"{argument} must be at least 1; got {given!r}.")
     cost = layouts.Cost.of(task)
     free = max(memory - _PROCESS_BYTES, 2**28)
-    chosen_layout = layouts.choose(cost, len(values), free, threads or joblib.cpu_count())
-    size = min(size or chosen_layout.size, len(values))
+    threads = threads or joblib.cpu_count()
+    layout = layouts.choose(cost, len(values), free, threads)
+    size = min(size or layout.size, len(values))
+    at_once = max(layout.cohort, size)
 
-    run = _Run(task, chosen, training_steps, steps, seed, chosen_layout.threads, cost.xla)
+    run = _Run(task, chosen, training_steps, steps, seed, threads, cost.xla)
     losses = {split: np.full((len(values), len(steps)), np.nan, np.float32) for split in SPLITS}
     diverged = np.full(len(values), -1, np.int32)
-    for first in range(0, len(values), max(chosen_layout.cohort, size)):
-        cohort = slice(first, min(first + max(chosen_layout.cohort, size), len(values)))
+    for first in range(0, len(values), at_once):
+        cohort = slice(first, min(first + at_once, len(values)))
         measured, diverged[cohort] = run.cohort(values[cohort], size)
         for split, block in zip(SPLITS, measured):
             losses[split][cohort] = block
@@ -415,10 +337,3 @@ def _without(
         (members[chosen], pool.take(_padded(chosen, size)))
         for chosen in _cut(np.arange(total), size)
     ]
-
-
-def _versions() -> dict[str, str]:
-    import importlib.metadata
-
-    packages = ("keras_hplist", "keras", "tensorflow")
-    return {name: importlib.metadata.version(name) for name in packages}
