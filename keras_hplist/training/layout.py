@@ -170,7 +170,7 @@ class Cost:
         return size * (2 * 4.0 * _ARRAYS * self.parameters + 4 * self.activation_bytes)
 
     def bytes_at_rest(self, members: int) -> float:
-        """Memory of members that wait: weights and moments, old and new."""
+        """Memory of members that wait: weights and moments, twice where they are packed anew."""
         return 2 * 3 * 4.0 * self.parameters * members
 
 

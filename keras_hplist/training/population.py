@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import joblib
@@ -203,22 +204,20 @@ class _Run:
         diverged = np.full(len(values), NEVER, np.int64)
         parameters = self._encode(values)
         groups = [
-            (members, State.initial(self._initial, size, self._rule))
+            _Group(members, State.initial(self._initial, size, self._rule))
             for members in _cut(np.arange(len(values)), size)
         ]
         now = 0
         for point, step in enumerate(self._steps):
 
-            def advance(
-                group: tuple[np.ndarray, State], start: int = now, stop: int = step
-            ) -> tuple[np.ndarray, State]:
-                members, state = group
-                return members, self._train(state, parameters, members, start, stop, diverged)
+            def advance(group: _Group, start: int = now, stop: int = step) -> np.ndarray:
+                self._train(group, parameters, start, stop, diverged)
+                return self._evaluate(group.state)
 
-            groups = self._each(advance, groups, size)
+            found = self._each(advance, groups, size)
             now = step
-            found = self._each(lambda group: self._evaluate(group[1]), groups, size)
-            for (members, _), block in zip(groups, found):
+            for group, block in zip(groups, found):
+                members = group.members
                 measured = block[:, : len(members)]  # (split, member)
                 losses[:, members, point] = measured
                 gone = ~np.isfinite(measured).all(axis=0)
@@ -229,7 +228,9 @@ class _Run:
         losses[:, diverged[:, None] <= self._steps] = np.nan
         return losses, np.where(diverged < NEVER, diverged, -1).astype(np.int32)
 
-    def _each(self, f: Callable[[Any], Any], groups: list[Any], size: int) -> list[Any]:
+    def _each(
+        self, f: Callable[["_Group"], np.ndarray], groups: "list[_Group]", size: int
+    ) -> list[np.ndarray]:
         """f of each group, several at a time; the first alone until all is compiled."""
         alone = 0 if {("train", size), ("evaluate", size)} <= self._warm else 1
         return [*map(f, groups[:alone]), *self._pool.map(f, groups[alone:])]
@@ -240,24 +241,22 @@ class _Run:
 
     def _train(
         self,
-        state: "State",
+        group: "_Group",
         parameters: Mapping[str, np.ndarray],
-        members: np.ndarray,
         start: int,
         stop: int,
         diverged: np.ndarray,
-    ) -> "State":
+    ) -> None:
         from keras_hplist.training import feeds
 
-        size = state.weights[0].shape[0]
+        members, size = group.members, group.state.weights[0].shape[0]
         own = {k: v[_padded(members, size)] for k, v in parameters.items()}
         for first in range(start, stop, self._length):
             last = min(first + self._length, stop)
             rows = feeds.rows(self._source, first, last, self._length)
             with self._timed("train", size):
-                state, bad = self._compiled.train(state, own, rows, first, last)
+                group.state, bad = self._compiled.train(group.state, own, rows, first, last)
             diverged[members] = np.minimum(diverged[members], bad[: len(members)])
-        return state
 
     def _evaluate(self, state: "State") -> np.ndarray:
         """Mean loss of each split and member, float32 (split, P)."""
@@ -270,6 +269,14 @@ class _Run:
         counted = (what, size) in self._warm
         self._warm.add((what, size))
         return _Stopwatch(self._seconds if counted else {what: 0.0}, what)
+
+
+@dataclass
+class _Group:
+    """Members that train side by side; the state is replaced in place, so that none is kept."""
+
+    members: np.ndarray
+    state: "State"
 
 
 class _Stopwatch:
@@ -315,25 +322,21 @@ def _padded(members: np.ndarray, size: int) -> np.ndarray:
     return np.pad(members, (0, size - len(members)), mode="edge")
 
 
-def _without(
-    groups: "list[tuple[np.ndarray, State]]", gone: np.ndarray, size: int
-) -> "list[tuple[np.ndarray, State]]":
+def _without(groups: list[_Group], gone: np.ndarray, size: int) -> list[_Group]:
     """The groups without diverged members, packed anew where that saves a group.
 
     Groups keep their size, so that nothing is compiled anew.
     """
     from keras_hplist.training.compiled import State
 
-    alive = [np.flatnonzero(~gone[members]) for members, _ in groups]
+    groups = [group for group in groups if not gone[group.members].all()]
+    alive = [np.flatnonzero(~gone[group.members]) for group in groups]
     total = sum(map(len, alive))
     if -(-total // size) == len(groups):
         return groups
-    if not total:
-        return []
-    kept = [(m[a], state.take(a)) for (m, state), a in zip(groups, alive) if len(a)]
-    members = np.concatenate([m for m, _ in kept])
-    pool = State.join([state for _, state in kept])
+    members = np.concatenate([group.members[a] for group, a in zip(groups, alive)])
+    pool = State.join([group.state.take(a) for group, a in zip(groups, alive)])
     return [
-        (members[chosen], pool.take(_padded(chosen, size)))
+        _Group(members[chosen], pool.take(_padded(chosen, size)))
         for chosen in _cut(np.arange(total), size)
     ]
