@@ -1,0 +1,64 @@
+"""What the captions of several figures say in the same words."""
+
+import pandas as pd
+
+from keras_hplist.figures.resampled import LIST, RANDOM
+
+TITLES = {
+    "nadamw": "NAdamW",
+    "adam8p": "Adam8p",
+    "adam1p": "Adam1p",
+    "adam6p": "Adam6p",
+    "adam4p": "Adam4p",
+}
+"""The published search spaces as pictures and captions call them."""
+
+UNREAD = "The paper draws this figure too; its numbers are not known to this project."
+SMALLER = (
+    "The paper measured 1,000 configurations of each search space on more than a thousand tasks "
+    "for 10,000 steps."
+)
+
+
+def title(space: str) -> str:
+    """The name of a search space in pictures and captions."""
+    return TITLES.get(space, space)
+
+
+def setting(frame: pd.DataFrame) -> str:
+    """How tasks were resampled, from the columns of `Resampling.describe`."""
+    first = frame.iloc[0]
+    return (
+        f"Lines are medians and bands quartiles over {first['resamplings']:.0f} resamplings, in "
+        f"each of which {first['held_out']:.0f} of {first['tasks']:.0f} tasks were held out; J is "
+        "the mean over these of the best score so far, 0 the best known, 1 no better than before "
+        "training."
+    )
+
+
+def told(row: pd.Series) -> str:
+    """A median with its quartiles."""
+    return f"{row['median']:.3f} ({row['lower_quartile']:.3f} to {row['upper_quartile']:.3f})"
+
+
+def list_and_random(curves: pd.DataFrame, space: str, k: int) -> str:
+    """What the list and random search reach in a search space.
+
+    Args:
+        curves: of this search space, indexed by method and k, as of `resampled.compare`.
+        space: its name.
+        k: the number of trials, one of the index.
+    """
+    first, random = curves.loc[(LIST, k)], curves.loc[RANDOM]
+    needed = trials_to_reach(random["median"], first["median"])
+    return (
+        f"After {k} trials the list over {title(space)} ({first['configurations']:.0f} "
+        f"configurations) reaches {told(first)}, random search {told(random.loc[k])}, which "
+        f"takes {needed} trials to come as low as the list."
+    )
+
+
+def trials_to_reach(curve: pd.Series, score: float) -> str:
+    """The first k at which a curve of J by k is at most `score`, in words."""
+    reached = curve.index[curve <= score]
+    return str(reached[0]) if len(reached) else f"more than {curve.index[-1]}"

@@ -1,0 +1,100 @@
+"""Figure 3: how many tasks a list must be learned from; J against trials on held-out tasks."""
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from keras_hplist.figures import bands, captions, resampled
+from keras_hplist.figures.material import Material
+from keras_hplist.figures.resampled import LIST, RANDOM, RESAMPLING, Resampling
+from keras_hplist.learning import ScoreMatrix
+from keras_hplist.learning.evaluation import resample
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+TITLE = "Lists learned from more and more tasks"
+
+_SIZES = (1, 3, 10, 30, 100, 300)
+_TOLD = 10  # trials, of which the caption tells
+
+
+def compute(
+    scores: ScoreMatrix, trials: int = resampled.TRIALS, resampling: Resampling = RESAMPLING
+) -> pd.DataFrame:
+    """J(k) of lists learned from 1, 3, 10, 30, 100, 300, and from all training tasks.
+
+    The tasks of a smaller number are among those of a larger one.
+
+    Args:
+        scores: of one search space.
+        trials: the longest k.
+        resampling: of the tasks.
+
+    Returns:
+        A DataFrame indexed by `method` ("list"; "random search": its expectation, once), `n_train`
+        and `k`, with the columns of `resampled.spread` and `Resampling.describe`.
+
+    Raises:
+        InvalidValueError: if there are fewer than three tasks, or a number is out of range.
+    """
+    splits = resampling.splits(scores)
+    most = int((~splits[0].test).sum())
+    found = resample(
+        scores.to_frame(),
+        resampled.list_learner(trials),
+        **resampling._asdict(),
+        weights="equal",
+        n_train=[size for size in _SIZES if size < most] + [most],
+    )
+    random = found.xs((RANDOM, most), level=("method", "n_train"), drop_level=False)
+    return resampling.describe(pd.concat([found.loc[[LIST]], random]), scores)
+
+
+def draw(ax: "Axes", frame: pd.DataFrame) -> None:
+    """Draw what `compute` returned."""
+    random = frame.loc[RANDOM].droplevel("n_train")
+    bands.band(ax, random, "random", "0.45", "--")
+    sizes = frame.loc[LIST].index.unique("n_train")
+    for size, shade in zip(sizes, bands.shades(len(sizes)), strict=True):
+        bands.band(ax, frame.loc[(LIST, size)], f"{size:,}", shade)
+    bands.count_axis(ax, bands.TRIALS, frame.index.get_level_values("k"))
+    bands.score_axis(ax)
+    bands.legend(ax, 4, "tasks learned from")
+
+
+def caption(frame: pd.DataFrame) -> str:
+    """What the frame shows, beside what is published."""
+    lists = frame.loc[LIST]
+    k = min(_TOLD, lists.index.get_level_values("k").max())
+    after = lists.xs(k, level="k")
+    random = frame.loc[RANDOM].xs(k, level="k").iloc[0]
+    told = ", ".join(f"{captions.told(row)} from {size:,}" for size, row in after.iterrows())
+    better = after.index[after["median"] < random["median"]]
+    ahead = (
+        f"Lists are ahead of random search from {better[0]:,} tasks on"
+        if len(better)
+        else "No list is ahead of random search"
+    )
+    falls = after["median"].is_monotonic_decreasing
+    return " ".join(
+        [
+            captions.setting(frame),
+            f"After {k} trials lists reach {told} tasks; random search is expected at "
+            f"{captions.told(random)}. {ahead}.",
+            captions.UNREAD,
+            "Here more tasks never make a list worse."
+            if falls
+            else "Here more tasks do not always make a list better: where the lines lie within "
+            "each other's bands, these tasks are too few to tell.",
+        ]
+    )
+
+
+def from_material(material: Material) -> pd.DataFrame:
+    """The frame of a history's main search space.
+
+    Raises:
+        NotApplicable: if there is no history, or too little of it.
+    """
+    return compute(resampled.main_scores(material))
