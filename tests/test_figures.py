@@ -3,8 +3,13 @@
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 
-from keras_hplist.figures import FIGURES, figure_1a, figure_1c, save
+from keras_hplist import figures
+from keras_hplist.errors import UnknownNameError
+from keras_hplist.figures import figure_1a, figure_1c, figure_s8
+
+BY_FAMILY = {"1a": figure_1a, "1c": figure_1c}
 
 
 def facts(count: int = 60) -> pd.DataFrame:
@@ -26,39 +31,69 @@ def test_parameters_are_counted_in_half_decades():
     np.testing.assert_allclose(counted.index, 10 ** np.array([0, 0.5, 1, 1.5, 2, 2.5, 3]))
     assert counted["a"].tolist() == [2, 0, 0, 1, 0, 0, 0]
     assert counted["b"].tolist() == [1, 0, 0, 0, 0, 0, 1]
+    assert "5 tasks" in figure_1a.caption(counted)
+    assert "from 1 to 3,162: 3.5 orders of magnitude" in figure_1a.caption(counted)
 
 
 def test_times_are_those_of_ten_thousand_steps():
     """One millisecond per step is ten seconds."""
-    frame = pd.DataFrame({"seconds_per_step": [1.0001e-3], "family": ["a"]})
-    assert figure_1c.compute(frame).index.tolist() == [10.0]
+    frame = pd.DataFrame({"seconds_per_step": [1.0001e-3] * 3 + [1.0], "family": list("aaaa")})
+    counted = figure_1c.compute(frame)
+    assert counted["a"].to_dict()[10.0] == 3
+    assert counted.index[-1] == 10_000
+    assert "75% take less than 3,162 seconds" in figure_1c.caption(counted)
 
 
-@pytest.mark.parametrize("number", FIGURES)
+def test_seconds_per_step_stand_by_family_slowest_median_first():
+    """Each task with the median of its family."""
+    frame = pd.DataFrame(
+        {"family": list("abbab"), "seconds_per_step": [0.1, 0.3, 0.5, 0.2, 9.0]}, list("vwxyz")
+    )
+    found = figure_s8.compute(frame)
+    assert found.index.tolist() == ["w", "x", "z", "v", "y"]
+    np.testing.assert_allclose(found["median"], [0.5, 0.5, 0.5, 0.15, 0.15])
+    text = figure_s8.caption(found)
+    assert "from 0.1 to 9: a factor of 90" in text
+    assert "slowest family is b (0.5 s), the fastest a (0.15 s)" in text
+
+
 @pytest.mark.parametrize("ending", ["png", "svg"])
-def test_each_figure_is_a_file_of_the_same_bytes_each_time(number, ending, tmp_path):
+def test_a_figure_is_a_file_of_the_same_bytes_each_time(ending, tmp_path):
     """Drawing twice gives the same file, in both formats."""
-    module = FIGURES[number]
     files = [tmp_path / f"{copy}.{ending}" for copy in "ab"]
     for file in files:
-        save(module.draw, module.compute(facts()), file)
+        figures.save(figure_1a.draw, figure_1a.compute(facts()), file)
     first, second = (file.read_bytes() for file in files)
     assert first == second
     assert first.startswith(b"\x89PNG" if ending == "png" else b"<?xml")
 
 
-def test_every_task_is_drawn_and_every_axis_has_a_unit():
+@pytest.mark.parametrize("number", BY_FAMILY)
+def test_every_task_is_drawn_and_every_axis_has_a_unit(number):
     """Each family has its row, all have one together, and the highest bar tells its number."""
-    from matplotlib.figure import Figure
+    module = BY_FAMILY[number]
+    ax, frame = Figure().add_subplot(), module.compute(facts())
+    module.draw(ax, frame)
+    labels = [label.get_text() for label in ax.get_yticklabels()]
+    assert sorted(labels[:-1]) == [f"family_{i} ({7 - i // 6})" for i in range(9)]
+    assert labels[-1] == "all (60)"
+    bars = sum((frame > 0).sum()) + (frame.sum(axis=1) > 0).sum()
+    assert len(ax.patches) == bars
+    numbers = [int(text.get_text()) for text in ax.texts]
+    assert sorted(numbers) == sorted([*frame.max(), frame.sum(axis=1).max()])
+    assert ax.get_xlabel() and ax.get_ylabel()
 
-    for module in FIGURES.values():
-        ax, frame = Figure().add_subplot(), module.compute(facts())
-        module.draw(ax, frame)
-        labels = [label.get_text() for label in ax.get_yticklabels()]
-        assert sorted(labels[:-1]) == [f"family_{i} ({7 - i // 6})" for i in range(9)]
-        assert labels[-1] == "all (60)"
-        bars = sum((frame > 0).sum()) + (frame.sum(axis=1) > 0).sum()
-        assert len(ax.patches) == bars
-        numbers = [int(text.get_text()) for text in ax.texts]
-        assert sorted(numbers) == sorted([*frame.max(), frame.sum(axis=1).max()])
-        assert ax.get_xlabel() and ax.get_ylabel()
+
+@pytest.mark.parametrize("number", figures.NUMBERS)
+def test_every_figure_has_a_module_of_the_same_make(number):
+    """A title, and the functions that the report calls."""
+    module = figures.load(number)
+    assert module.TITLE and not module.TITLE.endswith(".")
+    for name in ("compute", "from_material", "draw", "caption"):
+        assert callable(getattr(module, name))
+
+
+def test_an_unknown_figure_is_told():
+    """With what there is."""
+    with pytest.raises(UnknownNameError, match="Unknown figure 'S17'"):
+        figures.load("S17")

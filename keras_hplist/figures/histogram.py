@@ -37,6 +37,17 @@ def compute(values: pd.Series, groups: pd.Series, bins_per_decade: int = 2) -> p
     return counts
 
 
+def ends(frame: pd.DataFrame) -> tuple[float, float]:
+    """The lower edge of the first bin of `compute` and the upper edge of the last."""
+    edges = frame.index.to_numpy(float)
+    return float(edges[0]), float(edges[-1] * _step(edges))
+
+
+def total(frame: pd.DataFrame) -> int:
+    """How many values were counted."""
+    return int(frame.to_numpy().sum())
+
+
 def draw(ax: "Axes", frame: pd.DataFrame) -> None:
     """Draw the counts of `compute`: one row of bars per group, and all of them together on top.
 
@@ -63,7 +74,7 @@ def draw(ax: "Axes", frame: pd.DataFrame) -> None:
 
 
 def _bars(ax: "Axes", counts: pd.Series, base: float, scale: float, color: str) -> None:
-    step = counts.index[1] / counts.index[0] if len(counts) > 1 else 10.0**0.5
+    step = _step(counts.index.to_numpy(float))
     counts = counts[counts > 0]
     edges, heights = counts.index.to_numpy(float), counts.to_numpy() * scale
     ax.bar(
@@ -83,3 +94,8 @@ def _bars(ax: "Axes", counts: pd.Series, base: float, scale: float, color: str) 
         horizontalalignment="center",
         fontsize="x-small",
     )
+
+
+def _step(edges: np.ndarray) -> float:
+    """The factor between the edges of a bin."""
+    return edges[1] / edges[0] if len(edges) > 1 else 10.0**0.5

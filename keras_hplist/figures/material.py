@@ -62,6 +62,24 @@ class Material:
         return pd.Series(known, dtype=object, name="family").rename_axis("task")
 
     @cached_property
+    def tasks(self) -> pd.DataFrame:
+        """What is known of tasks: the facts, or what the history tells, as medians over runs.
+
+        Returns:
+            One row per task, indexed by it, with the columns `family` ("unknown" where not known),
+            `num_parameters` and `seconds_per_step` (NaN where not known).
+        """
+        if self.facts is not None:
+            return self.facts
+        table = self.require_history().table
+        names = ["task", "seconds", "training_steps", "num_parameters"]
+        runs = table.select(names).to_pandas()
+        runs["seconds_per_step"] = runs["seconds"] / runs["training_steps"].where(lambda n: n > 0)
+        tasks = runs.groupby("task")[["num_parameters", "seconds_per_step"]].median()
+        tasks.insert(0, "family", self.families.fillna("unknown"))
+        return tasks
+
+    @cached_property
     def split(self) -> str:
         """The split whose losses are drawn: valid, or test, or train, whichever was measured."""
         table = self.require_history().table
@@ -89,6 +107,17 @@ class Material:
         if self.history is None:
             raise NotApplicable("It is drawn from learning curves; give a history.")
         return self.history
+
+    def timed_tasks(self) -> pd.DataFrame:
+        """The rows of `tasks` of which the time is known.
+
+        Raises:
+            NotApplicable: if there are none.
+        """
+        tasks = self.tasks[self.tasks["seconds_per_step"] > 0]
+        if tasks.empty:
+            raise NotApplicable("The history does not say how long its runs took.")
+        return tasks
 
     def require_space(self, name: str) -> str:
         """The name of a search space, if the history has runs of it.

@@ -106,9 +106,10 @@ def facts(pairs: Mapping[str, Any]) -> Html:
     return Html("<dl>" + "".join(rows) + "</dl>")
 
 
-def details(summary: str, text: str) -> Html:
-    """A line that opens to a preformatted text."""
-    return Html(f"<details><summary>{escape(summary)}</summary><pre>{escape(text)}</pre></details>")
+def details(summary: str, content: str) -> Html:
+    """A line that opens to more: a part of the page, or a preformatted text."""
+    inside = content if isinstance(content, Html) else f"<pre>{escape(content)}</pre>"
+    return Html(f"<details><summary>{escape(summary)}</summary>{inside}</details>")
 
 
 def table(frame: "pd.DataFrame", caption: str = "") -> Html:

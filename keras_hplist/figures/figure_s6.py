@@ -1,0 +1,219 @@
+"""Figure S6: other ways to score a run; lists that each gives, and how far the scores agree."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from keras_hplist.figures import bands, resampled
+from keras_hplist.figures.material import Material
+from keras_hplist.figures.resampled import LIST, RANDOM, Resampling
+from keras_hplist.learning import ScoreMatrix
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+TITLE = "Other normalisations and aggregations"
+SIZE, NARROW = (12.0, 4.6), (4.4, 11.0)
+
+DEFAULT = "default"
+VARIANTS = {
+    DEFAULT: "initial",
+    "minimum": "min",
+    "last": "last",
+    "quantile": "quantile",
+    "last quantile": "last_quantile",
+}
+"""Name of each variant to its normalisation in `keras_hplist.learning.NORMALIZATIONS`."""
+
+CURVES = "J"
+
+
+class Pair(NamedTuple):
+    """Two variants whose scores are compared, and the correlation that the paper gives."""
+
+    x: str
+    y: str
+    paper: float
+
+    @property
+    def name(self) -> str:
+        """As the frame calls it."""
+        return f"{self.x} against {self.y}"
+
+
+PAIRS = (Pair(DEFAULT, "quantile", 0.193), Pair(DEFAULT, "minimum", 0.911))
+
+_RESAMPLING = Resampling()
+_CELLS = 40  # of the pictures of pairs, in each direction
+_STYLES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
+
+
+def compute(
+    variants: Mapping[str, ScoreMatrix], resampling: Resampling = _RESAMPLING
+) -> pd.DataFrame:
+    """Lists learned from each variant's scores, followed on the default's; and pairs of scores.
+
+    Args:
+        variants: name to scores in [0, 1], among them `DEFAULT` and those of `PAIRS`. The tasks and
+            configurations that all of them have are used.
+        resampling: of the tasks.
+
+    Returns:
+        A DataFrame indexed by `panel` and `series`, with the columns `x`, `y`, `count` and
+        `pearson`. Panel "J": for each variant, and for random search, x is k and y the median over
+        resamplings of J(k) on held-out tasks under the default; the other two columns are NaN. The
+        panels of `PAIRS`: x and y are the centres of the cells of a grid, `count` how many pairs of
+        scores (of one configuration on one task) lie in them, empty cells left out, and `pearson`
+        the correlation of the pairs, the same in every row.
+
+    Raises:
+        InvalidValueError: if there are fewer than two tasks in common.
+    """
+    variants = _on_common(variants)
+    parts: dict[tuple[str, str], pd.DataFrame] = {}
+    for name, matrix in variants.items():
+        found = resampled.curves(variants[DEFAULT], resampling=resampling, learned_from=matrix)
+        if name == DEFAULT:
+            parts[CURVES, RANDOM] = _curve(found[RANDOM])
+        parts[CURVES, name] = _curve(found[LIST])
+    for pair in PAIRS:
+        x, y = (variants[name].values.ravel() for name in (pair.x, pair.y))
+        known = ~np.isnan(x + y)
+        parts[pair.name, pair.name] = _grid(x[known], y[known])
+    return pd.concat(parts, names=["panel", "series"]).droplevel(-1)
+
+
+def draw(ax: "Axes", frame: pd.DataFrame) -> None:
+    """Draw three panels: beside each other, or below each other where the picture is narrow."""
+    figure = ax.figure
+    width, height = figure.get_size_inches()
+    place = ax.get_subplotspec()
+    assert place is not None
+    ax.remove()
+    panels = 1 + len(PAIRS)
+    shape = (1, panels) if width > height else (panels, 1)
+    places = place.subgridspec(*shape)
+    left, *others = (figure.add_subplot(places[number]) for number in range(panels))
+    _draw_curves(left, frame.loc[CURVES])
+    for axes, pair in zip(others, PAIRS, strict=True):
+        _draw_pair(axes, pair, frame.loc[pair.name])
+
+
+def caption(frame: pd.DataFrame) -> str:
+    """What the frame shows, beside what is published."""
+    curves = frame.loc[CURVES]
+    last = curves["x"].max()
+    k = min(10, last)
+    at_k = curves[curves["x"] == k]["y"]
+    lists = at_k.drop(RANDOM)
+    best, worst = lists.idxmin(), lists.idxmax()
+    default, random = lists[DEFAULT], at_k[RANDOM]
+    told = []
+    for pair in PAIRS:
+        ours = frame.loc[pair.name, "pearson"].iloc[0]
+        told.append(f"{pair.name} {ours:.3f} (paper: {pair.paper})")
+    quantile, minimum = (frame.loc[pair.name, "pearson"].iloc[0] for pair in PAIRS)
+    verdict = (
+        "As in the paper, the minimum over time changes scores less than ranks do."
+        if quantile < minimum
+        else "In the paper it is the minimum over time that changes scores less; not so here."
+    )
+    return " ".join(
+        [
+            "Left: lists learned from scores of each kind, all judged by the default (loss between "
+            "that before training and the best known, mean over time) on tasks held out, median "
+            f"over resamplings. After {k:.0f} trials they lie between {lists.min():.3f} ({best}) "
+            f"and {lists.max():.3f} ({worst}), the default at {default:.3f}; random search reaches "
+            f"{random:.3f}.",
+            f"Centre and right: Pearson correlation of the scores, {' and '.join(told)}.",
+            verdict,
+            "How far ranks agree depends on how many configurations hardly move or diverge (the "
+            "default puts them together at 1, ranks spread them out), so on the search space, and "
+            "on how ranks are taken, which the part of the paper that this project knows leaves "
+            "open.",
+        ]
+    )
+
+
+def from_material(material: Material) -> pd.DataFrame:
+    """The frame of a history's main search space.
+
+    Raises:
+        NotApplicable: if there is no history, or its runs do not allow to learn lists.
+    """
+    return compute(
+        {
+            name: resampled.main_scores(material, normalization=normalization)
+            for name, normalization in VARIANTS.items()
+        }
+    )
+
+
+def _on_common(variants: Mapping[str, ScoreMatrix]) -> dict[str, ScoreMatrix]:
+    """The matrices with the same tasks and configurations, in the same order."""
+    rows = resampled.on_common_tasks(variants)
+    common = set.intersection(*(set(matrix.configurations) for matrix in rows.values()))
+    return {
+        name: matrix.columns(
+            np.array([matrix.configurations.index(label) for label in sorted(common)])
+        )
+        for name, matrix in rows.items()
+    }
+
+
+def _curve(reached: np.ndarray) -> pd.DataFrame:
+    """The median over resamplings of J(k), given (resampling, k)."""
+    k = np.arange(1, reached.shape[1] + 1, dtype=float)
+    return pd.DataFrame({"x": k, "y": np.median(reached, axis=0)})
+
+
+def _grid(x: np.ndarray, y: np.ndarray) -> pd.DataFrame:
+    """Counts of pairs in the cells of a grid over [0, 1]²."""
+    edges = np.linspace(0, 1, _CELLS + 1)
+    counts, _, _ = np.histogram2d(x, y, bins=[edges, edges])
+    first, second = np.nonzero(counts)
+    centres = (edges[1:] + edges[:-1]) / 2
+    moving = x.size > 1 and np.ptp(x) > 0 and np.ptp(y) > 0
+    return pd.DataFrame(
+        {
+            "x": centres[first],
+            "y": centres[second],
+            "count": counts[first, second],
+            "pearson": np.corrcoef(x, y)[0, 1] if moving else np.nan,
+        }
+    )
+
+
+def _draw_curves(ax: "Axes", curves: pd.DataFrame) -> None:
+    random = curves.loc[RANDOM]
+    ax.plot(random["x"], random["y"], color="0.55", linewidth=1.5, label=RANDOM)
+    for number, (name, style) in enumerate(zip(VARIANTS, _STYLES, strict=True)):
+        curve = curves.loc[name]
+        ax.plot(curve["x"], curve["y"], color=f"C{number}", linestyle=style, label=name)
+    bands.count_axis(ax, bands.TRIALS, curves["x"].astype(int))
+    ax.set_ylim(bottom=0)
+    ax.set_ylabel("J under the default, tasks held out")
+    ax.legend(title="learned from", fontsize="small")
+
+
+def _draw_pair(ax: "Axes", pair: Pair, cells: pd.DataFrame) -> None:
+    from matplotlib.colors import LogNorm
+
+    picture = np.full((_CELLS, _CELLS), np.nan)
+    columns, rows = ((cells[axis] * _CELLS).astype(int) for axis in ("x", "y"))
+    picture[rows, columns] = cells["count"]
+    image = ax.imshow(
+        picture,
+        origin="lower",
+        extent=(0, 1, 0, 1),
+        cmap="cividis_r",
+        norm=LogNorm(1, max(cells["count"].max(), 10)),
+        interpolation="nearest",
+    )
+    bar = ax.figure.colorbar(image, ax=ax, shrink=0.8)
+    bar.set_label("runs")
+    ax.set_title(f"Pearson {cells['pearson'].iloc[0]:.3f}", fontsize="medium")
+    ax.set_xlabel(f"score, {pair.x}")
+    ax.set_ylabel(f"score, {pair.y}")

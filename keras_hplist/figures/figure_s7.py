@@ -1,0 +1,146 @@
+"""Figure S7: lists from one family of tasks, tried on every other."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from keras_hplist.errors import InvalidValueError
+from keras_hplist.figures import captions, resampled
+from keras_hplist.figures.material import Material, NotApplicable
+from keras_hplist.learning import ScoreMatrix
+from keras_hplist.learning.held_out import follow
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+TITLE = "Lists of one family, tried on the others"
+SIZE, NARROW = (7.0, 6.2), (4.4, 4.6)
+
+_FEWEST = 2  # tasks of a family, of which one is held out when it is tried on itself
+
+
+def compute(scores: ScoreMatrix, k: int = 10) -> pd.DataFrame:
+    """J(k) of a list learned from each family on the tasks of each.
+
+    On its own family a list is tried task by task, each time learned from the family's others.
+
+    Args:
+        scores: of one search space. Families of a single task, and tasks without a family, are left
+            out.
+        k: how many entries are tried; at most as many as there are configurations.
+
+    Returns:
+        A DataFrame indexed by `learned_on` and `tried_on`, with the columns `J`, `scaled` (J minus
+        the lowest with the same `tried_on`, in units of the range of these; 0 if all are equal) and
+        `tasks`, how many it was tried on. Families are sorted by name.
+
+    Raises:
+        InvalidValueError: if there are fewer than two families of two tasks.
+    """
+    families = _families(scores)
+    if len(families) < 2:
+        raise InvalidValueError(
+            f"It takes two families of at least {_FEWEST} tasks; there are {len(families)}."
+        )
+    k = min(k, len(scores.configurations))
+    learner = resampled.list_learner(k)
+    rows = {}
+    for learned, inside in families.items():
+        others = np.setdiff1d(np.arange(len(scores.tasks)), inside)
+        best = np.empty(len(scores.tasks))
+        best[others] = follow(learner, scores, None, scores.upper, inside, others).best[:, -1]
+        for out in inside:
+            rest = inside[inside != out]
+            best[out] = follow(learner, scores, None, scores.upper, rest, np.array([out])).best[
+                0, -1
+            ]
+        for tried, tasks in families.items():
+            rows[learned, tried] = {"J": best[tasks].mean(), "tasks": len(tasks)}
+    frame = pd.DataFrame.from_dict(rows, "index")
+    frame.index = pd.MultiIndex.from_tuples(rows, names=["learned_on", "tried_on"])
+    columns = frame["J"].groupby(level="tried_on")
+    low, high = columns.transform("min"), columns.transform("max")
+    frame.insert(1, "scaled", ((frame["J"] - low) / (high - low).where(high > low)).fillna(0.0))
+    return frame.astype({"tasks": int})
+
+
+def draw(ax: "Axes", frame: pd.DataFrame) -> None:
+    """Draw the scaled matrix; what is tried on its own family has a frame."""
+    from matplotlib.patches import Rectangle
+
+    matrix = frame["scaled"].unstack("tried_on")
+    names = [str(name).removesuffix("_family").replace("_", " ") for name in matrix]
+    image = ax.imshow(matrix, cmap="cividis_r", vmin=0, vmax=1, aspect="equal")
+    for place in range(len(names)):
+        corner = (place - 0.5, place - 0.5)
+        ax.add_patch(Rectangle(corner, 1, 1, fill=False, edgecolor="C3", linewidth=1.5))
+    small = "small" if ax.figure.get_size_inches()[0] > 6 else "x-small"
+    ax.set_xticks(
+        range(len(names)), names, rotation=45, ha="right", rotation_mode="anchor", fontsize=small
+    )
+    ax.set_yticks(range(len(names)), names, fontsize=small)
+    ax.tick_params(length=0)
+    ax.grid(visible=False)
+    ax.set_xlabel("tried on")
+    ax.set_ylabel("learned on")
+    bar = ax.figure.colorbar(image, ax=ax, shrink=0.7)
+    bar.set_label("J, scaled by column:\n0 the best, 1 the worst list")
+
+
+def caption(frame: pd.DataFrame) -> str:
+    """What the frame shows, beside what is published."""
+    learned, tried = (frame.index.get_level_values(name) for name in frame.index.names)
+    own, other = frame[learned == tried], frame[learned != tried]
+    donors = other.groupby(level="learned_on")["scaled"].mean().sort_values(kind="stable")
+    first = int((own["scaled"] == 0).sum())
+    ours, theirs = own["scaled"].mean(), other["scaled"].mean()
+    return " ".join(
+        [
+            f"Lists learned from one of {len(own)} families (rows), tried on each (columns), each "
+            "column scaled from the best list, 0, to the worst, 1. On the diagonal every task is "
+            f"held out in turn. There the mean is {ours:.2f}, elsewhere {theirs:.2f}; a family's "
+            f"own list is the best one for {first} of them (by chance: 1). The lists that serve "
+            f"other families best and worst are those of {donors.index[0]} ({donors.iloc[0]:.2f}) "
+            f"and {donors.index[-1]} ({donors.iloc[-1]:.2f}).",
+            captions.UNREAD,
+            _verdict(first / len(own), ours, theirs),
+        ]
+    )
+
+
+def _verdict(first: float, ours: float, theirs: float) -> str:
+    """What the share of families that are best served by their own list says, and the means."""
+    if first > 0.5:
+        return "Most families are served best by a list of their own."
+    if ours < theirs:
+        return (
+            "A family's own list does better than that of the average other family, but seldom "
+            "best: its few tasks are little to learn from."
+        )
+    return (
+        "A family's own list does no better than others here: what its few tasks teach is less "
+        "than what others with more, or more telling, tasks do."
+    )
+
+
+def from_material(material: Material) -> pd.DataFrame:
+    """The frame of a history's main search space.
+
+    Raises:
+        NotApplicable: if there is no history, or there are fewer than two families of two tasks.
+    """
+    scores = resampled.main_scores(material)
+    families = _families(scores)
+    if len(families) < 2:
+        raise NotApplicable(
+            f"It takes two families of at least {_FEWEST} tasks; the history has {len(families)}."
+        )
+    return compute(scores)
+
+
+def _families(scores: ScoreMatrix) -> dict[str, np.ndarray]:
+    """The rows of each family of at least two tasks."""
+    names = sorted({family for family in scores.families if family})
+    rows = {name: np.flatnonzero(np.array(scores.families, object) == name) for name in names}
+    return {name: places for name, places in rows.items() if len(places) >= _FEWEST}

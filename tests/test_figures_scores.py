@@ -1,0 +1,153 @@
+"""Figures 1b, S1, S6 and S7: tables to the digit on small scores, and what their captions say."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+
+from keras_hplist.errors import InvalidValueError
+from keras_hplist.figures import figure_1b, figure_s1, figure_s6, figure_s7
+from keras_hplist.figures.resampled import Resampling
+from keras_hplist.learning import ScoreMatrix
+from keras_hplist.learning.splits import task_splits
+
+
+def matrix(values, families=None) -> ScoreMatrix:
+    """Scores of tasks a, b, … under configurations 0, 1, …."""
+    values = np.asarray(values, float)
+    names = tuple("abcdefghijklmnopqrstuvwxyz"[: len(values)])
+    known = tuple(families or [None] * len(values))
+    return ScoreMatrix(values, values, names, tuple(range(values.shape[1])), known, None)
+
+
+def best_of_greedy(scores: np.ndarray, tried: np.ndarray, k: int) -> np.ndarray:
+    """The best score of k entries on other tasks, by looking at every candidate every time."""
+    best, order = np.ones(len(scores)), []
+    for _ in range(k):
+        gains = [np.maximum(best - column, 0).sum() for column in scores.T]
+        order.append(max((i for i in range(len(gains)) if i not in order), key=gains.__getitem__))
+        best = np.minimum(best, scores[:, order[-1]])
+    return tried[:, order].min(axis=1)
+
+
+def test_1b_counts_the_configurations_that_reach_each_loss():
+    """In percent of those that were run; the easiest task first."""
+    scores = matrix([[0.5, 0.9, 1, 0], [0.05, 0.1, 0, 0.3], [np.nan, 0.02, 0, 0.6]])
+    frame = figure_1b.compute(scores, losses=(0.02, 0.1, 0.6))
+    assert frame.index.tolist() == ["b", "c", "a"]
+    np.testing.assert_allclose(frame.loc["a"], [25, 25, 50])
+    np.testing.assert_allclose(frame.loc["b"], [25, 75, 100])
+    np.testing.assert_allclose(frame.loc["c"], [200 / 3, 200 / 3, 100])
+    text = figure_1b.caption(frame)
+    assert "On 2 tasks (67%) at least half of them reach 0.1, on 0 (0%) fewer" in text
+    assert "about 100 of its 1,162 tasks" in text
+
+
+def test_s1_finds_the_nearest_task_and_counts_families():
+    """Nearest in the space of scores; chance is the share of the family among the others."""
+    rng = np.random.default_rng(0)
+    centres = np.repeat([[0.1, 0.9, 0.2], [0.8, 0.1, 0.5]], 5, axis=0)
+    values = centres + rng.uniform(-0.01, 0.01, centres.shape)
+    families = ["one"] * 5 + ["two"] * 4 + ["one"]
+    frame = figure_s1.compute(matrix(values, families))
+    for row, name in enumerate(frame.index):
+        gaps = np.linalg.norm(values - values[row], axis=1)
+        assert frame.loc[name, "nearest"] == "abcdefghij"[np.argsort(gaps)[1]]
+    assert frame["agrees"].tolist() == [1] * 5 + [
+        float(frame.loc[name, "nearest"] != "j") for name in "fghi"
+    ] + [0]
+    np.testing.assert_allclose(frame["chance"], [5 / 9] * 5 + [3 / 9] * 4 + [5 / 9])
+    places = frame[["x", "y"]].to_numpy()
+    assert np.linalg.norm(places[:5].mean(0) - places[5:].mean(0)) > 0
+    pd.testing.assert_frame_equal(frame, figure_s1.compute(matrix(values, families)))
+    assert f"for {frame['agrees'].mean():.0%} of them; by chance that" in figure_s1.caption(frame)
+
+
+def test_s1_takes_tasks_without_a_family_and_refuses_few():
+    """They are drawn, and take no part in the agreement."""
+    values = np.random.default_rng(0).random((8, 4))
+    frame = figure_s1.compute(matrix(values))
+    assert frame["agrees"].isna().all()
+    assert "families are not known" in figure_s1.caption(frame)
+    figure_s1.draw(Figure().add_subplot(), frame)
+    with pytest.raises(InvalidValueError, match="8 tasks; there are 7"):
+        figure_s1.compute(matrix(values[:7]))
+
+
+@pytest.fixture(scope="module")
+def variants() -> dict[str, ScoreMatrix]:
+    """Scores of each kind; those of the default and of the minimum are alike."""
+    rng = np.random.default_rng(1)
+    scores = {name: matrix(rng.random((8, 6))) for name in figure_s6.VARIANTS}
+    low = scores["default"].values
+    scores["minimum"] = matrix(0.5 * low + 0.1 * rng.random(low.shape))
+    return scores
+
+
+def test_s6_follows_each_list_under_the_default(variants):
+    """The median over splits of J(k) on held-out tasks, lists chosen from each variant's scores."""
+    resampling = Resampling(5, 0.25, seed=3)
+    frame = figure_s6.compute(variants, resampling)
+    default = variants["default"].values
+    splits = task_splits(tuple("abcdefgh"), (None,) * 8, "tasks", *resampling)
+    for name in ("default", "quantile"):
+        curve = frame.loc["J"].loc[name].set_index("x")["y"]
+        for k in (1, 2):
+            reached = [
+                best_of_greedy(variants[name].values[~s.test], default[s.test], k).mean()
+                for s in splits
+            ]
+            np.testing.assert_allclose(curve[k], np.median(reached))
+
+
+def test_s6_counts_pairs_of_scores_and_their_correlation(variants):
+    """Every cell of tasks × configurations is a pair; Pearson's formula."""
+    frame = figure_s6.compute(variants, Resampling(2))
+    x = variants["default"].values.ravel()
+    for name in ("quantile", "minimum"):
+        y = variants[name].values.ravel()
+        expected = ((x - x.mean()) * (y - y.mean())).mean() / (x.std() * y.std())
+        pairs = frame.loc[f"default against {name}"]
+        np.testing.assert_allclose(pairs["pearson"], expected)
+        assert pairs["count"].sum() == x.size
+        np.testing.assert_allclose(
+            (pairs["x"] * pairs["count"]).sum() / x.size, x.mean(), atol=0.02
+        )
+        assert f"{expected:.3f} (paper: 0." in figure_s6.caption(frame)
+
+
+def test_s7_tries_each_family_on_each():
+    """Other families' tasks under one list; the own ones each under the list of the rest."""
+    values = np.random.default_rng(2).random((7, 5))
+    families = ["x", "y", "x", "y", "x", "y", "alone"]
+    frame = figure_s7.compute(matrix(values, families), k=2)
+    rows = {"x": [0, 2, 4], "y": [1, 3, 5]}
+    for learned, inside in rows.items():
+        for tried, tasks in rows.items():
+            if learned == tried:
+                reached = [
+                    best_of_greedy(values[[i for i in inside if i != out]], values[[out]], 2)[0]
+                    for out in tasks
+                ]
+            else:
+                reached = best_of_greedy(values[inside], values[tasks], 2)
+            np.testing.assert_allclose(frame.loc[(learned, tried), "J"], np.mean(reached))
+    for tried in rows:
+        column = frame.xs(tried, level="tried_on")
+        assert sorted(column["scaled"]) == [0, 1]
+        assert column["scaled"].idxmin() == column["J"].idxmin()
+    assert (frame["tasks"] == 3).all() and len(frame) == 4
+    with pytest.raises(InvalidValueError, match="two families"):
+        figure_s7.compute(matrix(values[::2], families[::2]))
+
+
+@pytest.mark.parametrize("size", ["SIZE", "NARROW"])
+def test_panels_are_drawn_in_both_widths(variants, size):
+    """S6 beside each other or below each other; every axis says what it is."""
+    shape = getattr(figure_s6, size)
+    drawing = Figure(shape)
+    figure_s6.draw(drawing.add_subplot(), figure_s6.compute(variants, Resampling(2)))
+    panels = [axes for axes in drawing.axes if axes.get_xlabel()]
+    assert len(panels) == 3 and all(axes.get_ylabel() for axes in panels)
+    lefts = {round(axes.get_position().x0, 1) for axes in panels}
+    assert (len(lefts) == 3) == (shape[0] > shape[1])
