@@ -94,7 +94,7 @@ KINDS = {
         lambda steps: _keras.ScheduleFreeAdamW(warmup_steps=round(WARM_UP * steps)), _assign_rate
     ),
     # Muon's documentation: not for the output layer, nor for embeddings (which it knows).
-    "muon": Kind(lambda steps: _keras.Muon(exclude_layers=["output"]), _assign_rate),
+    "muon": Kind(lambda steps: _keras.Muon(exclude_layers=["(^|/)output"]), _assign_rate),
 }
 
 DEFAULT_RATES = {

@@ -33,7 +33,8 @@ def markdown(compared: Comparison) -> str:
     lines = [
         f"{len(compared.problems)} problems ({', '.join(compared.problems)}), "
         f"{compared.seeds} seeds. Mean normalised loss with 95 % bootstrap intervals over problems "
-        f"(0: best known, 1: best constant prediction); ours is {ours.title}. Ours at 5 against the method at {EVERYTHING_ELSE_AT}: share of "
+        f"(0: best known, 1: best constant prediction); ours is {ours.title}. Ours at 5 against "
+        f"the method at {EVERYTHING_ELSE_AT}: share of "
         "problems and seeds with the lower loss (ties half), p of the two-sided Wilcoxon test over "
         "problems.",
         "",

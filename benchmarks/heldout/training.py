@@ -27,6 +27,8 @@ class Trainer:
         self.problem = problem
         self.model = problem.build()
         self.model.compile(loss=problem.loss)
+        x, y = problems.take(problem.data.valid, slice(problem.batch_size))
+        self.model.compute_loss(x, y, self.model(x))  # so that Keras makes its metrics here
         self._train = keras.tree.map_structure(tf.constant, problem.data.train)
         self._held_out = {
             "valid": self._whole_batches(problem.data.valid),
@@ -118,7 +120,7 @@ class Trainer:
 
     def _stepper(self, kind: str) -> "_Stepper":
         if kind not in self._steppers:
-            stepper = _Stepper(kind, self.model, self._train, self.problem.training_steps)
+            stepper = _Stepper(kind, self.model, self._train, self.problem)
             # Traced and optimised now, so that no run's time has it in.
             stepper.train(tf.zeros((0, self.problem.batch_size), tf.int32))
             self._mean_loss(self._held_out["valid"])
@@ -134,15 +136,17 @@ class _Stepper:
         train: of row numbers (steps, batch size); trains and returns the mean loss.
     """
 
-    def __init__(self, kind: str, model: keras.Model, data: problems.Part, steps: int) -> None:
+    def __init__(
+        self, kind: str, model: keras.Model, data: problems.Part, problem: problems.Problem
+    ) -> None:
         self._model = model
         self._assign = KINDS[kind].assign
-        self._optimizer = optimizer = KINDS[kind].optimizer(steps)
+        self._optimizer = optimizer = KINDS[kind].optimizer(problem.training_steps)
         optimizer.build(model.trainable_variables)
         self._start = [variable.numpy() for variable in optimizer.variables]
         weights = model.trainable_variables
 
-        @tf.function(reduce_retracing=True)
+        @tf.function(input_signature=[tf.TensorSpec((None, problem.batch_size), tf.int32)])
         def train(order: tf.Tensor) -> tf.Tensor:
             total = tf.constant(0.0)
             for rows in order:

@@ -8,7 +8,7 @@ from sklearn.datasets import load_digits
 
 from . import sources
 from .blocks import DepthToSpace, FeatureWiseModulation
-from .problem import CROSS_ENTROPY, Data, Problem, cross_entropy_of_frequencies, mean_target
+from .problem import CROSS_ENTROPY, Data, Problem, cross_entropy_of_frequencies, mean_target, take
 
 
 def digits_on_photographs() -> Data:
@@ -82,7 +82,8 @@ def noisy_digits() -> Data:
     images = load_digits().images.astype(np.float32)[..., None] / np.float32(8) - np.float32(1)
     order = np.random.default_rng(8).permutation(len(images))
     chosen = {"train": order[600:], "valid": order[:300], "test": order[300:600]}
-    return Data(**{p: _noised(images[rows], n) for n, (p, rows) in enumerate(chosen.items())})
+    noised = {p: _noised(images[rows], n) for n, (p, rows) in enumerate(chosen.items())}
+    return Data(noised["train"], *(take(noised[p], slice(768)) for p in ("valid", "test")))
 
 
 def _noised(images: NDArray[np.float32], seed: int) -> tuple[dict[str, NDArray], NDArray]:

@@ -98,7 +98,7 @@ def flights() -> pd.DataFrame:
 def sample_flights(train: int, evaluation: int, seed: int) -> dict[str, pd.DataFrame]:
     """So many flights of each part, drawn by seed."""
     return {
-        part: rows.sample(train if part == "train" else evaluation, random_state=seed)
+        str(part): rows.sample(train if part == "train" else evaluation, random_state=seed)
         for part, rows in flights().groupby("part")
     }
 
