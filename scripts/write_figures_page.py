@@ -25,7 +25,7 @@ def main() -> None:
     path, cache = vars(parser.parse_args()).values()
     history = History.read(path)
     material = report.material_of(history, cache)
-    drawn, reasons = report.draw_all(material, begin=lambda number: print("Figure", number))
+    drawn, reasons = report.draw_all(material, begin=print)
     spaces = (
         f"{space}: {len(history.select(space=space).values()):,} configurations"
         for space in material.spaces

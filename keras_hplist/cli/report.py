@@ -15,14 +15,12 @@ from keras_hplist.errors import InvalidValueError
 
 def _known(numbers: list[str] | None) -> list[str] | None:
     """Refuse numbers of figures that there are not."""
-    if not numbers:
-        return None
     from keras_hplist.figures import NUMBERS
 
-    for number in numbers:
+    for number in numbers or ():
         if number not in NUMBERS:
             raise typer.BadParameter(f"{number!r} is none of {', '.join(NUMBERS)}.")
-    return list(dict.fromkeys(numbers))
+    return list(dict.fromkeys(numbers)) if numbers else None
 
 
 def report(
@@ -42,50 +40,79 @@ def report(
             help="Only the figure of this number in the paper, such as 1a or S6; may be repeated.",
         ),
     ] = None,
+    hyperparameter_list: Annotated[
+        str | None,
+        typer.Option(
+            "--list", help="Of a project: the list that was followed, or else the one to suggest."
+        ),
+    ] = None,
+    objective: Annotated[
+        str | None, typer.Option(help="Of a project: the metric to rank trials by.")
+    ] = None,
+    direction: Annotated[
+        str | None, typer.Option(help="Of a project that does not tell: min or max.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Draw what was measured: every figure that applies, as files and as one HTML page.
 
-    Of a KerasTuner project: how its search went, and what to try next.
+    Of a KerasTuner project, also while the search runs: how it stands, what to try next, when to
+    stop.
     """
     if out.exists() and not out.is_dir():
         raise InvalidValueError(f"--out {out} is a file; name a folder.")
-    from keras_hplist.figures.saving import require_matplotlib
-
-    require_matplotlib("A report")
-    if path is not None and (path / "oracle.json").is_file() and numbers is None:
-        _project(path, out, as_json)
+    of_project = {
+        "hyperparameter_list": hyperparameter_list,
+        "objective": objective,
+        "direction": direction,
+    }
+    if path is not None and numbers is None and _is_project(path):
+        _project(path, out, of_project, as_json)
         return
-    from keras_hplist.figures import NUMBERS
-    from keras_hplist.figures import report as drawing
-    from keras_hplist.history.sources import read_logs
-
-    history = None if path is None else read_logs(path)
-    material = drawing.material_of(history, out / ".cache")
-    if numbers is not None:
-        with _progress(len(numbers)) as begin:
-            files = {}
-            for number in numbers:
-                begin(number)
-                files[number] = drawing.draw(material, number).write(out)
-        _tell(files, {}, None, as_json)
-        return
-    with _progress(len(NUMBERS) + 1) as begin:
-        files, reasons = drawing.write(material, out, begin)
-    _tell(files, reasons, out / drawing.PAGE, as_json)
+    if any(of_project.values()):
+        raise typer.BadParameter(
+            "they are for the report on a KerasTuner project folder, without --figure.",
+            param_hint="--list, --objective, --direction",
+        )
+    _figures(path, out, numbers, as_json)
 
 
-def _project(project: Path, out: Path, as_json: bool) -> None:
+def _is_project(path: Path) -> bool:
+    """Whether a folder is that of one KerasTuner search."""
+    return (path / "oracle.json").is_file() or any(path.glob("trial_*/trial.json"))
+
+
+def _project(project: Path, out: Path, options: dict[str, str | None], as_json: bool) -> None:
     from keras_hplist.figures import project_report
 
-    project_report.write(project, out)
-    _tell({}, {}, out / "report.html", as_json)
+    told = project_report.write(project, out, **options)
+    if as_json:
+        print_json(told)
+        return
+    _say_page(out / "report.html")
 
 
-def _tell(
-    files: dict[str, dict[str, Path]], reasons: dict[str, str], page: Path | None, as_json: bool
-) -> None:
-    """Say what was written, and what was not and why."""
+def _figures(path: Path | None, out: Path, numbers: list[str] | None, as_json: bool) -> None:
+    """Draw figures of a history, or of the facts of the suite."""
+    from keras_hplist.figures import NUMBERS
+    from keras_hplist.figures import report as drawing
+    from keras_hplist.figures.saving import require_matplotlib
+    from keras_hplist.history.sources import read_logs
+
+    require_matplotlib("A report")
+    history = None if path is None else read_logs(path)
+    material = drawing.material_of(history, out / ".cache")
+    out.mkdir(parents=True, exist_ok=True)
+    files: dict[str, dict[str, Path]] = {}
+    reasons: dict[str, str] = {}
+    page = out / drawing.PAGE if numbers is None else None
+    with _progress(len(numbers or NUMBERS)) as begin:
+        if numbers is None:
+            files, reasons = drawing.write(material, out, begin)
+        else:
+            for number in numbers:
+                begin(f"figure {number}")
+                files[number] = drawing.draw(material, number).write(out)
     if as_json:
         print_json(
             {
@@ -103,7 +130,11 @@ def _tell(
     for number, reason in reasons.items():
         console.print(f"Not drawn, figure {number}: {reason}", markup=False, highlight=False)
     if page is not None:
-        console.print(f"Wrote the page {page}.", markup=False, highlight=False, soft_wrap=True)
+        _say_page(page)
+
+
+def _say_page(page: Path) -> None:
+    console.print(f"Wrote the page {page}.", markup=False, highlight=False, soft_wrap=True)
 
 
 @contextmanager
@@ -118,7 +149,7 @@ def _progress(total: int) -> Iterator[Callable[[str], None]]:
 
         def begin(name: str) -> None:
             nonlocal begun
-            bar.update(job, description=f"Drawing {name}", completed=begun)
+            bar.update(job, description=name, completed=begun)
             begun += 1
 
         yield begin

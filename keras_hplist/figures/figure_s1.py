@@ -105,11 +105,12 @@ def caption(frame: pd.DataFrame) -> str:
         return text + f"Their families are not known. {captions.UNREAD}"
     agreement, chance = known["agrees"].mean(), known["chance"].mean()
     by_family = known.groupby("family")["agrees"].mean().sort_values(kind="stable")
+    error = np.sqrt(chance * (1 - chance) / len(known))
     verdict = (
-        "Here families are told by how optimizers fare on them."
-        if agreement > 2 * chance
-        else "Here families are hardly told by how optimizers fare on them; few configurations say "
-        "little about a task."
+        "That is more than chance: families differ in how optimizers fare on them."
+        if agreement > chance + 2 * error
+        else "That is not clearly more than chance: with so few tasks or configurations, families "
+        "are hardly told by how optimizers fare on them."
     )
     return (
         f"{text}The nearest other task, before the embedding, is of the same family for "

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable
-from functools import cached_property
+from functools import cache, cached_property
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -44,7 +44,7 @@ class Material:
     ) -> None:
         """Keep what there is."""
         self.facts, self.history, self.cache = facts, history, cache
-        self._runs: dict[Any, History] = {}
+        self._runs: dict[bytes, History] = {}
         self._curves: dict[Any, CurveArray] = {}
         self._scores: dict[Any, ScoreMatrix] = {}
 
@@ -141,24 +141,21 @@ class Material:
         Returns:
             The runs of all search spaces planned for these numbers. Tasks without are left out.
         """
-        key = space, training_steps
+        history, deciding = self.require_history(), self._context
+        if space is not None:
+            deciding = deciding[deciding["space"] == space]
+        if training_steps is not None:
+            deciding = deciding[deciding["training_steps"] == training_steps]
+        counts = deciding.groupby(["task", "training_steps"]).size().reset_index(name="runs")
+        counts = counts.sort_values(["runs", "training_steps"], kind="stable")
+        planned = counts.groupby("task")["training_steps"].last()
+        kept = self._context["training_steps"] == self._context["task"].map(planned)
+        keep = kept.to_numpy()
+        if keep.all():
+            return history
+        key = keep.tobytes()  # the same runs are the same History, however they were asked for
         if key not in self._runs:
-            history = self.require_history()
-            deciding = self._context
-            if space is not None:
-                deciding = deciding[deciding["space"] == space]
-            if training_steps is not None:
-                deciding = deciding[deciding["training_steps"] == training_steps]
-            counts = deciding.groupby(["task", "training_steps"]).size().reset_index(name="runs")
-            counts = counts.sort_values(["runs", "training_steps"], kind="stable")
-            planned = counts.groupby("task")["training_steps"].last()
-            keep = self._context["training_steps"] == self._context["task"].map(planned)
-            whole = bool(keep.all())
-            self._runs[key] = (
-                history
-                if whole
-                else History(history.table.filter(pa.array(keep.to_numpy())), history.report)
-            )
+            self._runs[key] = History(history.table.filter(pa.array(keep)), history.report)
         return self._runs[key]
 
     def scores(
@@ -243,6 +240,7 @@ class Material:
         return self.require_history().table.select(["task", "space", "training_steps"]).to_pandas()
 
 
+@cache
 def _code() -> str:
     """The version of this package, with a digest of the code that computes tables."""
     digest = hashlib.sha256()

@@ -113,14 +113,14 @@ def draw(material: Material, number: str) -> Drawn:
 def draw_all(
     material: Material,
     numbers: Sequence[str] = NUMBERS,
-    begin: Callable[[str], None] = lambda number: None,
+    begin: Callable[[str], None] = lambda name: None,
 ) -> tuple[list[Drawn], dict[str, str]]:
     """Make every figure that applies.
 
     Args:
         material: what there is.
         numbers: the figures to make.
-        begin: called with the number of each before it is made.
+        begin: called before each is made, with its name.
 
     Returns:
         The figures, and the reason for each that does not apply.
@@ -130,7 +130,7 @@ def draw_all(
     """
     drawn, reasons = [], {}
     for number in numbers:
-        begin(number)
+        begin(f"figure {number}")
         try:
             drawn.append(draw(material, number))
         except HPListError as error:
@@ -173,21 +173,21 @@ def page(material: Material, drawn: Sequence[Drawn], reasons: Mapping[str, str])
 
 
 def write(
-    material: Material, out: Path, begin: Callable[[str], None] = lambda number: None
+    material: Material, out: Path, begin: Callable[[str], None] = lambda name: None
 ) -> tuple[dict[str, dict[str, Path]], dict[str, str]]:
     """Write every figure that applies, and the page `report.html`.
 
     Args:
         material: what there is.
         out: a folder; made if it is missing.
-        begin: called with the number of each figure before it is made, then with "page".
+        begin: called before each figure is made, and before they are written, with the name.
 
     Returns:
         The files of each figure, and the reason for each that does not apply.
     """
     drawn, reasons = draw_all(material, begin=begin)
+    begin("pictures and page")
     files = {figure.number: figure.write(out) for figure in drawn}
-    begin("page")
     write_text(out / PAGE, page(material, drawn, reasons))
     return files, reasons
 
@@ -233,7 +233,7 @@ def _provenance(material: Material, history: History) -> dict[str, Any]:
         "splits measured": ", ".join(s for s in SPLITS if table[s].null_count < len(table)),
         "seeds": _few(sorted(plain["seed"].unique())),
         "status": ", ".join(f"{k} {n:,}" for k, n in plain["status"].value_counts().items()),
-        "time of all runs": f"{plain['seconds'].sum() / 3600:,.2f} hours",
+        "time of all runs": _hours(plain["seconds"]),
         "recorded by": _few(plain["source"].dropna().unique()),
         "versions": _few(
             [_versions(text) for text in table["versions"].drop_null().unique().to_pylist()]
@@ -241,6 +241,10 @@ def _provenance(material: Material, history: History) -> dict[str, Any]:
         "fingerprint": history.fingerprint,
     }
     return {name: text for name, text in told.items() if text}
+
+
+def _hours(seconds: pd.Series) -> str:
+    return f"{seconds.sum() / 3600:,.2f} hours" if seconds.notna().any() else ""
 
 
 def _versions(text: str) -> str:
