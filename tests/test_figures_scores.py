@@ -34,7 +34,7 @@ def test_1b_counts_the_configurations_that_reach_each_loss():
     """In percent of those that were run; the easiest task first."""
     scores = matrix([[0.5, 0.9, 1, 0], [0.05, 0.1, 0, 0.3], [np.nan, 0.02, 0, 0.6]])
     frame = figure_1b.compute(scores, losses=(0.02, 0.1, 0.6))
-    assert frame.index.tolist() == ["b", "c", "a"]
+    assert frame.index.tolist() == ["c", "b", "a"]
     np.testing.assert_allclose(frame.loc["a"], [25, 25, 50])
     np.testing.assert_allclose(frame.loc["b"], [25, 75, 100])
     np.testing.assert_allclose(frame.loc["c"], [200 / 3, 200 / 3, 100])

@@ -34,17 +34,14 @@ def compute(scores: ScoreMatrix, losses: Sequence[float] = LOSSES) -> pd.DataFra
 
     Returns:
         float64 percentages, one row per task and one column per loss, easiest task first: by the
-        percentage at the loss `EASY`, equal ones by the mean over the losses.
+        mean over the losses.
     """
     values = scores.values
     known = (~np.isnan(values)).sum(axis=1)
     shares = {loss: 100 * (values <= loss).sum(axis=1) / known for loss in losses}
     frame = pd.DataFrame(shares, index=pd.Index(scores.tasks, name="task"))
     frame.columns.name = "normalised loss"
-    keys = [-frame.mean(axis=1).to_numpy()]
-    if EASY in frame:
-        keys.append(-frame[EASY].to_numpy())
-    return frame.iloc[np.lexsort(keys)]
+    return frame.iloc[np.argsort(-frame.mean(axis=1).to_numpy(), kind="stable")]
 
 
 def draw(ax: "Axes", frame: pd.DataFrame) -> None:
@@ -52,7 +49,7 @@ def draw(ax: "Axes", frame: pd.DataFrame) -> None:
     from matplotlib import colormaps
 
     edges = np.arange(len(frame) + 1)
-    colours = colormaps["cividis"](np.linspace(0, 1, frame.shape[1]))
+    colours = colormaps["viridis"](np.linspace(0, 1, frame.shape[1]))
     below = np.zeros(len(edges))
     for loss, colour in zip(frame, colours, strict=True):
         heights = frame[loss].to_numpy()

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 TITLE = "Which tasks are alike"
 SIZE, NARROW = (8.6, 5.2), (4.4, 6.4)
 _FEWEST = 8  # tasks; fewer make no map
+_MANY = 300  # tasks; from here on their points are small
 _PERPLEXITY = 30.0
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 _COLOURS = 7  # of the style, which has eight; black is for tasks without a family
@@ -73,11 +74,13 @@ def draw(ax: "Axes", frame: pd.DataFrame) -> None:
     """Draw the map, each family with a colour and a marker of its own."""
     families = sorted(frame["family"].dropna().unique())
     unknown = frame[frame["family"].isna()]
+    size = 34 if len(frame) < _MANY else 14
     if len(unknown):
-        ax.scatter(unknown["x"], unknown["y"], 28, color="black", marker=".", label="not known")
+        ax.scatter(unknown["x"], unknown["y"], size, c="black", marker=".", label="not known")
     for number, family in enumerate(families):
         part = frame[frame["family"] == family]
-        ax.scatter(part["x"], part["y"], label=family.removesuffix("_family"), **_look(number))
+        name = family.removesuffix("_family")
+        ax.scatter(part["x"], part["y"], size, label=name, **_look(number))
     ax.set_xticks([])
     ax.set_yticks([])
     ax.set_xlabel("first dimension of t-SNE (no unit)")
@@ -91,6 +94,7 @@ def draw(ax: "Axes", frame: pd.DataFrame) -> None:
         fontsize="x-small",
         title="family",
         alignment="left",
+        markerscale=(34 / size) ** 0.5,
     )
 
 
@@ -136,4 +140,4 @@ def from_material(material: Material) -> pd.DataFrame:
 def _look(number: int) -> dict[str, Any]:
     """Colour and marker of a family, different for the first 49."""
     marker = _MARKERS[(number + number // _COLOURS) % len(_MARKERS)]
-    return {"c": f"C{number % _COLOURS}", "marker": marker, "s": 34, "alpha": 0.85, "linewidth": 0}
+    return {"c": f"C{number % _COLOURS}", "marker": marker, "alpha": 0.85, "linewidth": 0}

@@ -193,9 +193,10 @@ def _draw_curves(ax: "Axes", curves: pd.DataFrame) -> None:
         curve = curves.loc[name]
         ax.plot(curve["x"], curve["y"], color=f"C{number}", linestyle=style, label=name)
     bands.count_axis(ax, bands.TRIALS, curves["x"].astype(int))
+    ax.set_box_aspect(1)
     ax.set_ylim(bottom=0)
     ax.set_ylabel("J under the default, tasks held out")
-    ax.legend(title="learned from", fontsize="small")
+    ax.legend(title="learned from", title_fontsize="small", fontsize="small")
 
 
 def _draw_pair(ax: "Axes", pair: Pair, cells: pd.DataFrame) -> None:
@@ -208,12 +209,14 @@ def _draw_pair(ax: "Axes", pair: Pair, cells: pd.DataFrame) -> None:
         picture,
         origin="lower",
         extent=(0, 1, 0, 1),
-        cmap="cividis_r",
+        cmap="viridis_r",
         norm=LogNorm(1, max(cells["count"].max(), 10)),
         interpolation="nearest",
     )
     bar = ax.figure.colorbar(image, ax=ax, shrink=0.8)
     bar.set_label("runs")
-    ax.set_title(f"Pearson {cells['pearson'].iloc[0]:.3f}", fontsize="medium")
+    ours = cells["pearson"].iloc[0]
+    ax.set_title(f"Pearson {ours:.3f} (paper: {pair.paper})", fontsize="medium")
+    ax.grid(visible=False)
     ax.set_xlabel(f"score, {pair.x}")
     ax.set_ylabel(f"score, {pair.y}")

@@ -1,5 +1,6 @@
 """Figure S7: lists from one family of tasks, tried on every other."""
 
+import textwrap
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,8 +16,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 TITLE = "Lists of one family, tried on the others"
-SIZE, NARROW = (7.0, 6.2), (4.4, 4.6)
+SIZE, NARROW = (7.0, 5.6), (4.4, 5.6)
 
+_WIDE = 6.0  # inches; narrower pictures have no room for slanted names
+_LETTERS = 14  # of a line of a family's name
 _FEWEST = 2  # tasks of a family, of which one is held out when it is tried on itself
 
 
@@ -70,21 +73,25 @@ def draw(ax: "Axes", frame: pd.DataFrame) -> None:
     from matplotlib.patches import Rectangle
 
     matrix = frame["scaled"].unstack("tried_on")
-    names = [str(name).removesuffix("_family").replace("_", " ") for name in matrix]
-    image = ax.imshow(matrix, cmap="cividis_r", vmin=0, vmax=1, aspect="equal")
-    for place in range(len(names)):
+    image = ax.imshow(matrix, cmap="viridis_r", vmin=0, vmax=1, aspect="equal")
+    for place in range(len(matrix)):
         corner = (place - 0.5, place - 0.5)
         ax.add_patch(Rectangle(corner, 1, 1, fill=False, edgecolor="C3", linewidth=1.5))
-    small = "small" if ax.figure.get_size_inches()[0] > 6 else "x-small"
-    ax.set_xticks(
-        range(len(names)), names, rotation=45, ha="right", rotation_mode="anchor", fontsize=small
-    )
-    ax.set_yticks(range(len(names)), names, fontsize=small)
+    names = [str(name).removesuffix("_family").replace("_", " ") for name in matrix]
+    wide = ax.figure.get_size_inches()[0] > _WIDE
+    size = "small" if wide else "x-small"
+    ax.set_yticks(range(len(names)), names, fontsize=size)
+    if wide:
+        names = [textwrap.fill(name, _LETTERS) for name in names]
+        slant = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
+    else:
+        slant = {"rotation": 90}
+    ax.set_xticks(range(len(names)), names, fontsize=size, **slant)
     ax.tick_params(length=0)
     ax.grid(visible=False)
     ax.set_xlabel("tried on")
     ax.set_ylabel("learned on")
-    bar = ax.figure.colorbar(image, ax=ax, shrink=0.7)
+    bar = ax.figure.colorbar(image, ax=ax, location="right" if wide else "top", shrink=0.7)
     bar.set_label("J, scaled by column:\n0 the best, 1 the worst list")
 
 
