@@ -1,55 +1,72 @@
-"""Write docs/figures.md and its pictures from a history.
+"""Write docs/figures.md and its pictures from histories.
 
-Run: python scripts/write_figures_page.py HISTORY
+Run: python scripts/write_figures_page.py HISTORY [HISTORY ...]
+
+Each figure is drawn from the first history that has what it takes.
 """
 
 import argparse
 import textwrap
 from pathlib import Path
+from string import Template
 
-from keras_hplist.figures import load, report
+from keras_hplist.figures import NUMBERS, load, report
+from keras_hplist.figures.material import Material
+from keras_hplist.figures.report import Drawn
 from keras_hplist.figures.saving import save
 from keras_hplist.files import write_text
 from keras_hplist.history import History
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
-
-HEAD = Path(__file__).with_name("figures_page_head.md").read_text("utf-8")
+HEAD = Path(__file__).with_name("figures_page_head.md")
 
 
 def main() -> None:
     """Draw every figure that applies, and write the page."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("history", help="file or folder")
+    parser.add_argument("histories", nargs="+", help="files or folders")
     parser.add_argument("--cache", type=Path, help="folder for tables that took long")
-    path, cache = vars(parser.parse_args()).values()
-    history = History.read(path)
-    material = report.material_of(history, cache)
-    drawn, reasons = report.draw_all(material, begin=print)
-    spaces = (
-        f"{space}: {len(history.select(space=space).values()):,} configurations"
-        for space in material.spaces
-    )
-    parts = [
-        HEAD.format(
-            path=path,
-            runs=len(history),
-            tasks=len(history.tasks),
-            families=material.families.nunique(),
-            spaces=", ".join(spaces),
-            steps=", ".join(map(str, sorted(set(history.table["training_steps"].to_pylist())))),
-        )
-    ]
-    for figure in drawn:
-        name = f"images/figure_{figure.number.lower()}.png"
+    paths, cache = vars(parser.parse_args()).values()
+    figures: dict[str, Drawn] = {}
+    sources: dict[str, str] = {}
+    lines, reasons = [], dict.fromkeys(NUMBERS, "")
+    for path in paths:
+        material = report.material_of(History.read(path), cache)
+        lines.append(f"- `{path}`: {described(material)}")
+        drawn, lacking = report.draw_all(material, list(reasons), print)
+        figures |= {figure.number: figure for figure in drawn}
+        sources |= {figure.number: path for figure in drawn}
+        reasons = lacking
+    head = Template(HEAD.read_text("utf-8"))
+    parts = [head.substitute(paths=" ".join(paths), histories="\n".join(lines))]
+    for number in (number for number in NUMBERS if number in figures):
+        figure = figures[number]
+        name = f"images/figure_{number.lower()}.png"
         save(figure.module.draw, figure.frame, DOCS / name, figure.size)
         title = figure.module.TITLE
         caption = textwrap.fill(figure.caption, 120, break_on_hyphens=False)
-        parts.append(f"## Figure {figure.number}: {title}\n\n![{title}]({name})\n\n{caption}\n")
+        parts.append(
+            f"## Figure {number}: {title}\n\n![{title}]({name})\n\n{caption}\n\n"
+            f"`keras-hplist report {sources[number]} --figure {number} -o pictures`\n"
+        )
     if reasons:
         missing = [f"- Figure {name}, {load(name).TITLE}: {why}" for name, why in reasons.items()]
-        parts.append("## Not drawn from this history\n\n" + "\n".join(missing) + "\n")
+        parts.append("## Not drawn from these histories\n\n" + "\n".join(missing) + "\n")
     write_text(DOCS / "figures.md", "\n".join(parts))
+
+
+def described(material: Material) -> str:
+    """What a history holds, in a line."""
+    history = material.require_history()
+    spaces = (
+        f"{len(history.select(space=space).values()):,} configurations of `{space}`"
+        for space in material.spaces
+    )
+    steps = sorted(set(history.table["training_steps"].to_pylist()))
+    return (
+        f"{len(history):,} runs of {len(history.tasks):,} tasks in {material.families.nunique()} "
+        f"families; {', '.join(spaces)}; {', '.join(map(str, steps))} training steps"
+    )
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ import pytest
 from test_list_report import Tags, contents
 
 from keras_hplist import cli, figures
-from keras_hplist.figures import report
+from keras_hplist.figures import project_report, report
 from keras_hplist.history import History
 
 FEW = ("1b", "S7", "S9")
@@ -88,6 +88,29 @@ def test_what_cannot_be_read_or_written_is_one_message(arguments, message, tmp_p
     status, _, err = run(*(text.replace("TMP", str(tmp_path)) for text in arguments))
     assert status == 1
     assert message in " ".join(err.split())
+
+
+def test_a_tuner_project_has_a_report_of_its_own(tmp_path, run, monkeypatch):
+    """Told by its files; options reach the report; of anything else they are wrong usage."""
+    calls = []
+
+    def write(*arguments, **options):
+        calls.append((arguments, options))
+        return {"best": 3}
+
+    monkeypatch.setattr(project_report, "write", write)
+    (tmp_path / "search").mkdir()
+    (tmp_path / "search" / "oracle.json").write_text("{}")
+    options = ("--list", "mine.json", "--objective", "val_auc", "--direction", "max")
+    status, out, err = run(tmp_path / "search", "-o", tmp_path / "out", *options, "--json")
+    assert status == 0, err
+    assert json.loads(out) == {"best": 3}
+    expected = {"hyperparameter_list": "mine.json", "objective": "val_auc", "direction": "max"}
+    assert calls == [((tmp_path / "search", tmp_path / "out"), expected)]
+    status, out, _ = run(tmp_path / "search", "-o", tmp_path / "out")
+    assert status == 0 and "report.html" in out
+    assert set(calls[1][1].values()) == {None}
+    assert run("-o", tmp_path / "out", "--direction", "max")[0] == 2
 
 
 @pytest.fixture(scope="module")

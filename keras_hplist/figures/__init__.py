@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["NUMBERS", "FigureModule", "load", "save"]
 
-NUMBERS = ("1a", "1b", "1c", "2", "3", "S1", "S2", "S3", "S5", "S6", "S7", "S8", "S9")
+NUMBERS = ("1a", "1b", "1c", "2", "3", "4", *(f"S{number}" for number in range(1, 10)))
 """The figures of Metz et al. 2020 (arXiv 2002.11887) that are drawn from facts and histories."""
 
 

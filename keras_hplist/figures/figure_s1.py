@@ -8,6 +8,7 @@ import pandas as pd
 from keras_hplist.errors import InvalidValueError
 from keras_hplist.figures import captions, resampled
 from keras_hplist.figures.material import Material, NotApplicable
+from keras_hplist.figures.saving import inches
 from keras_hplist.learning import ScoreMatrix
 from keras_hplist.learning.completion import complete
 
@@ -86,7 +87,7 @@ def draw(ax: "Axes", frame: pd.DataFrame) -> None:
     ax.set_xlabel("first dimension of t-SNE (no unit)")
     ax.set_ylabel("second dimension of t-SNE (no unit)")
     ax.set_aspect("equal", "datalim")
-    width, height = ax.figure.get_size_inches()
+    width, height = inches(ax)
     beside = width > height
     ax.figure.legend(
         loc="outside right upper" if beside else "outside upper left",

@@ -9,6 +9,7 @@ import pandas as pd
 from keras_hplist.figures import bands, resampled
 from keras_hplist.figures.material import Material
 from keras_hplist.figures.resampled import LIST, RANDOM, Resampling
+from keras_hplist.figures.saving import inches
 from keras_hplist.learning import ScoreMatrix
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def compute(
 def draw(ax: "Axes", frame: pd.DataFrame) -> None:
     """Draw three panels: beside each other, or below each other where the picture is narrow."""
     figure = ax.figure
-    width, height = figure.get_size_inches()
+    width, height = inches(ax)
     place = ax.get_subplotspec()
     assert place is not None
     ax.remove()

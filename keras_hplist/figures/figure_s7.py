@@ -1,7 +1,7 @@
 """Figure S7: lists from one family of tasks, tried on every other."""
 
 import textwrap
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -9,6 +9,7 @@ import pandas as pd
 from keras_hplist.errors import InvalidValueError
 from keras_hplist.figures import captions, resampled
 from keras_hplist.figures.material import Material, NotApplicable
+from keras_hplist.figures.saving import inches
 from keras_hplist.learning import ScoreMatrix
 from keras_hplist.learning.held_out import follow
 
@@ -78,14 +79,13 @@ def draw(ax: "Axes", frame: pd.DataFrame) -> None:
         corner = (place - 0.5, place - 0.5)
         ax.add_patch(Rectangle(corner, 1, 1, fill=False, edgecolor="C3", linewidth=1.5))
     names = [str(name).removesuffix("_family").replace("_", " ") for name in matrix]
-    wide = ax.figure.get_size_inches()[0] > _WIDE
+    wide = inches(ax)[0] > _WIDE
     size = "small" if wide else "x-small"
+    slant: dict[str, Any] = {"rotation": 90}
     ax.set_yticks(range(len(names)), names, fontsize=size)
     if wide:
         names = [textwrap.fill(name, _LETTERS) for name in names]
         slant = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
-    else:
-        slant = {"rotation": 90}
     ax.set_xticks(range(len(names)), names, fontsize=size, **slant)
     ax.tick_params(length=0)
     ax.grid(visible=False)

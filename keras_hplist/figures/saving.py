@@ -66,6 +66,12 @@ def picture(
     return content.getvalue()
 
 
+def inches(ax: "Axes") -> tuple[float, float]:
+    """Width and height of the whole picture that axes are in; narrow ones are drawn differently."""
+    box, dpi = ax.figure.bbox, ax.figure.dpi
+    return box.width / dpi, box.height / dpi
+
+
 def save(
     draw: "Callable[[Axes, pd.DataFrame], None]",
     frame: "pd.DataFrame",
