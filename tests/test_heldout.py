@@ -122,7 +122,7 @@ def test_runs_of_a_seed_start_alike_and_repeat(heldout):
     trainer = training.Trainer(heldout("problems").get(CHEAP))
     adam, other = (configurations.Configuration.with_rate("adam", rate) for rate in (1e-2, 1e-3))
     first, slow = trainer.run(adam, seed=0), trainer.run(other, seed=0)
-    again, prefix = trainer.run(adam, seed=0), trainer.run(adam, seed=0, stop=80)
+    again, prefix = trainer.run(adam, seed=0), trainer.run(adam, seed=0, stop=first["steps"][2])
     assert first["valid"][0] == slow["valid"][0] and first["valid"][-1] != slow["valid"][-1]
     assert first["valid"] == again["valid"] and first["test"] == again["test"]
     assert prefix["valid"] == first["valid"][:3] and prefix["status"] == "pruned"
@@ -244,3 +244,10 @@ def test_a_search_resumes(heldout, tmp_path):
     file.unlink()
     assert unit.work() == 0
     assert [trial.values for trial in store.read_search(file)] == trials
+
+
+def test_readme_names_every_problem(heldout):
+    """The table of problems in the README is that of the registry."""
+    text = (FOLDER / "README.md").read_text()
+    for problem in heldout("problems").PROBLEMS.values():
+        assert f"| `{problem.name}` | {problem.kind} | {problem.source} |" in text

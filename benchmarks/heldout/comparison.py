@@ -118,9 +118,18 @@ class Comparison:
         )
 
     def frame(self) -> pd.DataFrame:
-        """The mean normalised losses: one row per method, one column per number of trials."""
+        """Mean normalised losses: a row per method, a column per number of trials.
+
+        NaN where a method has not so many trials.
+        """
         return pd.DataFrame(
-            {k: [self.mean(method, k).mean for method in self.methods] for k in BUDGETS},
+            {
+                k: [
+                    self.mean(method, k).mean if k <= method.length else np.nan
+                    for method in self.methods
+                ]
+                for k in BUDGETS
+            },
             index=[method.title for method in self.methods],
         )
 
@@ -218,12 +227,11 @@ def _estimate(values: NDArray[np.float64]) -> Estimate:
 
 
 def draw(ax: "Axes", frame: Any) -> None:
-    """Draw mean normalised losses over the number of trials: ours thick, untuned as points."""
+    """Draw mean normalised losses over the number of trials, ours thick."""
     for number, (title, losses) in enumerate(frame.iterrows()):
-        untuned = losses.nunique() == 1
         ax.plot(
-            losses.index[: 1 if untuned else None],
-            losses[: 1 if untuned else None],
+            losses.index,
+            losses,
             label=title,
             marker="o",
             markersize=4,

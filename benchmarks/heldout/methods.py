@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
-from configurations import AS_PUBLISHED, DEFAULT_RATES, NADAMW, Configuration
+from configurations import AS_PUBLISHED, DEFAULT_RATES, KINDS, NADAMW, Configuration
 
 from keras_hplist import HyperparameterList, spaces
 from keras_hplist.errors import UnknownNameError
@@ -34,6 +34,11 @@ class Method:
     configurations: tuple[Configuration, ...] = ()
     is_pool: bool = False
     is_untuned: bool = False
+
+    @property
+    def length(self) -> int:
+        """How many trials it has, counted in whole runs."""
+        return len(self.configurations) or TRIALS
 
     @property
     def is_search(self) -> bool:
@@ -103,7 +108,7 @@ def _list_method(entries: HyperparameterList) -> Method:
 
 
 def _default(kind: str) -> Method:
-    title = f"{kind} at Keras's defaults"
+    title = f"{type(KINDS[kind].optimizer(1)).__name__} at its defaults"
     return Method(f"default_{kind}", title, (Configuration.with_rate(kind),), is_untuned=True)
 
 

@@ -36,13 +36,13 @@ def markdown(compared: Comparison) -> str:
         f"(0: best known, 1: best constant prediction); ours is {ours.title}. Ours at 5 against "
         f"the method at {EVERYTHING_ELSE_AT}: share of "
         "problems and seeds with the lower loss (ties half), p of the two-sided Wilcoxon test over "
-        "problems.",
+        "problems. A method that has fewer trials keeps its last result.",
         "",
         "| method | " + " | ".join(head) + " | ours wins | p |",
         "| --- |" + " --- |" * (len(head) + 2),
     ]
     for method in compared.methods:
-        cells = [compared.mean(method, k).text for k in BUDGETS]
+        cells = [compared.mean(method, k).text if k <= method.length else "" for k in BUDGETS]
         cells += [compared.mean(method, t, timed=True).text for t in TIMES]
         if method is ours:
             cells += ["", ""]

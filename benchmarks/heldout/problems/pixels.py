@@ -139,7 +139,7 @@ PROBLEMS = (
         "mse",
         mean_target,
         batch_size=16,
-        training_steps=300,
+        training_steps=360,
     ),
     Problem(
         "diffusion_digits",

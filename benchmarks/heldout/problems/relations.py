@@ -88,8 +88,8 @@ class Neighbourhood(layers.Layer):
 
 def graph_network() -> keras.Model:
     nodes = keras.Input((), dtype="int32")
-    x = layers.ReLU()(GraphConvolution(32)(Neighbourhood()(nodes)))
-    x = layers.ReLU()(GraphConvolution(32)(layers.Dropout(0.2)(x)))
+    x = layers.ReLU()(GraphConvolution(48)(Neighbourhood()(nodes)))
+    x = layers.ReLU()(GraphConvolution(48)(layers.Dropout(0.2)(x)))
     return keras.Model(nodes, layers.Dense(5, name="output")(x))
 
 
@@ -121,7 +121,7 @@ def word_pairs() -> Data:
 def factorization() -> keras.Model:
     """The product of two vectors and two biases."""
     pair = keras.Input((2,), dtype="int32")
-    vectors = layers.Embedding(WORDS, 24, embeddings_initializer="glorot_uniform")(pair)
+    vectors = layers.Embedding(WORDS, 48, embeddings_initializer="glorot_uniform")(pair)
     product = layers.Dot(axes=1)([vectors[:, 0], vectors[:, 1]])
     biases = layers.Embedding(WORDS, 1, embeddings_initializer="zeros")(pair)
     return keras.Model(pair, layers.Add()([product, biases[:, 0], biases[:, 1]]))
@@ -147,7 +147,7 @@ PROBLEMS = (
         CROSS_ENTROPY,
         class_frequencies,
         batch_size=32,
-        training_steps=360,
+        training_steps=720,
     ),
     Problem(
         "word_factorization",
@@ -157,7 +157,7 @@ PROBLEMS = (
         factorization,
         weighted_squares,
         weighted_mean,
-        batch_size=512,
-        training_steps=480,
+        batch_size=1024,
+        training_steps=960,
     ),
 )

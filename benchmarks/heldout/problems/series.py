@@ -67,7 +67,7 @@ PROBLEMS = (
         "mse",
         mean_target,
         batch_size=32,
-        training_steps=360,
+        training_steps=600,
         package=sources.FLIGHTS,
     ),
 )

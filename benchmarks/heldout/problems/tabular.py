@@ -24,7 +24,7 @@ def numbers(parts: dict[str, pd.DataFrame], columns: list[str]) -> dict[str, NDA
 
 def late_flights() -> Data:
     """What is known before departure; whether the flight arrives a quarter of an hour late."""
-    parts = sources.sample_flights(12_000, 1024, seed=1)
+    parts = sources.sample_flights(40_000, 2048, seed=1)
     categories = sources.codes(parts, CATEGORIES)
     sky = numbers(parts, ["distance", *SKY])
     return Data(
@@ -43,7 +43,7 @@ def embedding_network() -> keras.Model:
     categories = keras.Input((len(CATEGORIES),), dtype="int32", name="categories")
     given = keras.Input((1 + len(SKY),), name="numbers")
     x = layers.Concatenate()([embedded_columns(categories, CARDINALITIES, 8), given])
-    for width in (64, 32):
+    for width in (128, 64):
         x = layers.Dropout(0.1)(layers.Dense(width, activation="relu")(x))
     late = layers.Dense(1, name="output")(x)
     return keras.Model({"categories": categories, "numbers": given}, late)
@@ -58,7 +58,7 @@ def ground_speeds() -> Data:
     """Aircraft, route and weather, much of it missing; the mean speed over ground."""
     columns = ["distance", "dest_lat", "dest_lon", "plane_year", "plane_engines", "plane_seats"]
     columns += ["wind_north", "wind_east", "season_sine", "season_cosine", *SKY]
-    parts = sources.sample_flights(8_000, 1024, seed=2)
+    parts = sources.sample_flights(20_000, 2048, seed=2)
     for rows in parts.values():
         bearing, season = np.deg2rad(rows["wind_dir"]), rows["month"] * (np.pi / 6)
         rows["wind_north"] = rows["wind_speed"] * np.cos(bearing)
@@ -83,7 +83,7 @@ def imputing_network() -> keras.Model:
 
 def arrivals() -> Data:
     """What is known at departure; the delay on arrival in hours, skewed and heavy-tailed."""
-    parts = sources.sample_flights(12_000, 1024, seed=3)
+    parts = sources.sample_flights(40_000, 2048, seed=3)
     columns = ["dep_delay", "distance", "hour", "dest_lon", *SKY]
     x = numbers(parts, columns)
     return Data(
@@ -100,8 +100,8 @@ def arrivals() -> Data:
 def mixture_density_network() -> keras.Model:
     """Weights, means and deviations of four normal distributions (Bishop 1994)."""
     given = keras.Input((4 + len(SKY),))
-    x = layers.Dense(48, activation="tanh")(given)
-    x = layers.Dense(48, activation="tanh")(x)
+    x = layers.Dense(64, activation="tanh")(given)
+    x = layers.Dense(64, activation="tanh")(x)
     return keras.Model(given, layers.Dense(3 * COMPONENTS, name="output")(x))
 
 
@@ -122,14 +122,14 @@ def normal_likelihood(data: Data) -> float:
 
 
 def departures() -> Data:
-    """Twelve flights that follow each other at an airport; which of them arrive the latest."""
+    """Twelve flights that left an airport one after the other; which of them arrive the latest."""
     table = sources.flights().sort_values(["part", "origin", "month", "day", "sched_dep_time"])
     run = table.groupby(["origin", "month", "day"], sort=False).cumcount() // GROUP
     groups = table.groupby(["part", "origin", "month", "day", run], sort=False)
     table = table[groups["flight"].transform("size") == GROUP]
     rng = np.random.default_rng(4)
     limits = {"train": 3000, "valid": 512, "test": 512}
-    columns = ["distance", "dest_lat", "dest_lon", "plane_seats", "plane_year"]
+    columns = ["dep_delay", "distance", "dest_lat", "dest_lon", "plane_seats", "plane_year"]
     parts = {}
     for part, rows in table.groupby("part"):
         heads = rng.permutation(len(rows) // GROUP)[: limits[str(part)]] * GROUP
@@ -158,7 +158,7 @@ def _relevance(delays: NDArray) -> NDArray[np.float32]:
 def ranking_network() -> keras.Model:
     """Scores each flight in the light of the group (self-attention over its members)."""
     categories = keras.Input((GROUP, 3), dtype="int32", name="categories")
-    given = keras.Input((GROUP, 5), name="numbers")
+    given = keras.Input((GROUP, 6), name="numbers")
     x = layers.Concatenate()([embedded_columns(categories, [17, 106, 21], 8), given])
     x = layers.Dense(32, activation="relu")(x)
     x = layers.LayerNormalization()(layers.Add()([x, layers.MultiHeadAttention(2, 16)(x, x)]))
@@ -189,8 +189,8 @@ PROBLEMS = (
         embedding_network,
         keras.losses.BinaryCrossentropy(from_logits=True),
         share_of_late,
-        batch_size=64,
-        training_steps=600,
+        batch_size=128,
+        training_steps=1200,
         package=sources.FLIGHTS,
     ),
     Problem(
@@ -201,8 +201,8 @@ PROBLEMS = (
         imputing_network,
         "mse",
         mean_target,
-        batch_size=64,
-        training_steps=600,
+        batch_size=128,
+        training_steps=1200,
         package=sources.FLIGHTS,
     ),
     Problem(
@@ -213,8 +213,8 @@ PROBLEMS = (
         mixture_density_network,
         mixture_likelihood,
         normal_likelihood,
-        batch_size=64,
-        training_steps=600,
+        batch_size=128,
+        training_steps=2400,
         package=sources.FLIGHTS,
     ),
     Problem(
@@ -226,7 +226,7 @@ PROBLEMS = (
         list_divergence,
         equal_scores,
         batch_size=32,
-        training_steps=480,
+        training_steps=1200,
         package=sources.FLIGHTS,
     ),
 )

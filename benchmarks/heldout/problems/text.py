@@ -78,6 +78,6 @@ PROBLEMS = (
         CROSS_ENTROPY,
         lambda data: cross_entropy_of_frequencies(data.train[1], data.test[1]),
         batch_size=16,
-        training_steps=300,
+        training_steps=240,
     ),
 )
