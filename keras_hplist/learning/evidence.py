@@ -74,7 +74,8 @@ class Evidence:
             )
         if learner.missing_ is not None:
             learner = clone_fitted(learner)
-        values = candidates.values and [candidates.values[c] for c in matrix.configurations]
+        assert candidates.values is not None
+        values = [candidates.values[label] for label in matrix.configurations]
         # The lowest normalised loss of a run is its score under the aggregation "min".
         minima = score_matrix(
             history.curves(learner.split), "initial", "min", learner.seeds, learner.horizon
@@ -93,7 +94,8 @@ class Evidence:
         entries.columns = pd.RangeIndex(length, name="rank")
         return cls(
             entries,
-            *(pd.DataFrame(reached[name], tasks, k) for name in _MATRICES[1:]),
+            pd.DataFrame(reached["held_out"], tasks, k),
+            pd.DataFrame(reached["lowest"], tasks, k),
             families=pd.Series(matrix.families, tasks, dtype=object, name="family"),
         )
 
@@ -133,7 +135,7 @@ class Evidence:
         lowest = self.lowest[trials].to_numpy()[:, None]
         # Where nothing that was tried improves on the start, every score is that of the start.
         span = np.where(lowest < 1, 1 - lowest, np.inf)
-        return 1 - (1 - self.held_out) / span
+        return self.held_out.sub(1).div(span).add(1)
 
     def _to_json(self) -> dict[str, Any]:
         families = {} if self.families.isna().all() else {"families": list(self.families)}

@@ -1,0 +1,160 @@
+"""The pictures of the report on a search: each draws a table on axes."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_LOGARITHMIC = 20.0  # losses that fall by more than this factor are drawn on such a scale
+_PALEST = 0.88  # of the colour map: what lies beyond is too light on white
+_OWN = "C3"
+
+
+def draw_curves(ax: "Axes", frame: pd.DataFrame) -> None:
+    """Draw learning curves, coloured by rank.
+
+    Args:
+        ax: to draw on.
+        frame: with `run`, `step`, `loss`, `rank` (1 is best, <NA> without a result); its `attrs`
+            tell `measured`, `unit` and whether what is measured `falls`.
+    """
+    import matplotlib
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import ListedColormap, Normalize
+
+    shades = matplotlib.colormaps["viridis"](np.linspace(0, _PALEST, 256))
+    worst = int(frame["rank"].max())
+    colours = ScalarMappable(Normalize(1, max(worst, 2)), ListedColormap(shades))
+    runs = sorted(
+        (run for _, run in frame.groupby("run")),
+        key=lambda run: worst + 1 if pd.isna(run["rank"].iloc[0]) else run["rank"].iloc[0],
+        reverse=True,  # the best on top
+    )
+    for run in runs:
+        rank = run["rank"].iloc[0]
+        best = not pd.isna(rank) and rank == 1
+        ax.plot(
+            run["step"],
+            run["loss"],
+            color="0.75" if pd.isna(rank) else colours.to_rgba(rank),
+            linestyle="--" if pd.isna(rank) else "-",
+            linewidth=3 if best else 1.5,
+            marker="o" if len(run) <= 12 else "",
+            markersize=5 if best else 3.5,
+        )
+    _scale(ax, frame)
+    ax.set_xlabel(frame.attrs["unit"])
+    ax.set_ylabel(frame.attrs["measured"])
+    bar = ax.figure.colorbar(colours, ax=ax, label="rank of the trial", pad=0.02)
+    bar.ax.invert_yaxis()
+    bar.set_ticks(sorted({1, (1 + worst) // 2, worst}))
+    bar.outline.set_visible(False)
+
+
+def draw_best(ax: "Axes", frame: pd.DataFrame) -> None:
+    """Draw the result of each trial and the best so far.
+
+    Args:
+        ax: to draw on.
+        frame: with index `number` (from 1) and `objective`, `best`; its `attrs` tell `objective`.
+    """
+    ax.step(frame.index, frame["best"], where="post", color="C0", label="best so far")
+    ax.scatter(frame.index, frame["objective"], 26, color=_OWN, zorder=3, label="trial")
+    results = frame["objective"].dropna()
+    if results.min() > 0 and results.max() / results.min() > _LOGARITHMIC:
+        ax.set_yscale("log")
+    _trials_axis(ax, frame.index.max())
+    ax.set_xlabel("trial, in the order of their numbers")
+    ax.set_ylabel(frame.attrs["objective"])
+    ax.figure.legend(loc="outside upper left", ncols=2)
+
+
+def draw_expected(ax: "Axes", frame: pd.DataFrame) -> None:
+    """Draw the best score so far beside what the list reaches on other tasks.
+
+    Args:
+        ax: to draw on.
+        frame: with index k and `score`, `best` of the search, and of the list `mean` or `lower
+            quartile`, `median`, `upper quartile`.
+    """
+    if "median" in frame:
+        known = frame.dropna(subset="median")
+        ax.fill_between(
+            known.index,
+            known["lower quartile"],
+            known["upper quartile"],
+            color="C0",
+            alpha=0.2,
+            linewidth=0,
+            label="tasks left out: middle half",
+        )
+        ax.plot(known.index, known["median"], color="C0", label="their median")
+    else:
+        known = frame.dropna(subset="mean")
+        ax.plot(known.index, known["mean"], "o--", color="C0", label="tasks left out: mean")
+    ax.step(frame.index, frame["best"], where="post", color=_OWN, label="this search: best so far")
+    ax.scatter(frame.index, frame["score"], 26, color=_OWN, zorder=3, label="its trials")
+    top = max(frame["best"].max(), known.drop(columns=["score", "best"]).max(axis=None))
+    ax.set_ylim(top=min(1.03, 1.25 * top + 0.02))
+    ax.axhline(0, color="0.6", linewidth=0.8)
+    _trials_axis(ax, frame.index.max())
+    ax.set_xlabel("trials")
+    ax.set_ylabel("score (0: best known, 1: start)")
+    ax.figure.legend(loc="outside upper left", ncols=1 if _is_narrow(ax) else 2)
+
+
+def draw_map(ax: "Axes", frame: pd.DataFrame) -> None:
+    """Draw the plane of tasks, with the problem as a star and the families of those near it.
+
+    Args:
+        ax: to draw on.
+        frame: what `keras_hplist.figures.standing.task_map` returned.
+    """
+    problem, tasks = frame.iloc[-1], frame.iloc[:-1]
+    families = list(dict.fromkeys(tasks.loc[tasks["nearest"], "family"].dropna()))
+    ax.scatter(tasks["x"], tasks["y"], 24, color="0.8", label="other tasks")
+    for number, family in enumerate(families):
+        own = tasks[tasks["family"] == family]
+        ax.scatter(own["x"], own["y"], 30, color=f"C{number}", label=str(family))
+    near = tasks[tasks["nearest"]]
+    ax.scatter(
+        near["x"], near["y"], 110, facecolors="none", edgecolors="0.2", label="nearest tasks"
+    )
+    ax.scatter(
+        problem["x"], problem["y"], 260, color="black", marker="*", label="this search", zorder=4
+    )
+    ax.set_xticks([])
+    ax.set_yticks([])
+    ax.margins(0.08)
+    ax.set_xlabel("t-SNE 1")
+    ax.set_ylabel("t-SNE 2")
+    ax.figure.legend(loc="outside upper left", ncols=2 if _is_narrow(ax) else 3)
+
+
+def _scale(ax: "Axes", frame: pd.DataFrame) -> None:
+    """Keep curves that went astray from flattening the others."""
+    if not frame.attrs["falls"]:
+        return
+    losses = frame["loss"][np.isfinite(frame["loss"])]
+    start = frame.groupby("run")["loss"].first().median()
+    low, high = losses.min(), losses.max()
+    if low > 0 and start / low > _LOGARITHMIC:
+        ax.set_yscale("log")
+        if high > start * 3:
+            ax.set_ylim(top=start * 2)
+    elif high > start + (start - low):
+        ax.set_ylim(top=start + 0.3 * (start - low))
+
+
+def _trials_axis(ax: "Axes", last: Any) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    ax.set_xlim(0.5, last + 0.5)
+
+
+def _is_narrow(ax: "Axes") -> bool:
+    return ax.figure.bbox.width / ax.figure.dpi < 6

@@ -1,0 +1,265 @@
+"""The report on a search: how it stands, what to try next, when to stop.
+
+For a project folder of KerasTuner, of this package's tuner or of KerasTuner alone, also while the
+search runs.
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+import keras_hplist
+from keras_hplist.errors import InvalidValueError
+from keras_hplist.figures import project_pictures as pictures
+from keras_hplist.figures import standing
+from keras_hplist.figures.advice import what_next, when_to_stop
+from keras_hplist.figures.findings import Findings, trials
+from keras_hplist.figures.page import Section, facts, items, page, shown, table
+from keras_hplist.figures.project import read_project
+from keras_hplist.figures.saving import require_matplotlib
+from keras_hplist.files import write_text
+from keras_hplist.lists import HyperparameterList
+
+_ROWS = 50  # of the table on the page; the file has all
+
+
+def write(
+    project: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    *,
+    hyperparameter_list: str | os.PathLike[str] | HyperparameterList | None = None,
+    objective: str | None = None,
+    direction: str | None = None,
+) -> dict[str, Any]:
+    """Write the report on a search: `report.html`, which needs nothing else, and its pictures.
+
+    Args:
+        project: the project folder of a KerasTuner search, finished or running; or a folder that
+            holds just one.
+        out: the folder to write to; made if it is missing. Gets `report.html`, `trials.csv`, and
+            for each picture a `.png`, a `.svg` and a `.csv`.
+        hyperparameter_list: the list that the search followed, if it is not shipped; for a search
+            that followed none, the list to suggest (default: "nadamw").
+        objective: the metric to rank by; default: the one whose values are the trials' scores.
+        direction: "min" or "max"; default: what the project tells.
+
+    Returns:
+        What the report says, for machines: `report` and `files` (paths), `project`, `tuner`,
+        `objective`, `direction`, `trials` (number by status), `best` (trial, objective, values),
+        `list` (name, or None), `score` (best so far, or None), `ahead` (share of tasks, or None),
+        `nearest` (names of tasks), `next` (rank and values of entries), `gains` (of further
+        trials), `left_out`, `notes`.
+
+    Raises:
+        FileNotFoundError, FileFormatError: if there is no such project.
+        InvalidValueError: if no trial has finished, the objective's direction is not known, or the
+            given list is not the one that was followed.
+        UnknownNameError: if there is no such objective, direction or list.
+        MissingExtraError: if matplotlib is not installed.
+    """
+    require_matplotlib("The report on a search")
+    searched = read_project(project, objective, direction)
+    findings = Findings(searched, hyperparameter_list, Path(out))
+    sections = [
+        Section("Where the search stands", _standing(findings)),
+        Section("Learning curves", _curves(findings)),
+        Section("Which suite tasks the problem resembles", _likeness(findings)),
+        Section("What to try next", what_next(findings)),
+        Section("When to stop", when_to_stop(findings)),
+        Section("Trials", _trial_table(findings)),
+        Section("Where this comes from", _provenance(findings)),
+    ]
+    path = Path(out) / "report.html"
+    write_text(path, page(f"Search {searched.name}", _lead(findings), sections))
+    return {"report": str(path), **findings.told}
+
+
+def _lead(findings: Findings) -> list[str]:
+    project, told = findings.project, findings.told
+    counts = ", ".join(f"{count} {status}" for status, count in told["trials"].items())
+    extreme = "lowest" if project.direction == "min" else "highest"
+    lead = [
+        f"{trials(len(project.trials))}: {counts}. The {extreme} {project.objective}, "
+        f"{shown(told['best']['objective'])}, has trial {project.best}."
+    ]
+    if "running" in told["trials"]:
+        lead.append("The search has not ended: write the report again to see further trials.")
+    if count := len(told["left_out"]):
+        lead.append(f"Left out: {count} of its files; the end of the page says which, and why.")
+    return lead
+
+
+def _standing(findings: Findings) -> list[str]:
+    project = findings.project
+    results = project.finished["objective"]
+    results = results.where(np.isfinite(results)).set_axis(range(1, len(results) + 1))
+    best = results.cummin() if project.direction == "min" else results.cummax()
+    frame = pd.DataFrame({"objective": results, "best": best.ffill()}).rename_axis("number")
+    frame.attrs["objective"] = project.objective
+    picture = findings.picture(
+        "best_so_far",
+        pictures.draw_best,
+        frame,
+        f"{project.objective} of each trial that has ended, and the best so far. Trials without a "
+        "result have no point.",
+    )
+    if findings.scores is None or findings.hplist is None:
+        return [picture, f"There is no expectation to hold it against: {findings.unscored}"]
+    return [*_beside_expectation(findings, findings.scores, findings.hplist), picture]
+
+
+def _beside_expectation(
+    findings: Findings, scores: standing.Scores, hplist: HyperparameterList
+) -> list[str]:
+    evidence, count = findings.evidence, scores.count
+    expected = standing.expected(evidence, hplist, count)
+    sentence = (
+        f"After {trials(count)} of the list the best score is {scores.best:.3f}. A score is the "
+        "loss over the whole training: 0 is the lowest loss known, 1 that before training."
+    )
+    if expected.empty:
+        return [f"{sentence} The list {hplist.name!r} does not say what its entries are worth."]
+    caption = f"Best score so far, and that of the list {hplist.name!r} on its suite tasks"
+    if evidence is None:
+        sentence += (
+            " The list tells the mean over its tasks only, and measures it by the best of all "
+            "configurations that were run on them. A search knows its own trials alone, which "
+            "makes it look better than it is: take the picture with that in mind."
+        )
+        caption += ": the mean J(k) on tasks left out of the choice, for some k."
+    else:
+        ahead = standing.share_behind(evidence, scores)
+        findings.told["ahead"] = ahead
+        tasks = len(evidence.held_out)
+        sentence += (
+            f" On {round(ahead * tasks)} of {tasks} suite tasks, each left out of the choice of "
+            "the list that was tried on it, the best score after as many trials was higher: you "
+            f"are ahead of {ahead:.0%} of tasks."
+        )
+        caption += (
+            ", each left out of the choice. All are measured by the lowest loss known after "
+            f"{trials(count)}, so that further ones may go below 0."
+        )
+    frame = scores.trials[["score", "best"]].join(expected, how="outer")
+    frame = frame.loc[: count + max(5, count // 2)]
+    return [sentence, findings.picture("expectation", pictures.draw_expected, frame, caption)]
+
+
+def _curves(findings: Findings) -> list[str]:
+    project = findings.project
+    frame = project.curves[np.isfinite(project.curves["loss"])]
+    if not (frame.groupby("run").size() > 1).any():
+        return [
+            "KerasTuner kept one value for each trial, that of its best epoch, so that there are "
+            "no curves to draw. HyperparameterListTuner records them; in any other fit, the "
+            "callback keras_hplist.callbacks.CurveRecorder does."
+        ]
+    frame = frame.assign(rank=frame["trial"].map(project.trials["rank"]).astype("Int64"))
+    frame.attrs |= {
+        "measured": project.measured,
+        "unit": project.unit,
+        "falls": project.history is not None or project.direction == "min",
+    }
+    caption = f"{project.measured} of each trial by {project.unit}, coloured by rank"
+    if project.history is None:
+        caption += "; no more than KerasTuner's trial.json files hold"
+    if frame["rank"].isna().any():
+        caption += "; dashed: trials without a result"
+    return [findings.picture("curves", pictures.draw_curves, frame, f"{caption}.")]
+
+
+def _likeness(findings: Findings) -> list[str]:
+    evidence, scores = findings.evidence, findings.scores
+    if scores is None:
+        return [f"{findings.unscored} Tasks are compared by what the entries of a list do on them."]
+    if evidence is None:
+        assert findings.hplist is not None
+        return [f"The list {findings.hplist.name!r} does not carry its scores on the tasks."]
+    try:
+        nearest = standing.nearest_tasks(evidence, scores)
+    except InvalidValueError as error:
+        return [str(error)]
+    near = nearest.head(standing.NEAREST)
+    findings.told["nearest"] = list(map(str, near.index))
+    usual, closest = nearest["usual"].median(), near["distance"].iloc[0]
+    if closest < usual / 2:
+        verdict = "near enough to be a likeness"
+    elif closest < usual:
+        verdict = "nearer than most, and no more than a hint"
+    else:
+        verdict = "no nearer than tasks are to each other: the problem resembles none of them"
+    rows = near.dropna(axis=1, how="all").drop(columns="usual").reset_index()
+    parts: list[str] = [
+        f"By what {trials(scores.count)} did, the nearest of {len(nearest)} tasks is "
+        f"{near.index[0]}, at a distance of {closest:.3f}; two tasks usually are {usual:.3f} "
+        f"apart. That is {verdict}.",
+        table(
+            rows,
+            "The nearest suite tasks. Distance: root of the mean squared difference of the scores "
+            "of the entries tried, each task in units of its best and its start.",
+        ),
+    ]
+    try:
+        plane = standing.task_map(evidence, scores, findings.project.name)
+    except InvalidValueError as error:
+        return [*parts, str(error)]
+    caption = (
+        "Tasks on a plane (t-SNE): those lie together on which the entries tried so far do alike. "
+        "Directions and large distances mean nothing."
+    )
+    return [*parts, findings.picture("tasks", pictures.draw_map, plane, caption)]
+
+
+def _trial_table(findings: Findings) -> list[str]:
+    project = findings.project
+    frame = project.trials.sort_values("rank", na_position="last", kind="stable")
+    frame = frame.rename(columns={"objective": project.objective, "entry": "list entry"})
+    if frame["list entry"].isna().all():
+        frame = frame.drop(columns="list entry")
+    values = pd.DataFrame([project.values[trial] for trial in frame.index], frame.index)
+    values = values.rename(columns={name: f"{name} (value)" for name in values if name in frame})
+    whole = frame.join(values).reset_index().astype(object)
+    whole = whole.where(whole.notna(), None)
+    saved = findings.file("trials.csv", whole.to_csv(index=False))
+    caption = f"Rank: by {project.objective}, 1 is best."
+    if len(whole) > _ROWS:
+        caption += f" The first {_ROWS} of {len(whole)}; the file has all."
+    return [table(whole.head(_ROWS), caption), saved]
+
+
+def _provenance(findings: Findings) -> list[str]:
+    project, hplist, told = findings.project, findings.hplist, findings.told
+    recorded = project.history is not None
+    known = {
+        "project": project.path,
+        "written by": project.tuner,
+        "objective": f"{project.objective}, {project.direction}imised",
+        "learning curves": "recorded by keras_hplist beside the trials"
+        if recorded
+        else "what KerasTuner keeps in trial.json",
+    }
+    if project.followed:
+        known["list followed"] = " ".join(project.followed)
+    if hplist is not None:
+        source = hplist.provenance
+        if not project.followed:
+            known["list suggested"] = f"{hplist.name} {hplist.fingerprint}"
+        tasks = len(source.get("tasks", ()))
+        known |= {
+            "list learned from": f"{tasks} tasks, {source.get('configurations', '?')} "
+            f"configurations, {source.get('date', 'at an unknown date')}"
+            if tasks
+            else "not known",
+            "tasks left out": source.get("held_out", "not known"),
+            "scores by task": "carried by the list" if findings.evidence else "not carried",
+        }
+    known["report by"] = f"keras_hplist {keras_hplist.__version__}"
+    parts: list[str] = [facts({name: str(value) for name, value in known.items()})]
+    if told["left_out"]:
+        parts += ["Left out:", items(told["left_out"])]
+    if told["notes"]:
+        parts += ["Notes:", items(told["notes"])]
+    return parts
