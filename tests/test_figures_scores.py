@@ -118,10 +118,10 @@ def test_s6_counts_pairs_of_scores_and_their_correlation(variants):
 
 def test_s7_tries_each_family_on_each():
     """Other families' tasks under one list; the own ones each under the list of the rest."""
-    values = np.random.default_rng(2).random((7, 5))
-    families = ["x", "y", "x", "y", "x", "y", "alone"]
+    values = np.random.default_rng(2).random((13, 9))
+    families = ["x", "y"] * 6 + ["alone"]
     frame = figure_s7.compute(matrix(values, families), k=2)
-    rows = {"x": [0, 2, 4], "y": [1, 3, 5]}
+    rows = {"x": [0, 2, 4, 6, 8, 10], "y": [1, 3, 5, 7, 9, 11]}
     for learned, inside in rows.items():
         for tried, tasks in rows.items():
             if learned == tried:
@@ -136,7 +136,7 @@ def test_s7_tries_each_family_on_each():
         column = frame.xs(tried, level="tried_on")
         assert sorted(column["scaled"]) == [0, 1]
         assert column["scaled"].idxmin() == column["J"].idxmin()
-    assert (frame["tasks"] == 3).all() and len(frame) == 4
+    assert (frame["tasks"] == 6).all() and len(frame) == 4
     with pytest.raises(InvalidValueError, match="two families"):
         figure_s7.compute(matrix(values[::2], families[::2]))
 

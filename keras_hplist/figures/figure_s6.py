@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 TITLE = "Other normalisations and aggregations"
-SIZE, NARROW = (12.0, 4.6), (4.4, 11.0)
+SIZE, NARROW = (12.0, 4.0), (4.4, 11.0)
 
 DEFAULT = "default"
 VARIANTS = {
@@ -196,7 +196,7 @@ def _draw_curves(ax: "Axes", curves: pd.DataFrame) -> None:
     bands.count_axis(ax, bands.TRIALS, curves["x"].astype(int))
     ax.set_box_aspect(1)
     ax.set_ylim(bottom=0)
-    ax.set_ylabel("J under the default, tasks held out")
+    ax.set_ylabel("J by the default, held out")
     ax.legend(title="learned from", title_fontsize="small", fontsize="small")
 
 
@@ -214,7 +214,7 @@ def _draw_pair(ax: "Axes", pair: Pair, cells: pd.DataFrame) -> None:
         norm=LogNorm(1, max(cells["count"].max(), 10)),
         interpolation="nearest",
     )
-    bar = ax.figure.colorbar(image, ax=ax, shrink=0.8)
+    bar = ax.figure.colorbar(image, cax=ax.inset_axes((1.04, 0, 0.05, 1)))
     bar.set_label("runs")
     ours = cells["pearson"].iloc[0]
     ax.set_title(f"Pearson {ours:.3f} (paper: {pair.paper})", fontsize="medium")

@@ -1,7 +1,6 @@
 """Figure S7: lists from one family of tasks, tried on every other."""
 
-import textwrap
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -19,12 +18,11 @@ if TYPE_CHECKING:
 TITLE = "Lists of one family, tried on the others"
 SIZE, NARROW = (7.0, 5.6), (4.4, 5.6)
 
-_WIDE = 6.0  # inches; narrower pictures have no room for slanted names
-_LETTERS = 14  # of a line of a family's name
+_WIDE = 6.0  # inches; narrower pictures have no room for a scale beside them
 _FEWEST = 2  # tasks of a family, of which one is held out when it is tried on itself
 
 
-def compute(scores: ScoreMatrix, k: int = 10) -> pd.DataFrame:
+def compute(scores: ScoreMatrix, k: int = 5) -> pd.DataFrame:
     """J(k) of a list learned from each family on the tasks of each.
 
     On its own family a list is tried task by task, each time learned from the family's others.
@@ -36,8 +34,8 @@ def compute(scores: ScoreMatrix, k: int = 10) -> pd.DataFrame:
 
     Returns:
         A DataFrame indexed by `learned_on` and `tried_on`, with the columns `J`, `scaled` (J minus
-        the lowest with the same `tried_on`, in units of the range of these; 0 if all are equal) and
-        `tasks`, how many it was tried on. Families are sorted by name.
+        the lowest with the same `tried_on`, in units of the range of these; 0 if all are equal)
+        `tasks`, how many it was tried on, and `k`. Families are sorted by name.
 
     Raises:
         InvalidValueError: if there are fewer than two families of two tasks.
@@ -66,7 +64,7 @@ def compute(scores: ScoreMatrix, k: int = 10) -> pd.DataFrame:
     columns = frame["J"].groupby(level="tried_on")
     low, high = columns.transform("min"), columns.transform("max")
     frame.insert(1, "scaled", ((frame["J"] - low) / (high - low).where(high > low)).fillna(0.0))
-    return frame.astype({"tasks": int})
+    return frame.astype({"tasks": int}).assign(k=k)
 
 
 def draw(ax: "Axes", frame: pd.DataFrame) -> None:
@@ -81,18 +79,14 @@ def draw(ax: "Axes", frame: pd.DataFrame) -> None:
     names = [str(name).removesuffix("_family").replace("_", " ") for name in matrix]
     wide = inches(ax)[0] > _WIDE
     size = "small" if wide else "x-small"
-    slant: dict[str, Any] = {"rotation": 90}
     ax.set_yticks(range(len(names)), names, fontsize=size)
-    if wide:
-        names = [textwrap.fill(name, _LETTERS) for name in names]
-        slant = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
-    ax.set_xticks(range(len(names)), names, fontsize=size, **slant)
+    ax.set_xticks(range(len(names)), names, fontsize=size, rotation=90)
     ax.tick_params(length=0)
     ax.grid(visible=False)
     ax.set_xlabel("tried on")
     ax.set_ylabel("learned on")
     bar = ax.figure.colorbar(image, ax=ax, location="right" if wide else "top", shrink=0.7)
-    bar.set_label("J, scaled by column:\n0 the best, 1 the worst list")
+    bar.set_label(f"J({frame['k'].iloc[0]}), scaled by column:\n0 the best, 1 the worst list")
 
 
 def caption(frame: pd.DataFrame) -> str:
@@ -104,8 +98,9 @@ def caption(frame: pd.DataFrame) -> str:
     ours, theirs = own["scaled"].mean(), other["scaled"].mean()
     return " ".join(
         [
-            f"Lists learned from one of {len(own)} families (rows), tried on each (columns), each "
-            "column scaled from the best list, 0, to the worst, 1. On the diagonal every task is "
+            f"J after {own['k'].iloc[0]} trials of lists learned from one of {len(own)} families "
+            "(rows), tried on each (columns), each column scaled from the best list, 0, to the "
+            "worst, 1. On the diagonal every task is "
             f"held out in turn. There the mean is {ours:.2f}, elsewhere {theirs:.2f}; a family's "
             f"own list is the best one for {first} of them (by chance: 1). The lists that serve "
             f"other families best and worst are those of {donors.index[0]} ({donors.iloc[0]:.2f}) "

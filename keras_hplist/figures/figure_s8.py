@@ -51,7 +51,7 @@ def draw(ax: "Axes", frame: pd.DataFrame) -> None:
     ax.grid(axis="y", visible=False)
     ax.set_ylim(-0.6, len(families) - 0.4)
     ax.set_xscale("log")
-    ax.set_xlabel("seconds per training step (red: median)")
+    ax.set_xlabel("seconds per training step\n(red: median)")
     ax.set_ylabel("tasks of")
 
 
