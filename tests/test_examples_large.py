@@ -17,7 +17,7 @@ from keras_hplist.tasks import data
 
 LARGE = Path(__file__).resolve().parents[1] / "examples" / "large"
 SCRIPTS = ("resnet50", "transformer")
-TINY = ["--training-steps", "4", "--epoch-steps", "2", "--batch-size", "4"]
+TINY = ["--no-jit-compile", "--training-steps", "4", "--epoch-steps", "2", "--batch-size", "4"]
 
 
 @pytest.fixture(autouse=True)
@@ -58,7 +58,7 @@ def finished(script, *options, out, **environment):
     ("options", "message"),
     [
         (["--entry", "1000000"], "there is no entry 1000000"),
-        (["--list", "nadam"], "Did you mean 'nadamw'?"),
+        (["--list", "nadam"], "Did you mean 'nadamw'"),
         (["--list", "missing.json"], "missing.json"),
         (["--baseline", "adam"], "needs --learning-rate"),
         (["--baseline", "adam", "--learning-rate", "-1"], "not a positive number"),
@@ -252,7 +252,10 @@ def test_augmented_images_are_shifted_and_mirrored_ones():
 
 
 def test_a_run_writes_its_curve_once(tmp_path, capsys):
-    """Points before training and after each epoch; a second call trains nothing."""
+    """Points before training and after each epoch; a second call trains nothing.
+
+    If only the history is lost, it is written again from the last checkpoint.
+    """
     command = [*TINY, "--out", str(tmp_path), "--list", "nadamw", "--entry", "1"]
     module("transformer").main(command)
     (row,) = History.read(tmp_path / "histories").to_frame().to_dict("records")
@@ -263,6 +266,14 @@ def test_a_run_writes_its_curve_once(tmp_path, capsys):
     assert abs(row["valid"][0] - np.log(8192)) < 0.1
     module("transformer").main(command)
     assert "nothing to do" in capsys.readouterr().out
+    (file,) = (tmp_path / "histories").glob("*.parquet")
+    file.unlink()
+    module("transformer").main(command)
+    assert "steps" not in capsys.readouterr().out
+    (again,) = History.read(file).to_frame().to_dict("records")
+    for split in ("steps", "train", "valid"):
+        np.testing.assert_array_equal(again[split], row[split])
+    assert again["configuration"] == row["configuration"]
 
 
 def test_checkpoints_of_other_runs_and_damaged_ones_are_refused(tmp_path):

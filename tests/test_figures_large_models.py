@@ -73,7 +73,8 @@ def test_lists_count_in_their_order_and_rates_in_any():
 
 def test_curves_are_those_of_the_best_runs_and_the_first_entry():
     """The best of a method by its last loss; the list's first entry beside it."""
-    curves = figure_4.compute(history().to_frame()).loc[(TRANSFORMER, "curve")]
+    frame = figure_4.compute(history().to_frame())
+    curves = large_models.panel(frame, TRANSFORMER, "curve")
     assert curves.loc["list nadamw", "y"].tolist() == [9, 7, 5, 3]
     assert curves.loc["list nadamw, first", "y"].tolist() == [9, 7, 5, 4]
     assert curves.loc["tuned Adam, constant", "y"].tolist() == [9, 8, 7, 3.5]

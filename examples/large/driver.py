@@ -146,9 +146,7 @@ def _problem_with(arguments: argparse.Namespace) -> str | None:
             f"{arguments.epoch_steps}: the last evaluation would be missing."
         )
     if arguments.devices and arguments.batch_size % arguments.devices:
-        return (
-            f"--batch-size {arguments.batch_size} cannot be shared by {arguments.devices} devices."
-        )
+        return f"--batch-size {arguments.batch_size} is no multiple of {arguments.devices} devices."
     return None
 
 
@@ -319,7 +317,7 @@ def _train(problem: Problem, arguments: argparse.Namespace, history: Path) -> No
     keras.config.set_dtype_policy(f"mixed_{precision}" if precision else "float32")
     keras.utils.set_random_seed(arguments.seed)
     optimizer, labels = make_optimizer(arguments)
-    config = _plain(optimizer.get_config())
+    identity = _identity(arguments, optimizer)
     model = problem.build()
     check_parameters(model, problem.num_parameters)
     model.compile(
@@ -329,14 +327,15 @@ def _train(problem: Problem, arguments: argparse.Namespace, history: Path) -> No
         jit_compile=arguments.jit_compile,
     )
     model.optimizer.build(model.trainable_variables)
-    kept = ("task", "batch_size", "training_steps", "epoch_steps", "seed", "mixed_precision")
-    identity = {name: getattr(arguments, name) for name in kept}
-    identity |= {"optimizer": type(optimizer).__name__, "hyperparameters": config}
     checkpoint = arguments.out / "checkpoints" / f"{history.stem}.npz"
     earlier = Checkpoint.read(checkpoint, identity) if checkpoint.exists() else None
+    epochs, epochs_done = arguments.training_steps // arguments.epoch_steps, 0
     if earlier is not None:
+        if earlier.epochs == epochs:  # stopped between the last checkpoint and the history
+            khl.History.from_records([earlier.record]).write(history)
+            return
         earlier.state.put_into(model)
-    epochs_done = 0 if earlier is None else earlier.epochs
+        epochs_done = earlier.epochs
     start, stop = epochs_done * arguments.epoch_steps, arguments.training_steps
     print(
         f"{history.stem}: {model.count_params():,} parameters, steps {start} to {stop}", flush=True
@@ -354,7 +353,7 @@ def _train(problem: Problem, arguments: argparse.Namespace, history: Path) -> No
     model.fit(
         problem.train(start, stop),
         initial_epoch=epochs_done,
-        epochs=stop // arguments.epoch_steps,
+        epochs=epochs,
         steps_per_epoch=arguments.epoch_steps,
         validation_data=problem.valid,
         callbacks=[
@@ -362,6 +361,7 @@ def _train(problem: Problem, arguments: argparse.Namespace, history: Path) -> No
             curve,
             SaveCheckpoint(checkpoint, identity, curve),
         ],
+        shuffle=False,  # the data bring their order
         verbose=2,
     )
 
@@ -376,12 +376,20 @@ def check_parameters(model: keras.Model, expected: int) -> None:
         raise InvalidValueError(f"The model has {found:,} parameters instead of {expected:,}.")
 
 
-def _plain(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The numbers, texts and flags of a configuration, those of its schedule among them."""
-    schedule = config["learning_rate"]
-    inner = schedule["config"] if isinstance(schedule, Mapping) else {}
+def _identity(
+    arguments: argparse.Namespace, optimizer: keras.optimizers.Optimizer
+) -> dict[str, Any]:
+    """What two runs must share for one to go on where the other stopped, JSON-able."""
+    config = optimizer.get_config()
+    if isinstance(schedule := config["learning_rate"], Mapping):
+        config |= schedule["config"]
+    kept = ("task", "batch_size", "training_steps", "epoch_steps", "seed", "mixed_precision")
     return {
-        name: value
-        for name, value in {**config, **inner}.items()
-        if isinstance(value, bool | int | float | str)
+        **{name: getattr(arguments, name) for name in kept},
+        "optimizer": type(optimizer).__name__,
+        "hyperparameters": {
+            name: value
+            for name, value in config.items()
+            if name != "name" and isinstance(value, bool | int | float | str)
+        },
     }

@@ -8,11 +8,11 @@ import pandas as pd
 
 from keras_hplist.figures import bands
 from keras_hplist.figures.material import Material, NotApplicable
+from keras_hplist.figures.saving import inches
 from keras_hplist.learning.baselines import random_search
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 RESNET, TRANSFORMER = "resnet50_imagenet", "transformer_lm1b"
 SMALL_RESNET, SMALL_TRANSFORMER = "small_resnet_photographs", "small_transformer_prose"
@@ -94,7 +94,7 @@ def compute(runs: pd.DataFrame, wanted: Callable[[str], bool] = bool) -> pd.Data
 
 def panel(frame: pd.DataFrame, task: str, name: str) -> pd.DataFrame:
     """The rows of a task's panel, indexed by method."""
-    return cast(pd.DataFrame, frame.loc[(task, name)])
+    return cast(pd.DataFrame, frame.xs((task, name), level=("task", "panel")))
 
 
 def from_material(
@@ -121,8 +121,8 @@ def from_material(
 
 def draw(ax: "Axes", frame: pd.DataFrame) -> None:
     """Draw for each task the loss by trials and by steps, side by side or below each other."""
-    figure = cast("Figure", ax.figure)
-    width, _ = figure.get_size_inches()
+    figure = ax.figure
+    width, _ = inches(ax)
     place = ax.get_subplotspec()
     assert place is not None
     ax.remove()
