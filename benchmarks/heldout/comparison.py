@@ -233,7 +233,7 @@ def draw(ax: "Axes", frame: Any) -> None:
             losses.index,
             losses,
             label=title,
-            marker="o",
+            marker="osD"[number // 8 % 3],
             markersize=4,
             linestyle=("-", "--", ":")[number // 8 % 3],
             linewidth=4 if number == 0 else 1.5,

@@ -53,7 +53,9 @@ def _keras_tuner(
     make: Callable[..., Any], seed: int, training_steps: int, evaluate: Evaluate
 ) -> Iterator[Trial]:
     objective = keras_tuner.Objective("val_loss", "min")
-    oracle = make(objective=objective, hyperparameters=SPACE.hyperparameters(), seed=seed)
+    hyperparameters = SPACE.hyperparameters()
+    # KerasTuner takes seed 0 for none given.
+    oracle = make(objective=objective, hyperparameters=hyperparameters, seed=seed + 1)
     oracle.verbose = 0
     with tempfile.TemporaryDirectory() as folder:
         oracle._set_project_dir(folder, "search")

@@ -88,8 +88,8 @@ class Neighbourhood(layers.Layer):
 
 def graph_network() -> keras.Model:
     nodes = keras.Input((), dtype="int32")
-    x = layers.ReLU()(GraphConvolution(48)(Neighbourhood()(nodes)))
-    x = layers.ReLU()(GraphConvolution(48)(layers.Dropout(0.2)(x)))
+    x = layers.ReLU()(GraphConvolution(64)(Neighbourhood()(nodes)))
+    x = layers.ReLU()(GraphConvolution(64)(layers.Dropout(0.2)(x)))
     return keras.Model(nodes, layers.Dense(5, name="output")(x))
 
 
@@ -146,8 +146,8 @@ PROBLEMS = (
         graph_network,
         CROSS_ENTROPY,
         class_frequencies,
-        batch_size=32,
-        training_steps=720,
+        batch_size=64,
+        training_steps=960,
     ),
     Problem(
         "word_factorization",
@@ -157,7 +157,7 @@ PROBLEMS = (
         factorization,
         weighted_squares,
         weighted_mean,
-        batch_size=1024,
-        training_steps=960,
+        batch_size=2048,
+        training_steps=1200,
     ),
 )

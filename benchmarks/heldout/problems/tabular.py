@@ -100,8 +100,8 @@ def arrivals() -> Data:
 def mixture_density_network() -> keras.Model:
     """Weights, means and deviations of four normal distributions (Bishop 1994)."""
     given = keras.Input((4 + len(SKY),))
-    x = layers.Dense(64, activation="tanh")(given)
-    x = layers.Dense(64, activation="tanh")(x)
+    x = layers.Dense(96, activation="tanh")(given)
+    x = layers.Dense(96, activation="tanh")(x)
     return keras.Model(given, layers.Dense(3 * COMPONENTS, name="output")(x))
 
 
@@ -189,8 +189,8 @@ PROBLEMS = (
         embedding_network,
         keras.losses.BinaryCrossentropy(from_logits=True),
         share_of_late,
-        batch_size=128,
-        training_steps=1200,
+        batch_size=256,
+        training_steps=1800,
         package=sources.FLIGHTS,
     ),
     Problem(
@@ -201,8 +201,8 @@ PROBLEMS = (
         imputing_network,
         "mse",
         mean_target,
-        batch_size=128,
-        training_steps=1200,
+        batch_size=256,
+        training_steps=1800,
         package=sources.FLIGHTS,
     ),
     Problem(
@@ -213,7 +213,7 @@ PROBLEMS = (
         mixture_density_network,
         mixture_likelihood,
         normal_likelihood,
-        batch_size=128,
+        batch_size=256,
         training_steps=2400,
         package=sources.FLIGHTS,
     ),
@@ -226,7 +226,7 @@ PROBLEMS = (
         list_divergence,
         equal_scores,
         batch_size=32,
-        training_steps=1200,
+        training_steps=1680,
         package=sources.FLIGHTS,
     ),
 )

@@ -178,7 +178,7 @@ PROBLEMS = (
         contrastive,
         best_constant_distance,
         batch_size=32,
-        training_steps=720,
+        training_steps=960,
     ),
     Problem(
         "two_headed_garments",
