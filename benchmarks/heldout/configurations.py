@@ -113,8 +113,8 @@ def averaged_weights(optimizer: keras.optimizers.Optimizer) -> list[Any] | None:
     """The weights that ScheduleFreeAdamW is to be evaluated at; None for other optimizers.
 
     Keras leaves the model at y, where gradients are taken; its documentation names the average x,
-    y = (1 - beta_1) z + beta_1 x, as the sequence for evaluation. (On TensorFlow, Keras 3.15.1 takes
-    the z of after the step for that of before it when it moves x; it is run as it is.)
+    y = (1 - beta_1) z + beta_1 x, as the sequence for evaluation. (When it moves x, Keras 3.15.1 on
+    TensorFlow takes the z after the step for the z before it; it is compared as it is.)
     """
     if not isinstance(optimizer, keras.optimizers.ScheduleFreeAdamW):
         return None

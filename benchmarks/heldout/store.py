@@ -27,24 +27,30 @@ class Runs:
         """Read what is there."""
         self.folder = folder / "runs" / f"task={problem}"
         self.records: dict[tuple[str, int], Record] = {}
-        for file in sorted(self.folder.glob("*.parquet")):
-            for record in History.read(file).table.to_pylist():
-                self._keep(record)
+        self._read: set[Path] = set()
+        self._read_new("*")
 
     def find(
         self, configuration: Configuration, seed: int, stop: int | None = None
     ) -> Record | None:
-        """The run of a configuration, if it went on to step `stop`, or as far as it could."""
-        record = self.records.get((configuration.id, seed))
-        if record is None:
-            return None
-        wanted = record["training_steps"] if stop is None else stop
-        return record if record["status"] == "diverged" or record["steps"][-1] >= wanted else None
+        """The run of a configuration, if it went on to step `stop`, or as far as it could.
+
+        Runs that other processes made in the meantime are found as well.
+        """
+        for is_read_again in (False, True):
+            if is_read_again:
+                self._read_new(f"{configuration.id}-{seed}-*")
+            record = self.records.get((configuration.id, seed))
+            if record is not None:
+                wanted = record["training_steps"] if stop is None else stop
+                if record["status"] == "diverged" or record["steps"][-1] >= wanted:
+                    return record
+        return None
 
     def add(self, record: Record) -> None:
         """Keep a new run."""
-        file = self.folder / f"{record['configuration']}-{record['seed']}.parquet"
-        History.from_records([record]).write(file)
+        key = f"{record['configuration']}-{record['seed']}-{record['steps'][-1]}"
+        History.from_records([record]).write(self.folder / f"{key}.parquet")
         self._keep(record)
 
     def pack(self) -> None:
@@ -55,6 +61,12 @@ class Runs:
             History.from_records(records).write(self.folder / PACKED)
         for file in singles:
             file.unlink()
+
+    def _read_new(self, pattern: str) -> None:
+        for file in set(self.folder.glob(f"{pattern}.parquet")) - self._read:
+            self._read.add(file)
+            for record in History.read(file).table.to_pylist():
+                self._keep(record)
 
     def _keep(self, record: Record) -> None:
         key = record["configuration"], record["seed"]
