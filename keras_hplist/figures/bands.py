@@ -1,21 +1,29 @@
 """Lines of medians with bands between quartiles, over logarithmic counts."""
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from keras_hplist.figures.captions import TITLES, title
-from keras_hplist.figures.resampled import BY_MEAN, LIST, RANDOM
+from keras_hplist.figures.resampled import BY_MEAN, LIST, RANDOM, part
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-SCORE = "J, mean best score"
+SCORE = "J(k) on tasks held out"
 TRIALS = "trials, k"
 
+_WAYS = {LIST: "list", RANDOM: "random", BY_MEAN: "tuned"}
 _LINES = {LIST: "-", RANDOM: "--", BY_MEAN: "-."}
 _COUNTS = [digit * 10**power for power in range(9) for digit in (1, 2, 5)]
 _MANY_TICKS = 8
+_SCORES = {
+    4: (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8),
+    12: (1, 1.5, 2, 3, 5, 7),
+    math.inf: (1, 2, 5),
+}  # first digits of ticks, by the factor between the ends of the axis
+_INCHES = 1.8  # of an entry in the legend of search spaces
 
 
 def band(
@@ -42,26 +50,41 @@ def draw_spaces(ax: "Axes", frame: pd.DataFrame) -> None:
     """Draw J(k) in several search spaces, as `resampled.compare` returns it."""
     known = list(TITLES)
     others = [space for space in frame.index.unique("space") if space not in known]
-    for (space, method), curve in frame.groupby(level=["space", "method"], sort=False):
+    for space, method in frame.droplevel("k").index.unique():
+        curve = part(frame, space=space, method=method)
         color = f"C{(known + others).index(space)}"
-        way = "learning rate tuned" if method == BY_MEAN else method
-        band(
-            ax,
-            curve.droplevel(["space", "method"]),
-            f"{title(space)}, {way}",
-            color,
-            _LINES[method],
-        )
+        band(ax, curve, f"{title(space)}, {_WAYS[method]}", color, _LINES[method])
     count_axis(ax, TRIALS, frame.index.get_level_values("k"))
     score_axis(ax)
-    legend(ax, columns=2)
+    fitting = int(ax.figure.get_figwidth() / _INCHES)
+    legend(ax, min(fitting, frame.index.unique("space").size))
+
+
+def draw_lists(ax: "Axes", lists: pd.DataFrame, random: pd.DataFrame, heading: str) -> None:
+    """Draw J(k) of several lists over one search space, dark to light, beside random search.
+
+    Args:
+        ax: where.
+        lists: indexed by what tells the lists apart, in order, and k; with the columns of `band`.
+        random: the same of random search, indexed by k.
+        heading: of the legend, before what tells the lists apart.
+    """
+    level = str(lists.index.names[0])
+    labels = lists.index.unique(level)
+    for label, shade in zip(labels, shades(len(labels)), strict=True):
+        name = label if isinstance(label, str) else f"{label:,}"
+        band(ax, part(lists, **{level: label}), name, shade)
+    band(ax, random, "random search", "0.45", _LINES[RANDOM])
+    count_axis(ax, TRIALS, random.index)
+    score_axis(ax)
+    legend(ax, 3, heading)
 
 
 def shades(count: int) -> list[Any]:
     """Colours whose order is seen, dark to light, also by the colour-blind."""
     from matplotlib import colormaps
 
-    return [colormaps["viridis"](0.9 * rank / max(count - 1, 1)) for rank in range(count)]
+    return [colormaps["viridis"](0.85 * rank / max(count - 1, 1)) for rank in range(count)]
 
 
 def count_axis(ax: "Axes", label: str, counts: Any) -> None:
@@ -76,14 +99,22 @@ def count_axis(ax: "Axes", label: str, counts: Any) -> None:
     ticks = [count for count in _COUNTS if min(counts) <= count <= max(counts)]
     if len(ticks) > _MANY_TICKS:
         ticks = [count for count in ticks if str(count).startswith("1")]
-    ax.set_xticks(ticks, [f"{count:,}" for count in ticks])
+    ax.set_xticks(ticks, list(map(_short, ticks)))
     ax.minorticks_off()
     ax.set_xlabel(label)
 
 
 def score_axis(ax: "Axes") -> None:
-    """Name the vertical axis, and begin it at the best score."""
-    ax.set_ylim(bottom=0)
+    """Make the vertical axis one of scores: logarithmic, as lists differ where they are good."""
+    from matplotlib.ticker import LogLocator, NullLocator
+
+    low, high = ax.dataLim.intervaly
+    span = high / max(low, 1e-9)
+    ticks = next(ticks for most, ticks in _SCORES.items() if span <= most)
+    ax.set_yscale("log")
+    ax.yaxis.set_major_locator(LogLocator(subs=ticks))
+    ax.yaxis.set_major_formatter("{x:g}")
+    ax.yaxis.set_minor_locator(NullLocator())
     ax.set_ylabel(SCORE)
 
 
@@ -94,6 +125,14 @@ def legend(ax: "Axes", columns: int, heading: str | None = None) -> None:
         ncols=columns,
         title=heading,
         alignment="left",
-        columnspacing=1.4,
-        handlelength=1.9,
+        columnspacing=1.2,
+        handlelength=1.8,
+        handletextpad=0.6,
     )
+
+
+def _short(count: int) -> str:
+    for unit, letter in ((10**6, "M"), (10**3, "k")):
+        if count >= unit:
+            return f"{count // unit}{letter}"
+    return f"{count:,}"

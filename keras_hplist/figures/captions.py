@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from keras_hplist.figures.resampled import LIST, RANDOM
+from keras_hplist.figures.resampled import LIST, RANDOM, part, row
 
 TITLES = {
     "nadamw": "NAdamW",
@@ -36,9 +36,10 @@ def setting(frame: pd.DataFrame) -> str:
     )
 
 
-def told(row: pd.Series) -> str:
+def told(spread: pd.Series) -> str:
     """A median with its quartiles."""
-    return f"{row['median']:.3f} ({row['lower_quartile']:.3f} to {row['upper_quartile']:.3f})"
+    low, high = spread["lower_quartile"], spread["upper_quartile"]
+    return f"{spread['median']:.3f} ({low:.3f} to {high:.3f})"
 
 
 def list_and_random(curves: pd.DataFrame, space: str, k: int) -> str:
@@ -49,11 +50,11 @@ def list_and_random(curves: pd.DataFrame, space: str, k: int) -> str:
         space: its name.
         k: the number of trials, one of the index.
     """
-    first, random = curves.loc[(LIST, k)], curves.loc[RANDOM]
+    first, random = row(curves, k, method=LIST), part(curves, method=RANDOM)
     needed = trials_to_reach(random["median"], first["median"])
     return (
         f"After {k} trials the list over {title(space)} ({first['configurations']:.0f} "
-        f"configurations) reaches {told(first)}, random search {told(random.loc[k])}, which "
+        f"configurations) reaches {told(first)}, random search {told(row(random, k))}, which "
         f"takes {needed} trials to come as low as the list."
     )
 

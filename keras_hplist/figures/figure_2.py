@@ -7,7 +7,7 @@ import pandas as pd
 
 from keras_hplist.figures import bands, captions, resampled
 from keras_hplist.figures.material import Material, NotApplicable
-from keras_hplist.figures.resampled import ADAM, BY_MEAN, LIST, RANDOM, RESAMPLING, Resampling
+from keras_hplist.figures.resampled import ADAM, BY_MEAN, LIST, RANDOM, RESAMPLING, Resampling, part
 from keras_hplist.learning import ScoreMatrix
 
 if TYPE_CHECKING:
@@ -56,13 +56,14 @@ def draw(ax: "Axes", frame: pd.DataFrame) -> None:
 def caption(frame: pd.DataFrame) -> str:
     """What the frame shows, beside what is published."""
     parts = [captions.setting(frame)]
-    listed = frame[frame.index.isin([LIST], level="method")].index.unique("space")
-    k = min(_TOLD, *(frame.loc[(space, LIST)].index[-1] for space in listed))
-    parts += [captions.list_and_random(frame.loc[space], space, k) for space in listed]
-    lists = [frame.loc[(space, LIST, k), "median"] for space in listed]
-    others = [frame.loc[(space, RANDOM, k), "median"] for space in listed]
-    if (ADAM, BY_MEAN) in frame.index.droplevel("k"):
-        rates = frame.loc[(ADAM, BY_MEAN)]
+    lists, random = (part(frame, method=way) for way in (LIST, RANDOM))
+    spaces = lists.index.unique("space")
+    k = min(_TOLD, *(part(lists, space=space).index[-1] for space in spaces))
+    parts += [captions.list_and_random(part(frame, space=space), space, k) for space in spaces]
+    first = part(lists, k=k)["median"].max()
+    others = part(random, k=k)["median"].tolist()
+    rates = part(frame, space=ADAM, method=BY_MEAN)
+    if len(rates):
         row = rates.loc[min(k, rates.index[-1])]
         parts.append(
             f"Adam with the learning rate tuned over {row['configurations']:.0f} half orders of "
@@ -75,9 +76,7 @@ def caption(frame: pd.DataFrame) -> str:
         "of the NAdamW list reach 0.086, ten random ones of Adam8p 0.264, and 14 learning rates of "
         "Adam 0.152."
     )
-    order = (
-        "Here the order is the same" if max(lists) < min(others) else "Not so in every case here"
-    )
+    order = "Here the order is the same" if first < min(others) else "Not so in every case here"
     parts.append(f"{order}; sizes differ with tasks, steps and configurations.")
     return " ".join(parts)
 

@@ -4,9 +4,10 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from keras_hplist.errors import InvalidValueError
 from keras_hplist.figures import bands, captions, resampled
 from keras_hplist.figures.material import Material
-from keras_hplist.figures.resampled import LIST, RANDOM, RESAMPLING, Resampling
+from keras_hplist.figures.resampled import LIST, RANDOM, RESAMPLING, Resampling, part
 from keras_hplist.learning import ScoreMatrix
 from keras_hplist.learning.evaluation import resample
 
@@ -40,6 +41,8 @@ def compute(
     """
     splits = resampling.splits(scores)
     most = int((~splits[0].test).sum())
+    if most < 2:
+        raise InvalidValueError(f"{len(scores.tasks)} tasks leave one to learn from; give more.")
     found = resample(
         scores.to_frame(),
         resampled.list_learner(trials),
@@ -47,32 +50,28 @@ def compute(
         weights="equal",
         n_train=[size for size in _SIZES if size < most] + [most],
     )
-    random = found.xs((RANDOM, most), level=("method", "n_train"), drop_level=False)
-    return resampling.describe(pd.concat([found.loc[[LIST]], random]), scores)
+    method, size = (found.index.get_level_values(level) for level in ("method", "n_train"))
+    return resampling.describe(
+        pd.concat([found[method == LIST], found[(method == RANDOM) & (size == most)]]), scores
+    )
 
 
 def draw(ax: "Axes", frame: pd.DataFrame) -> None:
     """Draw what `compute` returned."""
-    random = frame.loc[RANDOM].droplevel("n_train")
-    bands.band(ax, random, "random", "0.45", "--")
-    sizes = frame.loc[LIST].index.unique("n_train")
-    for size, shade in zip(sizes, bands.shades(len(sizes)), strict=True):
-        bands.band(ax, frame.loc[(LIST, size)], f"{size:,}", shade)
-    bands.count_axis(ax, bands.TRIALS, frame.index.get_level_values("k"))
-    bands.score_axis(ax)
-    bands.legend(ax, 4, "tasks learned from")
+    random = part(frame, method=RANDOM).droplevel("n_train")
+    bands.draw_lists(ax, part(frame, method=LIST), random, "tasks learned from")
 
 
 def caption(frame: pd.DataFrame) -> str:
     """What the frame shows, beside what is published."""
-    lists = frame.loc[LIST]
+    lists = part(frame, method=LIST)
     k = min(_TOLD, lists.index.get_level_values("k").max())
-    after = lists.xs(k, level="k")
-    random = frame.loc[RANDOM].xs(k, level="k").iloc[0]
+    after = part(lists, k=k)
+    random = part(frame, method=RANDOM, k=k).iloc[0]
     told = ", ".join(f"{captions.told(row)} from {size:,}" for size, row in after.iterrows())
     better = after.index[after["median"] < random["median"]]
     ahead = (
-        f"Lists are ahead of random search from {better[0]:,} tasks on"
+        f"Lists are ahead of random search from {better[0]:,} on"
         if len(better)
         else "No list is ahead of random search"
     )
@@ -80,8 +79,8 @@ def caption(frame: pd.DataFrame) -> str:
     return " ".join(
         [
             captions.setting(frame),
-            f"After {k} trials lists reach {told} tasks; random search is expected at "
-            f"{captions.told(random)}. {ahead}.",
+            f"After {k} trials lists reach, by the number of tasks that they were learned from, "
+            f"{told}; random search is expected at {captions.told(random)}. {ahead}.",
             captions.UNREAD,
             "Here more tasks never make a list worse."
             if falls

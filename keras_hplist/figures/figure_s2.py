@@ -1,7 +1,7 @@
 """Figure S2: how lists generalise from tasks of one size; J on training tasks over J on others."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -27,7 +27,7 @@ _MARKERS = {SAME: ("o", "C0", 0.985), ALL: ("s", "C1", 1.015)}
 
 def compute(
     scores: ScoreMatrix,
-    num_parameters: Mapping[str, float],
+    num_parameters: Mapping[Any, float],
     k: int = 10,
     bins: int = _BINS,
     resampling: Resampling = RESAMPLING,
@@ -45,7 +45,7 @@ def compute(
         resampling: of the tasks of each bin.
 
     Returns:
-        A DataFrame indexed by `tried_on` ("same size": on the tasks held out of the same bin; "all
+        A DataFrame indexed by `tested_on` ("same size": on the tasks held out of the same bin; "all
         sizes": on those of all bins) and `bin`, with the columns of `resampled.spread` for the
         ratio, `train` and `test`, the medians of the two J, `smallest`, `middle` and `largest`, the
         number of parameters in the bin (`middle`: median), and `k`; `tasks` and `held_out` (of
@@ -69,39 +69,38 @@ def compute(
         "largest": [sizes[group].max() for group in groups],
     }
     parts = {}
-    for tried_on, test in zip((SAME, ALL), held_out, strict=True):
+    for tested_on, test in zip((SAME, ALL), held_out, strict=True):
         ratio = np.divide(train, test, out=np.full_like(test, np.nan), where=test > 0)
-        parts[tried_on] = resampled.spread(ratio, pd.RangeIndex(bins, name="bin")).assign(
+        parts[tested_on] = resampled.spread(ratio, pd.RangeIndex(bins, name="bin")).assign(
             train=np.median(train, axis=0), test=np.median(test, axis=0), **told, k=k
         )
-    return resampling.describe(pd.concat(parts, names=["tried_on"]), scores.rows(groups[0]))
+    return resampling.describe(pd.concat(parts, names=["tested_on"]), scores.rows(groups[0]))
 
 
 def draw(ax: "Axes", frame: pd.DataFrame) -> None:
     """Draw the ratios of `compute`, with quartiles."""
     ax.axhline(1, color="0.6", linewidth=1.2, zorder=0)
-    for tried_on, (marker, color, aside) in _MARKERS.items():
-        part = frame.loc[tried_on]
-        ends = np.abs(part[["lower_quartile", "upper_quartile"]].T - part["median"])
+    for tested_on, (marker, color, aside) in _MARKERS.items():
+        bins = resampled.part(frame, tested_on=tested_on)
+        ends = np.abs(bins[["lower_quartile", "upper_quartile"]].T - bins["median"])
         ax.errorbar(
-            part["middle"] * aside,
-            part["median"],
+            bins["middle"] * aside,
+            bins["median"],
             ends,
             color=color,
             marker=marker,
             capsize=3,
             elinewidth=1.2,
-            label=f"{tried_on}, held out",
+            label=tested_on,
         )
-    ax.set_xscale("log")
-    ax.set_xlabel("trained parameters of the tasks learned from")
-    ax.set_ylabel(f"J({frame['k'].iloc[0]}) on training tasks /\nJ on tasks held out")
-    bands.legend(ax, 2, "tried on tasks of")
+    bands.count_axis(ax, "parameters of the tasks learned from", frame["middle"])
+    ax.set_ylabel(f"ratio of J({frame['k'].iloc[0]}), training to test")
+    bands.legend(ax, 2, "tested on tasks of")
 
 
 def caption(frame: pd.DataFrame) -> str:
     """What the frame shows, beside what is published."""
-    same, first = frame.loc[SAME], frame.iloc[0]
+    same, first = resampled.part(frame, tested_on=SAME), frame.iloc[0]
     parts = ", ".join(
         f"{row['median']:.2f} ({row['lower_quartile']:.2f} to {row['upper_quartile']:.2f}) from "
         f"{row['smallest']:,.0f} to {row['largest']:,.0f} parameters"

@@ -7,7 +7,7 @@ import pandas as pd
 
 from keras_hplist.figures import bands, captions, resampled
 from keras_hplist.figures.material import Material, NotApplicable
-from keras_hplist.figures.resampled import ADAM, LIST, NADAMW, RANDOM, RESAMPLING, Resampling
+from keras_hplist.figures.resampled import ADAM, LIST, NADAMW, RANDOM, RESAMPLING, Resampling, part
 from keras_hplist.learning import ScoreMatrix
 
 if TYPE_CHECKING:
@@ -47,22 +47,18 @@ def draw(ax: "Axes", frame: pd.DataFrame) -> None:
 def caption(frame: pd.DataFrame) -> str:
     """What the frame shows, beside what is published."""
     spaces = frame.index.unique("space")
-    k = min(_TOLD, *(frame.loc[(space, LIST)].index[-1] for space in spaces))
-    told = [captions.list_and_random(frame.loc[space], space, k) for space in spaces]
-    at = {space: frame.xs(k, level="k").loc[space, "median"] for space in spaces}
-    helps = [space for space in spaces if at[space][LIST] < at[space][RANDOM]]
-    found = (
-        "Here a list helps in " + " and ".join(map(captions.title, helps))
-        if helps
-        else "Here no list is ahead of random search"
-    )
+    k = min(_TOLD, *(part(frame, space=space, method=LIST).index[-1] for space in spaces))
+    told = [captions.list_and_random(part(frame, space=space), space, k) for space in spaces]
+    at = {space: part(frame, space=space, k=k)["median"] for space in spaces}
+    helps = [captions.title(space) for space in spaces if at[space][LIST] < at[space][RANDOM]]
+    found = f"over {' and over '.join(helps)}" if helps else "in neither search space"
     return " ".join(
         [
             captions.setting(frame),
             *told,
             captions.UNREAD,
-            f"{found}; over a single learning rate there is less to choose from than over many "
-            "hyperparameters, of which random draws seldom set all well.",
+            f"Here lists are ahead of random search {found}. A single learning rate leaves less to "
+            "choose than many hyperparameters, of which a random draw seldom sets all well.",
         ]
     )
 

@@ -10,7 +10,7 @@ import pandas as pd
 from keras_hplist.errors import InvalidValueError
 from keras_hplist.figures import bands, captions, resampled
 from keras_hplist.figures.material import Material, NotApplicable
-from keras_hplist.figures.resampled import LIST, RANDOM, RESAMPLING, Resampling
+from keras_hplist.figures.resampled import LIST, RANDOM, RESAMPLING, Resampling, part, row
 from keras_hplist.learning import ScoreMatrix
 
 if TYPE_CHECKING:
@@ -70,22 +70,17 @@ def compute(
 
 def draw(ax: "Axes", frame: pd.DataFrame) -> None:
     """Draw what `compute` returned."""
-    bands.band(ax, frame.loc[(RANDOM, FULL)], RANDOM, "0.45", "--")
-    horizons = frame.loc[LIST].index.unique("horizon")
-    for horizon, shade in zip(horizons, bands.shades(len(horizons)), strict=True):
-        bands.band(ax, frame.loc[(LIST, horizon)], horizon, shade)
-    bands.count_axis(ax, bands.TRIALS, frame.index.get_level_values("k"))
-    bands.score_axis(ax)
-    bands.legend(ax, 2, "learned at")
+    random = part(frame, method=RANDOM, horizon=FULL)
+    bands.draw_lists(ax, part(frame, method=LIST), random, "learned at")
 
 
 def caption(frame: pd.DataFrame) -> str:
     """What the frame shows, beside what is published."""
-    lists = frame.loc[LIST]
+    lists = part(frame, method=LIST)
     k = min(_TOLD, lists.index.get_level_values("k").max())
-    after = lists.xs(k, level="k")
-    random = frame.loc[(RANDOM, FULL, k)]
-    told = ", ".join(f"{captions.told(row)} ({horizon})" for horizon, row in after.iterrows())
+    after = part(lists, k=k)
+    random = row(frame, k, method=RANDOM, horizon=FULL)
+    told = ", ".join(f"{captions.told(each)} ({horizon})" for horizon, each in after.iterrows())
     shortest = after.iloc[0]
     kept = "is still ahead of" if shortest["median"] < random["median"] else "is not ahead of"
     how = (
@@ -132,7 +127,7 @@ def from_material(material: Material) -> pd.DataFrame:
     if not fractions:
         raise NotApplicable("Its curves have no two points in their first half, where to cut them.")
     short = {
-        f"first {fraction:.0%} of steps": resampled.main_scores(material, horizon=fraction)
+        f"first {fraction:.0%}": resampled.main_scores(material, horizon=fraction)
         for fraction in fractions
     }
     return compute(short, resampled.main_scores(material), cut=True)

@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from keras_hplist.errors import InvalidValueError
 from keras_hplist.figures import bands, captions, resampled
 from keras_hplist.figures.material import Material
-from keras_hplist.figures.resampled import ADAM, BY_MEAN, LIST, RESAMPLING, Resampling
+from keras_hplist.figures.resampled import ADAM, BY_MEAN, LIST, RESAMPLING, Resampling, part
 from keras_hplist.learning import ScoreMatrix
 from keras_hplist.learning.evaluation import resample
 
@@ -52,6 +53,8 @@ def compute(
     both = {LIST: scores} if rates is None else {LIST: scores, RATES: rates}
     both = resampled.on_common_tasks(both)
     scores, most = both[LIST], len(scores.configurations)
+    if most < 2:
+        raise InvalidValueError(f"{most} configuration leaves nothing to choose from.")
     found = resample(
         scores.to_frame(),
         resampled.list_learner(max(lengths)),
@@ -60,7 +63,7 @@ def compute(
         n_configurations=[size for size in _SIZES if size < most] + [most],
     )
     levels = ["method", "k", "n_configurations"]
-    lists = found.loc[[LIST]].reorder_levels(levels)
+    lists = found[found.index.isin([LIST], level="method")].reorder_levels(levels)
     parts = [lists]
     if RATES in both:
         tried = resampled.curves(both[RATES], max(lengths), resampling)[BY_MEAN]
@@ -73,17 +76,16 @@ def compute(
 
 def draw(ax: "Axes", frame: pd.DataFrame) -> None:
     """Draw what `compute` returned: a line for each k, and a star where a grid gets in k trials."""
-    lists = frame.loc[LIST]
+    lists = part(frame, method=LIST)
     lengths = lists.index.unique("k")
     shades = dict(zip(lengths, bands.shades(len(lengths)), strict=True))
     for k, shade in shades.items():
-        bands.band(ax, lists.loc[k], f"{k}", shade, marker=".")
+        bands.band(ax, part(lists, k=k), f"{k}", shade, marker=".")
     if RATES in frame.index.unique("method"):
-        for (k, size), row in frame.loc[RATES].iterrows():
-            ax.plot(size, row["median"], "*", color=shades[k], markersize=13, markeredgecolor="k")
-        ax.plot(
-            [], [], "*", color="w", markersize=13, markeredgecolor="k", label="Adam, tuned rate"
-        )
+        rates = part(frame, method=RATES)
+        for (k, size), median in zip(rates.index, rates["median"], strict=True):
+            ax.plot(size, median, "*", color=shades[k], markersize=12, markeredgecolor="k")
+        ax.plot([], [], "*", color="w", markersize=12, markeredgecolor="k", label="Adam")
     bands.count_axis(ax, "configurations to choose from", lists.index.unique("n_configurations"))
     bands.score_axis(ax)
     bands.legend(ax, 4, "trials, k")
@@ -91,12 +93,12 @@ def draw(ax: "Axes", frame: pd.DataFrame) -> None:
 
 def caption(frame: pd.DataFrame) -> str:
     """What the frame shows, beside what is published."""
-    lists = frame.loc[LIST]
+    lists = part(frame, method=LIST)
     most = lists.index.get_level_values("n_configurations").max()
-    chosen = lists.xs(most, level="n_configurations")
+    chosen = part(lists, n_configurations=most)
     told = ", ".join(f"{captions.told(row)} after {k}" for k, row in chosen.iterrows())
     k = int(chosen.index[chosen.index <= _TOLD].max())
-    by_size = lists.loc[k, "median"]
+    by_size = part(lists, k=k)["median"]
     near = by_size.index[by_size <= _NEAR * by_size[most]][0]
     parts = [
         captions.setting(frame),
@@ -104,13 +106,13 @@ def caption(frame: pd.DataFrame) -> str:
         f"{near:,} configurations drawn at random suffice to come within 5 % of that.",
     ]
     if RATES in frame.index.unique("method"):
-        rates = frame.loc[RATES]
+        rates = part(frame, method=RATES)
         at = rates.index.get_level_values("k").max()
         count = rates.index.get_level_values("n_configurations")[0]
-        row = rates.loc[(at, count)]
+        last = part(rates, k=at).loc[count]
         parts.append(
             f"Stars: Adam with its learning rate tuned over {count} half orders of magnitude, the "
-            f"best constant first, in as many trials as the colour says; {captions.told(row)} "
+            f"best constant first, in as many trials as the colour says; {captions.told(last)} "
             f"after {at}."
         )
     return " ".join(

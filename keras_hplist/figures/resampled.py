@@ -137,7 +137,7 @@ def spread(values: np.ndarray, columns: pd.Index) -> pd.DataFrame:
     return pd.DataFrame(quartiles | {"mean": frame.mean()})
 
 
-def summary(curves: Mapping[Hashable, np.ndarray], name: str = "method") -> pd.DataFrame:
+def summary(curves: Mapping[str, np.ndarray], name: str = "method") -> pd.DataFrame:
     """The spread of several curves.
 
     Args:
@@ -154,6 +154,24 @@ def summary(curves: Mapping[Hashable, np.ndarray], name: str = "method") -> pd.D
         },
         names=[name],
     )
+
+
+def part(frame: pd.DataFrame, **labels: Any) -> pd.DataFrame:
+    """The rows that have these labels in levels of the index, without these levels.
+
+    Args:
+        frame: indexed by more levels than are named here.
+        **labels: level to label.
+    """
+    for level, label in labels.items():
+        frame = frame[frame.index.get_level_values(level) == label].droplevel(level)
+    return frame
+
+
+def row(frame: pd.DataFrame, k: int, **labels: Any) -> pd.Series:
+    """The row of `part` with this `k`."""
+    left = part(frame, **labels)
+    return left[left.index == k].iloc[0]
 
 
 def compare(
@@ -219,8 +237,8 @@ def main_scores(material: Material, **settings: Any) -> ScoreMatrix:
         **settings: as `Material.scores`.
 
     Raises:
-        NotApplicable: if there is no history, there are fewer than four tasks, or most
-            configurations were run on one task only.
+        NotApplicable: if there is no history, there are fewer than four tasks or two
+            configurations, or most configurations were run on one task only.
     """
     space = main_space(material)
     matrix = material.scores(space, **settings)
@@ -285,6 +303,8 @@ def _lacking(matrix: ScoreMatrix) -> str | None:
         return (
             f"it takes {_FEW_TASKS} tasks, to learn from some and test on others; there are {tasks}"
         )
+    if len(matrix.configurations) < 2:
+        return "there is one configuration, and so nothing to order"
     runs = (~np.isnan(matrix.upper)).sum(axis=0)
     if (runs <= 1).mean() > 0.5:
         return "most configurations were run on one task only, and so cannot be tried on another"
