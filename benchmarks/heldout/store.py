@@ -63,7 +63,7 @@ class Runs:
             file.unlink()
 
     def _read_new(self, pattern: str) -> None:
-        for file in set(self.folder.glob(f"{pattern}.parquet")) - self._read:
+        for file in sorted(set(self.folder.glob(f"{pattern}.parquet")) - self._read):
             self._read.add(file)
             for record in History.read(file).table.to_pylist():
                 self._keep(record)
