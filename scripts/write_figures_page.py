@@ -2,7 +2,8 @@
 
 Run: python scripts/write_figures_page.py HISTORY [HISTORY ...]
 
-Each figure is drawn from the first history that has what it takes.
+Each figure is drawn from the facts of the suite or, where these do not suffice, from the first
+history that has what it takes.
 """
 
 import argparse
@@ -30,13 +31,13 @@ def main() -> None:
     figures: dict[str, Drawn] = {}
     sources: dict[str, str] = {}
     lines, reasons = [], dict.fromkeys(NUMBERS, "")
-    for path in paths:
-        material = report.material_of(History.read(path), cache)
-        lines.append(f"- `{path}`: {described(material)}")
-        drawn, lacking = report.draw_all(material, list(reasons), print)
+    for path in (None, *paths):
+        material = report.material_of(path and History.read(path), cache)
+        if path:
+            lines.append(f"- `{path}`: {described(material)}")
+        drawn, reasons = report.draw_all(material, list(reasons), print)
         figures |= {figure.number: figure for figure in drawn}
-        sources |= {figure.number: path for figure in drawn}
-        reasons = lacking
+        sources |= {figure.number: f" {path}" if path else "" for figure in drawn}
     head = Template(HEAD.read_text("utf-8"))
     parts = [head.substitute(paths=" ".join(paths), histories="\n".join(lines))]
     for number in (number for number in NUMBERS if number in figures):
@@ -47,7 +48,7 @@ def main() -> None:
         caption = textwrap.fill(figure.caption, 120, break_on_hyphens=False)
         parts.append(
             f"## Figure {number}: {title}\n\n![{title}]({name})\n\n{caption}\n\n"
-            f"`keras-hplist report {sources[number]} --figure {number} -o pictures`\n"
+            f"`keras-hplist report{sources[number]} --figure {number} -o pictures`\n"
         )
     if reasons:
         missing = [f"- Figure {name}, {load(name).TITLE}: {why}" for name, why in reasons.items()]

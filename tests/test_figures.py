@@ -32,7 +32,7 @@ def test_parameters_are_counted_in_half_decades():
     assert counted["a"].tolist() == [2, 0, 0, 1, 0, 0, 0]
     assert counted["b"].tolist() == [1, 0, 0, 0, 0, 0, 1]
     assert "5 tasks" in figure_1a.caption(counted)
-    assert "from 1 to 3,162: 3.5 orders of magnitude" in figure_1a.caption(counted)
+    assert "from 1 to 3,162: 2.5 to 3.5 orders of magnitude" in figure_1a.caption(counted)
 
 
 def test_times_are_those_of_ten_thousand_steps():

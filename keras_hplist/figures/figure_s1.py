@@ -45,6 +45,7 @@ def compute(scores: ScoreMatrix, seed: int = 0) -> pd.DataFrame:
     """
     from sklearn.manifold import TSNE
     from sklearn.metrics import pairwise_distances
+    from threadpoolctl import threadpool_limits
 
     count = len(scores.tasks)
     if count < _FEWEST:
@@ -53,9 +54,9 @@ def compute(scores: ScoreMatrix, seed: int = 0) -> pd.DataFrame:
     distances = pairwise_distances(vectors)
     np.fill_diagonal(distances, np.inf)
     nearest = distances.argmin(axis=1)
-    places = TSNE(
-        perplexity=min(_PERPLEXITY, (count - 1) / 3), init="pca", random_state=seed
-    ).fit_transform(vectors)
+    embedding = TSNE(perplexity=min(_PERPLEXITY, (count - 1) / 3), init="pca", random_state=seed)
+    with threadpool_limits(1):  # threads gain little here, and wait for each other on busy cores
+        places = embedding.fit_transform(vectors)
     families = np.array([family or "" for family in scores.families], object)
     known = families != ""
     same = families[:, None] == families

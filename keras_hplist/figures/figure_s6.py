@@ -97,25 +97,25 @@ def draw(ax: "Axes", frame: pd.DataFrame) -> None:
     shape = (1, panels) if width > height else (panels, 1)
     places = place.subgridspec(*shape)
     left, *others = (figure.add_subplot(places[number]) for number in range(panels))
-    _draw_curves(left, frame.loc[CURVES])
+    _draw_curves(left, _panel(frame, CURVES))
     for axes, pair in zip(others, PAIRS, strict=True):
-        _draw_pair(axes, pair, frame.loc[pair.name])
+        _draw_pair(axes, pair, _panel(frame, pair.name))
 
 
 def caption(frame: pd.DataFrame) -> str:
     """What the frame shows, beside what is published."""
-    curves = frame.loc[CURVES]
+    curves = _panel(frame, CURVES)
     last = curves["x"].max()
     k = min(10, last)
     at_k = curves[curves["x"] == k]["y"]
     lists = at_k.drop(RANDOM)
     best, worst = lists.idxmin(), lists.idxmax()
     default, random = lists[DEFAULT], at_k[RANDOM]
-    told = []
-    for pair in PAIRS:
-        ours = frame.loc[pair.name, "pearson"].iloc[0]
-        told.append(f"{pair.name} {ours:.3f} (paper: {pair.paper})")
-    quantile, minimum = (frame.loc[pair.name, "pearson"].iloc[0] for pair in PAIRS)
+    quantile, minimum = ours = [_panel(frame, pair.name)["pearson"].iloc[0] for pair in PAIRS]
+    told = (
+        f"{pair.name} {number:.3f} (paper: {pair.paper})"
+        for pair, number in zip(PAIRS, ours, strict=True)
+    )
     verdict = (
         "As in the paper, the minimum over time changes scores less than ranks do."
         if quantile < minimum
@@ -150,6 +150,11 @@ def from_material(material: Material) -> pd.DataFrame:
             for name, normalization in VARIANTS.items()
         }
     )
+
+
+def _panel(frame: pd.DataFrame, name: str) -> pd.DataFrame:
+    """The rows of one panel, indexed by series."""
+    return frame[frame.index.get_level_values("panel") == name].droplevel("panel")
 
 
 def _on_common(variants: Mapping[str, ScoreMatrix]) -> dict[str, ScoreMatrix]:

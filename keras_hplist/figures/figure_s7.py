@@ -91,7 +91,7 @@ def draw(ax: "Axes", frame: pd.DataFrame) -> None:
 
 def caption(frame: pd.DataFrame) -> str:
     """What the frame shows, beside what is published."""
-    learned, tried = (frame.index.get_level_values(name) for name in frame.index.names)
+    learned, tried = (frame.index.get_level_values(name) for name in ("learned_on", "tried_on"))
     own, other = frame[learned == tried], frame[learned != tried]
     donors = other.groupby(level="learned_on")["scaled"].mean().sort_values(kind="stable")
     first = int((own["scaled"] == 0).sum())

@@ -58,7 +58,7 @@ def draw(ax: "Axes", frame: pd.DataFrame) -> None:
 def caption(frame: pd.DataFrame) -> str:
     """What the frame shows, beside what is published."""
     seconds, medians = frame["seconds_per_step"], frame.groupby("family")["median"].first()
-    slow, fast = medians.idxmax(), medians.idxmin()
+    slow, fast = str(medians.idxmax()), str(medians.idxmin())
     return (
         f"Seconds per training step of {len(frame):,} tasks of {len(medians)} families, each a "
         f"point, from {seconds.min():.2g} to {seconds.max():.2g}: a factor of "
