@@ -67,8 +67,13 @@ class Images:
         self, *network: Block, loss: Callable[[Any, Any], Any] = mean_loss, outputs: str
     ) -> Definition:
         """The task of a network whose input is the augmented image in [0, 1]."""
-        blocks = (augment(self.augmentation), *network) if self.augmentation else network
-        return Definition(Program(chain(*blocks), loss, outputs), self.batch_size, self.load)
+        blocks = list(network)
+        if self.augmentation:
+            blocks.insert(0, augment(self.augmentation, self.shape[-1]))
+        first = next(i for i, block in enumerate(blocks) if block.weights)
+        preparation = chain(*blocks[:first]) if first else None
+        program = Program(chain(*blocks[first:]), loss, outputs, preparation)
+        return Definition(program, self.batch_size, self.load)
 
 
 def centred(x: Any) -> Any:

@@ -50,10 +50,12 @@ class Block:
         weights: what `apply` needs, in its order.
         apply: called with one tensor per weight, the input, and a `layers.Draws` as the source of
             randomness.
+        draws: of a block in a program's preparation, how many random tensors it draws.
     """
 
     weights: tuple[Weight, ...]
     apply: Callable[[Sequence[Tensor], Tensor, Any], Tensor]
+    draws: int = 0
 
     def named(self, scope: str) -> "Block":
         """The same block with `scope_` before the name of every weight."""
@@ -74,7 +76,8 @@ def chain(*blocks: Block) -> Block:
             x = block.apply(own, x, draws)
         return x
 
-    return Block(tuple(w for block in blocks for w in block.weights), apply)
+    weights = tuple(w for block in blocks for w in block.weights)
+    return Block(weights, apply, sum(block.draws for block in blocks))
 
 
 def split(weights: Sequence[Tensor], *blocks: Block) -> list[Sequence[Tensor]]:
@@ -92,11 +95,14 @@ class Program:
         loss: function of (y_true, outputs) that reduces over the batch, to a scalar, or to `(P,)`
             for outputs with a population axis. `y_true` is (B,) of any numeric type.
         outputs_doc: one sentence on what the outputs are.
+        preparation: what comes before the network and has no weights, so that one batch can be
+            prepared for any number of members.
     """
 
     block: Block
     loss: Callable[[Tensor, Tensor], Tensor]
     outputs_doc: str = ""
+    preparation: Block | None = None
 
     def __post_init__(self) -> None:
         """Weight names key the saved model, so they must differ."""
@@ -130,24 +136,40 @@ class Program:
             for i, w in enumerate(self.weights)
         ]
 
-    def outputs(self, weights: Sequence[Tensor], inputs: Tensor, seed: Tensor) -> Tensor:
+    def prepare(self, inputs: Tensor, seed: Tensor) -> Tensor:
+        """What the network makes of one batch before any weight comes in."""
+        from .layers import Draws
+
+        return self.preparation.apply((), inputs, Draws(seed)) if self.preparation else inputs
+
+    def outputs(
+        self, weights: Sequence[Tensor], inputs: Tensor, seed: Tensor, prepared: bool = False
+    ) -> Tensor:
         """Output of the network.
 
         Args:
             weights: one tensor per weight, all with or all without a population axis.
             inputs: one batch, `(B, ...)`.
             seed: integer tensor (2,): seed of the task and number of the step.
+            prepared: whether the inputs come from `prepare`, with the same seed.
 
         Returns:
             Float tensor `(B, ...)`, or `(P, B, ...)` for a population.
         """
         from .layers import Draws
 
-        return self.block.apply(weights, inputs, Draws(seed))
+        if not prepared:
+            inputs = self.prepare(inputs, seed)
+        made = self.preparation.draws if self.preparation else 0
+        return self.block.apply(weights, inputs, Draws(seed, made))
 
     def loss_value(
-        self, weights: Sequence[Tensor], batch: tuple[Tensor, Tensor], seed: Tensor
+        self,
+        weights: Sequence[Tensor],
+        batch: tuple[Tensor, Tensor],
+        seed: Tensor,
+        prepared: bool = False,
     ) -> Tensor:
-        """Loss on one batch (x, y): a scalar, or `(P,)` for a population."""
+        """Loss on one batch (x, y): a scalar, or `(P,)` for a population; see `outputs`."""
         x, y = batch
-        return self.loss(y, self.outputs(weights, x, seed))
+        return self.loss(y, self.outputs(weights, x, seed, prepared))

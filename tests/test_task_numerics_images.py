@@ -15,10 +15,12 @@ from task_numerics import (
     random_arrays,
 )
 
+from keras_hplist import tasks
 from keras_hplist.tasks import initializers
 from keras_hplist.tasks.families import mlp_ae
 from keras_hplist.tasks.layers import Draws, augment
 from keras_hplist.tasks.layers import activation as activation_block
+from keras_hplist.tasks.program import chain
 from keras_hplist.tasks.sampling import INITIALIZERS
 
 NOTHING = {
@@ -95,7 +97,7 @@ def test_augmentation_is_that_of_tf_image(options, channels):
     """Every step alone and all of them; colours change images of three channels only."""
     options, x = NOTHING | options, images(channels)
     expected = expected_augmentation(x, options)
-    actual = augment(options).apply((), tf.constant(x), draws()).numpy()
+    actual = augment(options, channels).apply((), tf.constant(x), draws()).numpy()
     np.testing.assert_allclose(actual, expected, atol=2e-6)
     changes = options["crop_amount"] or options["flip_left_right"] or options["flip_up_down"]
     same = actual.shape == x.shape and np.array_equal(actual, x)
@@ -246,7 +248,8 @@ def test_autoencoder_loss_is_that_of_numpy(kind, loss, reduction, population):
         "loss_type": loss,
         "reduction_type": reduction,
     }
-    block = mlp_ae.build(config).program.block
+    program = mlp_ae.build(config).program
+    block = chain(program.preparation, program.block)
     x = np.random.default_rng(0).random((4, 28, 28, 1), np.float32)
 
     def reference(weights):
@@ -258,3 +261,19 @@ def test_autoencoder_loss_is_that_of_numpy(kind, loss, reduction, population):
         return errors.mean(-1) if reduction == "reduce_mean" else errors.sum(-1)
 
     check_block(block, reference, random_arrays(block.weights, 0.1), x, population, jit=False)
+
+
+@pytest.mark.parametrize("name", ["mlp_vae_family_seed49", "conv_fc_family_seed8"])
+def test_a_prepared_batch_gives_the_same_loss(name):
+    """Preparation takes its random draws apart from those of the network behind it."""
+    task = tasks.get(name)
+    assert task.program.preparation.draws > 0
+    x, y = task.data.train.batch(0, task.batch_size, 0)
+    weights, seed = task.program.init(0), tf.constant([3, 5])
+    expected = task.program.loss_value(weights, (x, y), seed)
+    prepared = task.program.prepare(tf.constant(x), seed)
+    assert float(task.program.loss_value(weights, (prepared, y), seed, prepared=True)) == float(
+        expected
+    )
+    other = task.program.prepare(tf.constant(x), tf.constant([3, 6]))
+    assert np.abs(other - prepared).max() > 0

@@ -1,6 +1,7 @@
 """The compiled loops: many steps of training, and an evaluation, of P members at once."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -78,18 +79,48 @@ class CompiledPopulation:
         xla: bool = True,
     ) -> None:
         self._program, self._rule, self._source, self._xla = program, rule, source, xla
+        self._prepares = getattr(program, "preparation", None) is not None
+        self._loss = (
+            partial(program.loss_value, prepared=True) if self._prepares else program.loss_value
+        )
         self._constants = [tf.constant(array) for array in source.constants]
         self._training_steps = tf.constant(training_steps)
         self._seed = tf.constant(seed % 2**31, tf.int32)
+        self._prepare = tf.function(self._prepared, autograph=False)
         self._train = tf.function(self._train_steps, jit_compile=xla, autograph=False)
         self._evaluate = tf.function(self._mean_losses, jit_compile=xla, autograph=False)
         self._update = tf.function(self._updated, jit_compile=True, autograph=False)
+
+    def batches(self, rows: Sequence[np.ndarray], start: int) -> Tensors:
+        """What all members see in the steps from `start`: prepared x and y, each (L, B, …).
+
+        Args:
+            rows: of the feed, for L steps.
+            start: the first of them.
+        """
+        x, y = self._source.batches(self._constants, [tf.constant(row) for row in rows])
+        return self._prepare_all(x, y, self._seed, tf.range(start, start + len(rows[0])))
+
+    def evaluation_batches(self, x: np.ndarray, y: np.ndarray) -> Tensors:
+        """K batches (K, B, …), prepared."""
+        seed = self._seed ^ _EVALUATION_SEED
+        return self._prepare_all(tf.constant(x), tf.constant(y), seed, tf.range(len(x)))
+
+    def _prepare_all(self, x: Any, y: Any, seed: Any, steps: Any) -> Tensors:
+        return [self._prepare(x, seed, steps), y] if self._prepares else [x, y]
+
+    def _prepared(self, x: Any, seed: Any, steps: Any) -> Any:
+        return tf.map_fn(
+            lambda pair: self._program.prepare(pair[0], tf.stack([seed, pair[1]])),
+            (x, steps),
+            fn_output_signature=tf.float32,
+        )
 
     def train(
         self,
         state: State,
         parameters: Mapping[str, Any],
-        rows: Sequence[np.ndarray],
+        batches: Sequence[Any],
         start: int,
         stop: int,
     ) -> tuple[State, np.ndarray]:
@@ -98,7 +129,7 @@ class CompiledPopulation:
         Args:
             state: P members after `start` steps.
             parameters: the encoded hyperparameters, float32 (P,) each.
-            rows: of the feed, the first of which belongs to step `start`.
+            batches: of `batches`, the first of which belongs to step `start`.
             start: first step.
             stop: last step, not taken any more.
 
@@ -111,8 +142,7 @@ class CompiledPopulation:
             state.slots,
             dict(parameters),
             self._training_steps,
-            self._constants,
-            [tf.convert_to_tensor(row) for row in rows],
+            list(batches),
             tf.constant(start),
             tf.constant(stop - start),
         )
@@ -123,7 +153,7 @@ class CompiledPopulation:
 
         Args:
             state: P members.
-            batches: x and y with a leading axis K.
+            batches: K of `evaluation_batches`.
         """
         return self._evaluate(state.weights, batches).numpy()
 
@@ -133,18 +163,17 @@ class CompiledPopulation:
         slots: list[tuple[Any, ...]],
         parameters: dict[str, Any],
         training_steps: Any,
-        constants: Tensors,
-        rows: Tensors,
+        batches: Tensors,
         start: Any,
         count: Any,
     ) -> tuple[Tensors, list[tuple[Any, ...]], Any]:
         def one_step(
             i: Any, weights: Tensors, slots: list[tuple[Any, ...]], diverged: Any
         ) -> tuple[Any, ...]:
-            # The row is found by a counter from 0: XLA would compile anew for each value of
+            # The batch is found by a counter from 0: XLA would compile anew for each value of
             # `start` that goes into an index.
             step = start + i
-            batch = self._source.batch(constants, [tf.gather(row, i) for row in rows])
+            batch = tuple(array[i] for array in batches)
             with tf.GradientTape() as tape:
                 tape.watch(weights)
                 loss = self._losses(weights, batch, tf.stack([self._seed, step]))
@@ -191,8 +220,8 @@ class CompiledPopulation:
         Without XLA one member goes without the axis: for that TensorFlow has fast code.
         """
         if self._xla or weights[0].shape[0] > 1:
-            return self._program.loss_value(weights, batch, seed)
-        return self._program.loss_value([w[0] for w in weights], batch, seed)[None]
+            return self._loss(weights, batch, seed)
+        return self._loss([w[0] for w in weights], batch, seed)[None]
 
     def _mean_losses(self, weights: Tensors, batches: Tensors) -> Any:
         count, size = batches[0].shape[0], weights[0].shape[0]

@@ -17,6 +17,8 @@ EXAMPLES = 512
 SHARE = 0.25
 """Largest part of the running time that evaluation may take."""
 
+_FORWARD = 0.5  # the largest measured; convolutions, flows and recurrent networks come near it
+
 
 def check_steps(training_steps: int) -> int:
     """The planned number of steps, if it is a positive integer.
@@ -73,16 +75,14 @@ def evaluation_batches(training_steps: int, points: int, batch_size: int) -> int
     """How many batches of each split one evaluation averages over.
 
     As many as hold `EXAMPLES` examples, but fewer where evaluation would take more than its
-    `SHARE`. One forward pass costs about (B + 40) / (3 B + 100) of a training step on a batch of B:
-    arithmetic grows with B and is tripled by the gradient; reading the weights and making the batch
-    cost as much as 40 examples, the update as much as 60 more. The rule counts steps, not seconds,
-    so that a curve does not depend on the machine.
+    `SHARE`, if a forward pass costs `_FORWARD` training steps; the evaluation before the first step
+    is made once for all members. The rule counts steps, not seconds, so that a curve does not
+    depend on the machine.
 
     Args:
         training_steps: length of a run.
-        points: evaluations of a run.
+        points: evaluations of a run, without that before the first step.
         batch_size: examples of a batch.
     """
-    forward = (batch_size + 40) / (3 * batch_size + 100)
-    affordable = SHARE / (1 - SHARE) * training_steps / (3 * points * forward)
+    affordable = SHARE / (1 - SHARE) * training_steps / (3 * max(points, 1) * _FORWARD)
     return int(np.clip(affordable, 1, math.ceil(EXAMPLES / batch_size)))

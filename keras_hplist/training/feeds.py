@@ -1,4 +1,4 @@
-"""Batches on the device: fixed arrays that stay there, and per step the few numbers that choose.
+"""Batches made on the device: fixed arrays stay there, and a few numbers for each step choose.
 
 The batches are those of `split.batch(step, batch_size, seed)`, value for value.
 """
@@ -13,19 +13,19 @@ from keras_hplist.training.user_task import ArraySplit
 
 Rows = tuple[np.ndarray, ...]
 
-_ROWS_BYTES = 64 * 2**20
+_BATCHES_BYTES = 64 * 2**20
 
 
 class Feed(Protocol):
-    """Turns a row of numbers into a batch, inside a compiled function."""
+    """Turns rows of numbers, one for each step, into batches."""
 
     constants: tuple[np.ndarray, ...]
 
     def row(self, step: int) -> Rows:
         """What the host hands over for one step."""
 
-    def batch(self, constants: Sequence[Any], row: Sequence[Any]) -> tuple[Any, Any]:
-        """The batch (x, y) of a row, as tensors."""
+    def batches(self, constants: Sequence[Any], rows: Sequence[Any]) -> tuple[Any, Any]:
+        """The batches (x, y) of stacked rows (L, …), as tensors (L, B, …)."""
 
 
 class _Feed:
@@ -41,9 +41,9 @@ class HostFeed(_Feed):
         """The batch."""
         return self.split.batch(step, self.batch_size, self.seed)
 
-    def batch(self, constants: Sequence[Any], row: Sequence[Any]) -> tuple[Any, Any]:
-        """The row."""
-        return row[0], row[1]
+    def batches(self, constants: Sequence[Any], rows: Sequence[Any]) -> tuple[Any, Any]:
+        """The rows."""
+        return rows[0], rows[1]
 
 
 class GatherFeed(_Feed):
@@ -58,11 +58,11 @@ class GatherFeed(_Feed):
         """Indices, int32 (B,)."""
         return (self.split.indices(step, self.batch_size, self.seed),)
 
-    def batch(self, constants: Sequence[Any], row: Sequence[Any]) -> tuple[Any, Any]:
+    def batches(self, constants: Sequence[Any], rows: Sequence[Any]) -> tuple[Any, Any]:
         """Gathered x and y."""
         import tensorflow as tf
 
-        x, y = (tf.gather(array, row[0]) for array in constants)
+        x, y = (tf.gather(array, rows[0]) for array in constants)
         return (tf.cast(x, tf.float32) / 255.0 if self._scale else x), y
 
 
@@ -82,15 +82,15 @@ class WindowFeed(_Feed):
             return windows
         return (*windows, self._labels[self.split.indices(step, self.batch_size, self.seed)])
 
-    def batch(self, constants: Sequence[Any], row: Sequence[Any]) -> tuple[Any, Any]:
-        """Tokens (B, patch_length), 0 behind the end, and labels or the tokens again."""
+    def batches(self, constants: Sequence[Any], rows: Sequence[Any]) -> tuple[Any, Any]:
+        """Tokens (L, B, patch_length), 0 behind the end, and labels or the tokens again."""
         import tensorflow as tf
 
-        (tokens,), (starts, lengths) = constants, row[:2]
+        (tokens,), (starts, lengths) = constants, rows[:2]
         columns = tf.range(self._length)
-        places = tf.minimum(starts[:, None] + columns, tf.shape(tokens)[0] - 1)
-        x = tf.where(columns < lengths[:, None], tf.gather(tokens, places), 0)
-        return x, row[2] if len(row) == 3 else x
+        places = tf.minimum(starts[..., None] + columns, tf.shape(tokens)[0] - 1)
+        x = tf.where(columns < lengths[..., None], tf.gather(tokens, places), 0)
+        return x, rows[2] if len(rows) == 3 else x
 
 
 def feed(split: Split, batch_size: int, seed: int) -> Feed:
@@ -112,7 +112,7 @@ def rows(source: Feed, start: int, stop: int, length: int) -> Rows:
     return tuple(np.concatenate([a, np.zeros((missing, *a.shape[1:]), a.dtype)]) for a in stacked)
 
 
-def chunk_length(source: Feed, training_steps: int) -> int:
-    """How many rows are handed over at once: all, unless they take more than 64 MiB."""
-    size = max(1, sum(array.nbytes for array in source.row(0)))
-    return max(1, min(training_steps, _ROWS_BYTES // size))
+def chunk_length(split: Split, batch_size: int, steps: int) -> int:
+    """How many batches are made at once: those of all steps, if they take at most 64 MiB."""
+    size = sum(4 * array.size for array in split.batch(0, batch_size, 0))
+    return max(1, min(steps, _BATCHES_BYTES // max(1, size)))

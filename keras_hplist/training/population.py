@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import joblib
 import numpy as np
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 MEMORY = 4 * 2**30
 """Default bound of the memory of one process, in bytes."""
+
+T = TypeVar("T")
 
 _PROCESS_BYTES = 2**30  # TensorFlow itself, the data, and what a compiler takes
 
@@ -178,15 +180,17 @@ class _Run:
         self._compiled: CompiledPopulation = CompiledPopulation(
             task.program, self._rule, self._source, training_steps, seed, xla
         )
-        self._length = feeds.chunk_length(self._source, training_steps)
-        self._batches, self._counts = _evaluation_batches(task, training_steps, len(steps))
+        longest = int(np.diff(steps, prepend=0).max())
+        self._length = feeds.chunk_length(task.data.train, task.batch_size, longest)
+        x, y, self._counts = _evaluation_batches(task, training_steps, np.count_nonzero(steps))
+        self._batches = self._compiled.evaluation_batches(x, y)
         self._seconds = {"train": 0.0, "evaluate": 0.0}
-        self._warm: set[tuple[str, int]] = set()
+        self._at_start: np.ndarray | None = None
         self._pool = ThreadPoolExecutor(threads)
 
     @property
     def evaluation_share(self) -> float:
-        """Part of the running time spent on evaluation, first calls (compilation) left out."""
+        """Part of the running time spent on evaluation, compilation left out."""
         return self._seconds["evaluate"] / max(sum(self._seconds.values()), 1e-9)
 
     def cohort(
@@ -207,14 +211,12 @@ class _Run:
             _Group(members, State.initial(self._initial, size, self._rule))
             for members in _cut(np.arange(len(values)), size)
         ]
+        if self._at_start is None:
+            self._at_start = self._compile(groups[0], parameters)
         now = 0
         for point, step in enumerate(self._steps):
-
-            def advance(group: _Group, start: int = now, stop: int = step) -> np.ndarray:
-                self._train(group, parameters, start, stop, diverged)
-                return self._evaluate(group.state)
-
-            found = self._each(advance, groups, size)
+            self._train(groups, parameters, now, step, diverged)
+            found = self._each(self._evaluate, groups) if step else [self._at_start] * len(groups)
             now = step
             for group, block in zip(groups, found):
                 members = group.members
@@ -228,12 +230,22 @@ class _Run:
         losses[:, diverged[:, None] <= self._steps] = np.nan
         return losses, np.where(diverged < NEVER, diverged, -1).astype(np.int32)
 
-    def _each(
-        self, f: Callable[["_Group"], np.ndarray], groups: "list[_Group]", size: int
-    ) -> list[np.ndarray]:
-        """f of each group, several at a time; the first alone until all is compiled."""
-        alone = 0 if {("train", size), ("evaluate", size)} <= self._warm else 1
-        return [*map(f, groups[:alone]), *self._pool.map(f, groups[alone:])]
+    def _compile(self, group: "_Group", parameters: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Compile both loops, at the same time; returns the losses of the initial weights."""
+        from keras_hplist.training import feeds
+
+        rows = feeds.rows(self._source, 0, 1, self._length)
+        batches, own = self._compiled.batches(rows, 0), group.own(parameters)
+        with ThreadPoolExecutor(1) as beside:
+            training = beside.submit(self._compiled.train, group.state, own, batches, 0, 0)
+            losses = self._evaluate(group)
+            training.result()
+        self._seconds["evaluate"] = 0.0
+        return losses
+
+    def _each(self, f: "Callable[[_Group], T]", groups: "list[_Group]") -> "list[T]":
+        """f of each group, several at a time."""
+        return list(self._pool.map(f, groups))
 
     def _encode(self, values: Sequence[Mapping[str, Any]]) -> dict[str, np.ndarray]:
         columns = {name: [row[name] for row in values] for name in self._rule.hyperparameters}
@@ -241,34 +253,36 @@ class _Run:
 
     def _train(
         self,
-        group: "_Group",
+        groups: "list[_Group]",
         parameters: Mapping[str, np.ndarray],
         start: int,
         stop: int,
         diverged: np.ndarray,
     ) -> None:
+        """Take the steps from `start` to `stop`; batches are made once, for all groups."""
         from keras_hplist.training import feeds
 
-        members, size = group.members, group.state.weights[0].shape[0]
-        own = {k: v[_padded(members, size)] for k, v in parameters.items()}
         for first in range(start, stop, self._length):
             last = min(first + self._length, stop)
-            rows = feeds.rows(self._source, first, last, self._length)
-            with self._timed("train", size):
-                group.state, bad = self._compiled.train(group.state, own, rows, first, last)
-            diverged[members] = np.minimum(diverged[members], bad[: len(members)])
+            made = feeds.rows(self._source, first, last, self._length)
+            batches = self._compiled.batches(made, first)
 
-    def _evaluate(self, state: "State") -> np.ndarray:
+            def advance(
+                group: "_Group", batches: Any = batches, first: int = first, last: int = last
+            ) -> None:
+                members, own = group.members, group.own(parameters)
+                with _Stopwatch(self._seconds, "train"):
+                    group.state, bad = self._compiled.train(group.state, own, batches, first, last)
+                diverged[members] = np.minimum(diverged[members], bad[: len(members)])
+
+            self._each(advance, groups)
+
+    def _evaluate(self, group: "_Group") -> np.ndarray:
         """Mean loss of each split and member, float32 (split, P)."""
-        with self._timed("evaluate", state.weights[0].shape[0]):
-            losses = self._compiled.evaluate(state, self._batches)
+        with _Stopwatch(self._seconds, "evaluate"):
+            losses = self._compiled.evaluate(group.state, self._batches)
         with np.errstate(over="ignore", invalid="ignore"):
             return losses.reshape(len(SPLITS), self._counts, -1).mean(axis=1)
-
-    def _timed(self, what: str, size: int) -> "_Stopwatch":
-        counted = (what, size) in self._warm
-        self._warm.add((what, size))
-        return _Stopwatch(self._seconds if counted else {what: 0.0}, what)
 
 
 @dataclass
@@ -277,6 +291,11 @@ class _Group:
 
     members: np.ndarray
     state: "State"
+
+    def own(self, parameters: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """The parameters of these members, as many as there are in the state."""
+        chosen = _padded(self.members, self.state.weights[0].shape[0])
+        return {name: values[chosen] for name, values in parameters.items()}
 
 
 class _Stopwatch:
@@ -296,13 +315,13 @@ class _Stopwatch:
             self._seconds[self._what] += taken
 
 
-def _evaluation_batches(task: Any, training_steps: int, points: int) -> tuple[list[Any], int]:
-    """The batches of all splits, each array with one leading axis; and how many there are of each.
+def _evaluation_batches(
+    task: Any, training_steps: int, points: int
+) -> tuple[np.ndarray, np.ndarray, int]:
+    """The batches of all splits, x and y with one leading axis; and how many there are of each.
 
     They are fixed: the same at every point and for every member.
     """
-    import tensorflow as tf
-
     splits = [getattr(task.data, name) for name in _EVALUATED.values()]
     smallest = min(len(split) for split in splits)
     batch_size = max(1, min(task.batch_size, smallest))
@@ -310,7 +329,8 @@ def _evaluation_batches(task: Any, training_steps: int, points: int) -> tuple[li
     pairs = [
         split.batch(k, batch_size, _EVALUATION_BATCHES) for split in splits for k in range(count)
     ]
-    return [tf.constant(np.stack(arrays)) for arrays in zip(*pairs)], count
+    x, y = (np.stack(arrays) for arrays in zip(*pairs))
+    return x, y, count
 
 
 def _cut(members: np.ndarray, size: int) -> Iterable[np.ndarray]:

@@ -9,16 +9,18 @@ from ..program import Block
 from .random import Draws
 
 
-def augment(options: Mapping[str, Any]) -> Block:
+def augment(options: Mapping[str, Any], channels: int = 3) -> Block:
     """Crop, flip and change colours, in this order; images are (B, H, W, C), not clipped after.
 
     Args:
         options: `crop_amount` (rows and columns that go), `flip_left_right`, `flip_up_down`,
             `do_color_aug` (acts on three channels only), and the largest `brightness`,
             `saturation`, `hue` and `contrast` changes.
+        channels: of the images.
     """
     crop = options["crop_amount"]
     flips = options["flip_left_right"], options["flip_up_down"]
+    colors = options["do_color_aug"] and channels == 3
 
     def apply(weights: Any, x: Any, draws: Draws) -> Any:
         batch = ops.shape(x)[0]
@@ -37,7 +39,7 @@ def augment(options: Mapping[str, Any]) -> Block:
             rows, columns = rows + first_row, columns + first_column
         if crop or any(flips):
             x = _pick(x, rows, columns)
-        if options["do_color_aug"] and x.shape[-1] == 3:
+        if colors:
             x = change_colors(
                 x,
                 spread(options["brightness"]),
@@ -47,7 +49,7 @@ def augment(options: Mapping[str, Any]) -> Block:
             )
         return draws.once(x)
 
-    return Block((), apply)
+    return Block((), apply, draws=2 * bool(crop) + sum(flips) + 4 * colors)
 
 
 def _turned(places: Any, draws: Draws, batch: Any) -> Any:

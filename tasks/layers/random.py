@@ -33,11 +33,12 @@ class Draws:
 
     Args:
         seed: integer tensor or pair (2,): seed of the task and number of the step.
+        made: number of tensors drawn from this seed before.
     """
 
-    def __init__(self, seed: Any) -> None:
+    def __init__(self, seed: Any, made: int = 0) -> None:
         self._seed = ops.cast(ops.convert_to_tensor(seed), "uint32")
-        self._count = 0
+        self._count = made
 
     def once(self, x: Any) -> Any:
         """x, computed once: XLA would compute it anew for each use, so for each member.

@@ -5,7 +5,7 @@ from task_contract import check_description, check_determinism, check_population
 from test_task_contract import UNREACHED
 
 from keras_hplist import tasks
-from keras_hplist.tasks.checking import NOT_FINITE_AT_START
+from keras_hplist.tasks.checking import GRADIENT_NOT_FINITE_AT_START, NOT_FINITE_AT_START
 
 # Large initial weights saturate the hidden layers of this one: their gradients are exactly zero.
 SATURATED = {
@@ -27,5 +27,8 @@ def test_description_survives_json_and_seed_decides(name):
 @pytest.mark.parametrize("name", [n for n in tasks.names() if n not in NOT_FINITE_AT_START])
 def test_fit_is_the_pure_function_and_a_population_is_its_members(name):
     """Three steps of `model.fit` are three pure ones; three members are what each is alone."""
-    check_training(name, (UNREACHED | SATURATED).get(name, frozenset()))
-    check_population(name)
+    # XLA would take most of the time; tests/test_task_contract.py compiles with it.
+    unreached = (UNREACHED | SATURATED).get(name, frozenset())
+    check_training(name, unreached, jit_compile=False)
+    if name not in GRADIENT_NOT_FINITE_AT_START:
+        check_population(name)
