@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
 from keras_hplist.errors import InvalidValueError
 from keras_hplist.figures.project import Project
@@ -214,7 +215,8 @@ def task_map(evidence: Evidence, scores: Scores, name: str) -> pd.DataFrame:
         raise InvalidValueError(f"A map needs {_MAPPED} tasks; the list tells of {len(tasks)}.")
     vectors = np.vstack([tasks, own])
     perplexity = min(30.0, (len(vectors) - 1) / 3)
-    plane = TSNE(perplexity=perplexity, init="pca", random_state=0).fit_transform(vectors)
+    with threadpool_limits(1):  # of so few points more threads take longer
+        plane = TSNE(perplexity=perplexity, init="pca", random_state=0).fit_transform(vectors)
     index = [*evidence.entries.index, name]
     return pd.DataFrame(
         {

@@ -159,11 +159,11 @@ class Evidence:
             tasks = pd.Index(document["tasks"], name="task")
             families = document.get("families") or [None] * len(tasks)
             entries, held_out, lowest = (
-                pd.DataFrame([list(map(float, row.split())) for row in document[key]], tasks)
+                pd.DataFrame(np.array([row.split() for row in document[key]], float), tasks)
                 for key in _MATRICES
             )
-            if not entries.shape == held_out.shape == lowest.shape or entries.isna().any(axis=None):
-                raise ValueError("its rows differ in length")
+            if not entries.shape == held_out.shape == lowest.shape:
+                raise ValueError("its matrices differ in shape")
             entries = entries.rename_axis("rank", axis=1)
             k = pd.RangeIndex(1, entries.shape[1] + 1, name="k")
             return cls(
