@@ -36,7 +36,14 @@ def what_next(findings: Findings) -> list[str]:
         ]
     findings.told["next"] = [{"rank": rank, "values": hplist[rank]} for rank in coming.index]
     caption = f"The next entries of the list {hplist.name!r}."
-    if findings.evidence is not None:
+    gains = [name for name in coming if name.startswith("gain")]
+    if gains and not coming[gains].any(axis=None):
+        coming = coming.drop(columns=gains)
+        caption += (
+            " On the tasks that the list was learned from, those tried leave nothing to gain: from "
+            "here on it covers the tasks anew with other configurations."
+        )
+    elif gains:
         caption += (
             " Gain: by how much an entry alone lowers the mean best score of those tried, on the "
             "tasks that the list was learned from."

@@ -24,6 +24,7 @@ def draw_curves(ax: "Axes", frame: pd.DataFrame) -> None:
     import matplotlib
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import ListedColormap, Normalize
+    from matplotlib.ticker import MaxNLocator
 
     shades = matplotlib.colormaps["viridis"](np.linspace(0, _PALEST, 256))
     worst = int(frame["rank"].max())
@@ -46,6 +47,7 @@ def draw_curves(ax: "Axes", frame: pd.DataFrame) -> None:
             markersize=5 if best else 3.5,
         )
     _scale(ax, frame)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set_xlabel(frame.attrs["unit"])
     ax.set_ylabel(frame.attrs["measured"])
     bar = ax.figure.colorbar(colours, ax=ax, label="rank of the trial", pad=0.02)
@@ -65,7 +67,7 @@ def draw_best(ax: "Axes", frame: pd.DataFrame) -> None:
     ax.scatter(frame.index, frame["objective"], 26, color=_OWN, zorder=3, label="trial")
     results = frame["objective"].dropna()
     if results.min() > 0 and results.max() / results.min() > _LOGARITHMIC:
-        ax.set_yscale("log")
+        _logarithmic(ax)
     _trials_axis(ax, frame.index.max())
     ax.set_xlabel("trial, in the order of their numbers")
     ax.set_ylabel(frame.attrs["objective"])
@@ -95,7 +97,8 @@ def draw_expected(ax: "Axes", frame: pd.DataFrame) -> None:
     else:
         known = frame.dropna(subset="mean")
         ax.plot(known.index, known["mean"], "o--", color="C0", label="tasks left out: mean")
-    ax.step(frame.index, frame["best"], where="post", color=_OWN, label="this search: best so far")
+    own = frame.dropna(subset="best")
+    ax.step(own.index, own["best"], where="post", color=_OWN, label="this search: best so far")
     ax.scatter(frame.index, frame["score"], 26, color=_OWN, zorder=3, label="its trials")
     top = max(frame["best"].max(), known.drop(columns=["score", "best"]).max(axis=None))
     ax.set_ylim(top=min(1.03, 1.25 * top + 0.02))
@@ -142,11 +145,21 @@ def _scale(ax: "Axes", frame: pd.DataFrame) -> None:
     start = frame.groupby("run")["loss"].first().median()
     low, high = losses.min(), losses.max()
     if low > 0 and start / low > _LOGARITHMIC:
-        ax.set_yscale("log")
+        _logarithmic(ax)
         if high > start * 3:
             ax.set_ylim(top=start * 2)
     elif high > start + (start - low):
         ax.set_ylim(top=start + 0.3 * (start - low))
+
+
+def _logarithmic(ax: "Axes") -> None:
+    """A logarithmic axis with plain numbers."""
+    from matplotlib.ticker import LogLocator, NullFormatter
+
+    ax.set_yscale("log")
+    ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    ax.yaxis.set_major_formatter("{x:g}")
+    ax.yaxis.set_minor_formatter(NullFormatter())
 
 
 def _trials_axis(ax: "Axes", last: Any) -> None:

@@ -107,7 +107,7 @@ def _standing(findings: Findings) -> list[str]:
         "result have no point.",
     )
     if findings.scores is None or findings.hplist is None:
-        return [picture, f"There is no expectation to hold it against: {findings.unscored}"]
+        return [picture, f"There is nothing to hold it against. {findings.unscored}"]
     return [*_beside_expectation(findings, findings.scores, findings.hplist), picture]
 
 
@@ -163,7 +163,7 @@ def _curves(findings: Findings) -> list[str]:
         "unit": project.unit,
         "falls": project.history is not None or project.direction == "min",
     }
-    caption = f"{project.measured} of each trial by {project.unit}, coloured by rank"
+    caption = f"By {project.unit}: {project.measured} of each trial, coloured by rank"
     if project.history is None:
         caption += "; no more than KerasTuner's trial.json files hold"
     if frame["rank"].isna().any():
