@@ -1,5 +1,8 @@
 """Every task of the suite keeps the contract; hours on two cores, `-k` takes a part of it."""
 
+import gc
+
+import keras
 import pytest
 from task_contract import check_description, check_determinism, check_population, check_training
 from test_task_contract import UNREACHED
@@ -15,6 +18,13 @@ SATURATED = {
 }
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
+
+
+@pytest.fixture(autouse=True)
+def _forget_graphs():
+    yield
+    keras.backend.clear_session()
+    gc.collect()
 
 
 @pytest.mark.parametrize("name", tasks.names())
