@@ -56,7 +56,7 @@ def draw_spaces(ax: "Axes", frame: pd.DataFrame) -> None:
         band(ax, curve, f"{title(space)}, {_WAYS[method]}", color, _LINES[method])
     count_axis(ax, TRIALS, frame.index.get_level_values("k"))
     score_axis(ax)
-    fitting = int(ax.figure.get_figwidth() / _INCHES)
+    fitting = int(ax.figure.bbox.width / ax.figure.dpi / _INCHES)
     legend(ax, min(fitting, frame.index.unique("space").size))
 
 

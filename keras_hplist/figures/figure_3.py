@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 TITLE = "Lists learned from more and more tasks"
 
 _SIZES = (1, 3, 10, 30, 100, 300)
-_TOLD = 10  # trials, of which the caption tells
+_TOLD = 5  # trials, of which the caption tells
 
 
 def compute(
@@ -82,7 +82,7 @@ def caption(frame: pd.DataFrame) -> str:
             f"After {k} trials lists reach, by the number of tasks that they were learned from, "
             f"{told}; random search is expected at {captions.told(random)}. {ahead}.",
             captions.UNREAD,
-            "Here more tasks never make a list worse."
+            f"Here more tasks never make a list worse, after {k} trials."
             if falls
             else "Here more tasks do not always make a list better: where the lines lie within "
             "each other's bands, these tasks are too few to tell.",

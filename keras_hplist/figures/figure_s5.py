@@ -22,7 +22,7 @@ FULL = "full horizon"
 
 _FRACTIONS = (0.05, 0.1, 0.2, 0.5)
 _ENOUGH_TASKS = 8  # measured at several numbers of steps, so that no curves need be cut
-_TOLD = 10  # trials, of which the caption tells
+_TOLD = 5  # trials, of which the caption tells
 
 
 def compute(
