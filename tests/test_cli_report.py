@@ -161,7 +161,7 @@ def test_a_history_gives_every_figure_that_applies(history, tmp_path, run):
         assert status == 0, err
         told = json.loads(out)
         assert set(told["figures"]) | set(told["not_applicable"]) == set(figures.NUMBERS)
-        assert {"1b", "1c", "2", "S1", "S6", "S7", "S8"} <= set(told["figures"])
+        assert {"1b", "1c", "3", "S1", "S6", "S7", "S8"} <= set(told["figures"])
         text = (tmp_path / "report.html").read_text()
         parsed = Tags(text)
         assert len(parsed.all("img")) == len(told["figures"])
