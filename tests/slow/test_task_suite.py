@@ -17,6 +17,9 @@ SATURATED = {
     )
 }
 
+# The sigmoid outputs of these saturate: in which pixels a gradient passes is a matter of rounding.
+SATURATED_OUTPUTS = {"mlp_ae_family_seed26", "mlp_ae_family_seed78"}
+
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
 
@@ -41,4 +44,4 @@ def test_fit_is_the_pure_function_and_a_population_is_its_members(name):
     unreached = (UNREACHED | SATURATED).get(name, frozenset())
     check_training(name, unreached, jit_compile=False)
     if name not in GRADIENT_NOT_FINITE_AT_START:
-        check_population(name)
+        check_population(name, gradients=name not in SATURATED_OUTPUTS)
