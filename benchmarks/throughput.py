@@ -6,9 +6,9 @@
 For each family the tasks at the 10th, 50th and 90th percentile of expected cost. Building, tracing
 and compiling are in the time of both sides; the population's time also includes its evaluations,
 which `model.fit` here does not make. One configuration of the `model.fit` loop is timed: its first
-step, and then as many of the others as fit into a few seconds, which stand for the rest. Where the
-population would take longer than `--limit` seconds, it trains for fewer steps, so that its
-compilation weighs more; such rows show the number of steps.
+step, and then as many of the others as fit into a few seconds, which stand for the rest. A
+population that would take longer than `--limit` seconds is timed at n and at 2 n steps, evaluated
+as often for each step, and the difference stands for the rest; such rows say so.
 
 The share of the roofline is the time that the arithmetic would take at the measured peak of a
 matrix product, or the memory traffic of the weights at the measured bandwidth, whichever is more,
@@ -29,6 +29,7 @@ import numpy as np
 from keras_hplist import spaces, tasks
 from keras_hplist.tasks.checking import GRADIENT_NOT_FINITE_AT_START, NOT_FINITE_AT_START
 from keras_hplist.training import train_population
+from keras_hplist.training.evaluations import POINTS
 from keras_hplist.training.layout import Cost, choose, measure
 
 SAMPLED = tasks.family_names()[:-1]
@@ -96,11 +97,21 @@ def _seconds(work):
     return time.perf_counter() - start
 
 
-def population_rate(task, values, steps):
-    """Configuration-steps per second, and the curves."""
-    start = time.perf_counter()
-    curves = train_population(task, values, steps)
-    return len(values) * steps / (time.perf_counter() - start), curves
+def population_seconds(task, values, steps, limit):
+    """Seconds for so many steps, the curves, and from how many steps they are extrapolated."""
+
+    def timed(count):
+        points = max(2, round(1 + (POINTS - 1) * count / steps))
+        start = time.perf_counter()
+        curves = train_population(task, values, count, points)
+        return time.perf_counter() - start, curves
+
+    step = choose(Cost.of(task), len(values), 3 * 2**30, len(os.sched_getaffinity(0))).seconds
+    if step * steps <= limit:
+        return *timed(steps), steps
+    count = int(np.clip(limit / 3 / step, 4, steps // 2))
+    (short, _), (long, curves) = timed(count), timed(2 * count)
+    return short + (long - short) / count * (steps - count), curves, count
 
 
 def geometric_mean(values):
@@ -125,19 +136,18 @@ def compare(options):
         for task in chosen_tasks(family):
             task.data.train.batch(0, task.batch_size)  # loading data is on neither side
             cost = Cost.of(task)
-            step = choose(cost, len(values), 3 * 2**30, len(os.sched_getaffinity(0))).seconds
-            steps = int(np.clip(options.limit / step, 4, options.steps))
             plain = options.steps / fit_seconds(task, values[0], options.steps, 4.0)
             jit = options.steps / fit_seconds(
                 task, values[0], options.steps, 4.0, jit_compile=True, steps_per_execution=50
             )
-            rate, curves = population_rate(task, values, steps)
+            seconds, curves, steps = population_seconds(task, values, options.steps, options.limit)
+            rate = len(values) * options.steps / seconds
             least = max(
                 cost.flops / peak,
                 PASSES * 4 * cost.parameters / bandwidth(4 * 4 * cost.parameters),
             )
             ratios[task.name] = family, rate / plain, least * rate
-            note = "" if steps == options.steps else f" ({steps} steps)"
+            note = "" if steps == options.steps else f" (from {steps} and {2 * steps} steps)"
             print(
                 f"| {task.name}{note} | {plain:.0f} | {jit:.0f} | {rate:.0f} | {rate / plain:.1f} "
                 f"| {rate / jit:.1f} | {curves.size} | {curves.evaluation_share:.0%} "
