@@ -400,7 +400,8 @@ def test_the_comparison_resumes_and_makes_one_history_per_script(tmp_path):
     history = History.read(tmp_path / "histories" / "resnet50.parquet")
     assert len(history) == 1 + 7 + 3
     frame = large_models.compute(history.to_frame())
-    assert len(frame.loc[("small_resnet_photographs", "trials")]) == 1 + 7 + 3
+    panel = large_models.panel(frame, "small_resnet_photographs", "trials")
+    assert len(panel) == 1 + 7 + 3
     before = {file: file.stat().st_mtime for file in (tmp_path / "runs").rglob("*.npz")}
     again = subprocess.run(command, capture_output=True, text=True, timeout=600)
     assert again.stdout.count("nothing to do") == 1 + 7 + 3

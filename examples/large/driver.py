@@ -260,7 +260,7 @@ def data_parallel(devices: int | None) -> contextlib.AbstractContextManager[Any]
     if backend == "tensorflow":
         gpus = len(tf.config.list_physical_devices("GPU"))
     elif backend == "jax":
-        gpus = len(keras.distribution.list_devices("gpu"))
+        gpus = sum(name.startswith("gpu") for name in keras.distribution.list_devices())
     else:
         gpus = 0
     count = devices or max(gpus, 1)

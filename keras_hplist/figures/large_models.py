@@ -74,10 +74,9 @@ def compute(runs: pd.DataFrame, wanted: Callable[[str], bool] = bool) -> pd.Data
             final=[_final(*triple) for triple in zip(own["valid"], own["status"])],
         )
         own = own.sort_values(["rank", "final"], kind="stable")
-        for method, group in own.groupby("method", sort=False):
-            method = str(method)
-            if not method or not wanted(method):
-                continue
+        groups = {str(method): group for method, group in own.groupby("method")}
+        for method in sorted(filter(wanted, filter(None, groups)), key=_place):
+            group = groups[method]
             parts[task, TRIALS, method] = _by_trials(method, group)
             shown = {method: group.loc[group["final"].idxmin()]}
             if is_list(method):
@@ -208,6 +207,13 @@ def _method(source: str, space: str) -> str:
     return source if source in LABELS else ""
 
 
+def _place(method: str) -> tuple[int, str]:
+    """Lists come first, then tuned Adam by schedule, then defaults by name."""
+    if is_list(method):
+        return 0, method
+    return (1, str(list(LABELS).index(method))) if method in LABELS else (2, method)
+
+
 def _rank(source: str) -> int:
     rank = source.rpartition(_ENTRY)[2]
     return int(rank) if rank.isdigit() else 0
@@ -259,7 +265,8 @@ def _draw_trials(ax: "Axes", trials: pd.DataFrame) -> None:
             ax.axhline(curve["y"].iloc[0], label=label(method), **style)
         else:
             ax.plot(curve["x"], curve["y"], marker="o", label=label(method), **style)
-    bands.count_axis(ax, bands.TRIALS, range(1, int(trials["x"].max()) + 1))
+    ax.set_xticks(range(1, int(trials["x"].max()) + 1))
+    ax.set_xlabel(bands.TRIALS)
     ax.set_ylabel("final validation loss")
 
 
