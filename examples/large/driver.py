@@ -102,7 +102,7 @@ def parse(
         "--jit-compile",
         action=argparse.BooleanOptionalAction,
         default=True,
-        help="compile the train step with XLA (default: yes)",
+        help="compile with XLA (default: yes, but not on several devices with TensorFlow)",
     )
     run.add_argument(
         "--data-dir", type=os.path.expanduser, help="of TensorFlow Datasets, for --preset full"
@@ -324,7 +324,8 @@ def _train(problem: Problem, arguments: argparse.Namespace, history: Path) -> No
         optimizer=optimizer,
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
-        jit_compile=arguments.jit_compile,
+        # XLA finds no variables of a MirroredStrategy on devices other than the first.
+        jit_compile=arguments.jit_compile and not tf.distribute.has_strategy(),
     )
     model.optimizer.build(model.trainable_variables)
     checkpoint = arguments.out / "checkpoints" / f"{history.stem}.npz"
