@@ -36,7 +36,7 @@ def what_next(findings: Findings) -> list[str]:
         ]
     findings.told["next"] = [{"rank": rank, "values": hplist[rank]} for rank in coming.index]
     caption = f"The next entries of the list {hplist.name!r}."
-    gains = [name for name in coming if name.startswith("gain")]
+    gains = [name for name in coming if str(name).startswith("gain")]
     if gains and not coming[gains].any(axis=None):
         coming = coming.drop(columns=gains)
         caption += (
