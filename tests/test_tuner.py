@@ -365,7 +365,7 @@ def uncompiled(hp):
         {"after_list": "restart"},
         {"objective": 3},
     ],
-    ids=str,
+    ids=lambda arguments: next(iter(arguments)),
 )
 @pytest.mark.parametrize("overwrite", [False, True])
 def test_bad_set_ups_are_refused_before_anything_changes_on_disk(tmp_path, arguments, overwrite):

@@ -17,8 +17,8 @@ SATURATED = {
     )
 }
 
-# The sigmoid outputs of these saturate: in which pixels a gradient passes is a matter of rounding.
-SATURATED_OUTPUTS = {"mlp_ae_family_seed26", "mlp_ae_family_seed78"}
+# Saturated sigmoid outputs, or a loss of 1e19 from exponentials: rounding decides the gradients.
+ILL_CONDITIONED = {"mlp_ae_family_seed26", "mlp_ae_family_seed78", "maf_family_seed36"}
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
@@ -44,4 +44,4 @@ def test_fit_is_the_pure_function_and_a_population_is_its_members(name):
     unreached = (UNREACHED | SATURATED).get(name, frozenset())
     check_training(name, unreached, jit_compile=False)
     if name not in GRADIENT_NOT_FINITE_AT_START:
-        check_population(name, gradients=name not in SATURATED_OUTPUTS)
+        check_population(name, ill_conditioned=name in ILL_CONDITIONED)
