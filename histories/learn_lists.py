@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 
 import keras_hplist as khl
+from keras_hplist.learning.evidence import Evidence
 
 HERE = Path(__file__).resolve().parent
 SHIPPED = HERE.parent / "keras_hplist" / "lists" / "shipped"
@@ -25,14 +26,16 @@ ABOUT = (
 def learn(space: str) -> khl.HyperparameterList:
     """Learn the list of one search space over all of its measured configurations."""
     history = khl.History.read(HERE / "small-problems").select(space=space)
-    learned = khl.ListLearner(length=100, name=space).fit(history).list_
-    return khl.HyperparameterList(
+    learner = khl.ListLearner(length=100, name=space).fit(history)
+    learned = learner.list_
+    shipped = khl.HyperparameterList(
         learned,
         learned.space,
         name=learned.name,
         gains=learned.gains,
         provenance={"about": ABOUT, **learned.provenance},
     )
+    return Evidence.of(learner, history).attached_to(shipped)
 
 
 def main() -> None:

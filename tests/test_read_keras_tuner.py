@@ -239,3 +239,15 @@ def test_a_list_is_learned_from_projects_and_serves_the_space(tmp_path):
     # The best of 40 random trials lies near 1e-3 with tanh.
     assert abs(math.log10(loaded[0]["rate"]) + 3) < 1.5
     assert loaded[0]["activation"] == "tanh"
+
+
+def test_a_loss_stored_as_null_is_a_diverged_trial(tmp_path):
+    """JSON has no NaN: projects of this package hold null in its place."""
+    search(keras_tuner.RandomSearch, tmp_path, "p", trials=3)
+    file = sorted((tmp_path / "p").glob("*/trial.json"))[1]
+    trial = json.loads(file.read_text())
+    trial["metrics"]["metrics"]["val_loss"]["observations"] = [{"value": [None], "step": 0}]
+    trial["score"] = None
+    file.write_text(json.dumps(trial))
+    statuses = read_keras_tuner(tmp_path / "p").table["status"].to_pylist()
+    assert sorted(statuses) == ["diverged", "ok", "ok"]

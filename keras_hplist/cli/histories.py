@@ -13,6 +13,7 @@ from rich.table import Table
 
 from keras_hplist.cli.console import REPORTED, AsJson, console, print_json, records, short
 from keras_hplist.cli.output import check_output
+from keras_hplist.errors import InvalidValueError
 
 if TYPE_CHECKING:
     from keras_hplist.history import History
@@ -83,6 +84,7 @@ def learn(
 ) -> None:
     """Learn a list from histories or from the logs of a tuner."""
     from keras_hplist.learning import ListLearner
+    from keras_hplist.learning.evidence import Evidence
 
     check_output(output)
     if report is not None:
@@ -104,7 +106,10 @@ def learn(
     with _noted() as notes:
         history = _read(paths, source, options, space)
         learner.fit(history)
-    learner.list_.save(output)
+    learned = learner.list_
+    with contextlib.suppress(InvalidValueError):  # ranks, or one task, are no evidence
+        learned = Evidence.of(learner, history).attached_to(learned)
+    learned.save(output)
     if report is not None:
         from keras_hplist.figures.list_report import list_report
         from keras_hplist.files import write_text

@@ -118,11 +118,17 @@ def _read_trials(project: Path, task: str, metric: str | None, options: Options)
     return history.with_spaces([] if space is None else [space])
 
 
+def _mean(observation: Mapping[str, Any]) -> float:
+    """Mean over the executions of one step; a loss that was not finite is stored as null."""
+    values = [np.nan if value is None else value for value in observation["value"]]
+    return float(np.mean(values))
+
+
 def _run(trial: Mapping[str, Any], project: Path, task: str, metric: str, longest: int) -> Trial:
     epochs = int(trial["values"].get("tuner/epochs", 0)) or max(longest, 1)
     metrics = trial["metrics"].get("metrics", {})
     values = [
-        np.mean(observation["value"])
+        _mean(observation)
         for observation in metrics.get(metric, {}).get("observations", [])
     ]
     state = _STATES.get(trial["status"], "unfinished")
@@ -168,7 +174,7 @@ def _objective(trials: list[dict[str, Any]]) -> str:
         equal = [
             name
             for name, metric in trial["metrics"].get("metrics", {}).items()
-            if any(np.isclose(np.mean(o["value"]), score) for o in metric["observations"])
+            if any(np.isclose(_mean(o), score) for o in metric["observations"])
         ]
         candidates = equal if candidates is None else [n for n in candidates if n in equal]
     if candidates is None:
