@@ -127,10 +127,7 @@ def _mean(observation: Mapping[str, Any]) -> float:
 def _run(trial: Mapping[str, Any], project: Path, task: str, metric: str, longest: int) -> Trial:
     epochs = int(trial["values"].get("tuner/epochs", 0)) or max(longest, 1)
     metrics = trial["metrics"].get("metrics", {})
-    values = [
-        _mean(observation)
-        for observation in metrics.get(metric, {}).get("observations", [])
-    ]
+    values = [_mean(observation) for observation in metrics.get(metric, {}).get("observations", [])]
     state = _STATES.get(trial["status"], "unfinished")
     if state == "ok" and epochs < longest:
         state = "pruned"
