@@ -212,6 +212,7 @@ def test_results_by_hand(heldout):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)  # six processes that load TensorFlow, perhaps on a busy machine
 def test_run_resumes_and_makes_the_table(tmp_path):
     """A killed comparison goes on: no run is made twice, files stay whole; then the table."""
     arguments = ["--problems", CHEAP, "--methods", *METHODS, "--seeds", "2"]
@@ -240,9 +241,12 @@ def test_run_resumes_and_makes_the_table(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_search_resumes(heldout, tmp_path):
+def test_a_search_resumes(heldout, tmp_path, monkeypatch):
     """A search whose file is gone makes no run again, and ends with the same trials."""
-    worker, store = heldout("worker"), heldout("store")
+    worker, store, problems = heldout("worker"), heldout("store"), heldout("problems")
+    short = dataclasses.replace(problems.get(CHEAP), training_steps=24)
+    monkeypatch.setitem(problems.PROBLEMS, CHEAP, short)
+    worker._trainer.cache_clear()
     unit = worker.Search(tmp_path, CHEAP, 0, "keras_tuner_hyperband")
     assert unit.work() > 20
     file = store.search_file(tmp_path, CHEAP, "keras_tuner_hyperband", 0)

@@ -182,7 +182,7 @@ class _Run:
         )
         longest = int(np.diff(steps, prepend=0).max())
         self._length = feeds.chunk_length(task.data.train, task.batch_size, longest)
-        x, y, self._counts = _evaluation_batches(task, training_steps, np.count_nonzero(steps))
+        x, y, self._counts = _evaluation_batches(task, training_steps, int(np.count_nonzero(steps)))
         self._batches = self._compiled.evaluation_batches(x, y)
         self._seconds = {"train": 0.0, "evaluate": 0.0}
         self._at_start: np.ndarray | None = None
