@@ -1,6 +1,7 @@
 """Fixtures and settings shared by all tests."""
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -18,3 +19,19 @@ def reference_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no reference data at {folder}")
     return folder
+
+
+@pytest.fixture
+def command(monkeypatch, capsys):
+    """Run `keras-hplist` in this process; returns status, standard output and error."""
+    from keras_hplist import cli
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["keras-hplist", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+            raise SystemExit(0)
+        streams = capsys.readouterr()
+        return int(ended.value.code or 0), streams.out, streams.err
+
+    return run

@@ -1,12 +1,12 @@
 """`keras-hplist report`, its files, and its page, also in a browser."""
 
 import base64
+import functools
 import http.server
 import io
 import json
 import shutil
 import subprocess
-import sys
 import threading
 
 import pandas as pd
@@ -14,7 +14,7 @@ import populations
 import pytest
 from test_list_report import Tags, contents
 
-from keras_hplist import cli, figures
+from keras_hplist import figures
 from keras_hplist.figures import project_report, report
 from keras_hplist.history import History
 
@@ -22,18 +22,10 @@ FEW = ("1b", "S7", "S9")
 
 
 @pytest.fixture
-def run(monkeypatch, capsys):
+def run(command):
     """Run `keras-hplist report` in this process; returns status, standard output and error."""
 
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["keras-hplist", "report", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-            raise SystemExit(0)
-        streams = capsys.readouterr()
-        return int(ended.value.code or 0), streams.out, streams.err
-
-    return run
+    return functools.partial(command, "report")
 
 
 @pytest.fixture(scope="module")

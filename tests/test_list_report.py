@@ -1,6 +1,7 @@
 """The page about a learned list, and `keras-hplist learn` with its options and its errors."""
 
 import base64
+import functools
 import html.parser
 import json
 import re
@@ -13,7 +14,7 @@ import populations
 import pytest
 
 import keras_hplist as khl
-from keras_hplist import cli, lists
+from keras_hplist import lists
 from keras_hplist.errors import MissingExtraError
 from keras_hplist.figures import list_report, page
 from keras_hplist.history import ReadReport
@@ -161,18 +162,10 @@ def test_without_matplotlib_the_way_to_it_is_told(learner, monkeypatch):
 
 
 @pytest.fixture
-def learn(monkeypatch, capsys):
+def learn(command):
     """Run `keras-hplist learn` in this process; returns status, standard output and error."""
 
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["keras-hplist", "learn", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-            raise SystemExit(0)
-        streams = capsys.readouterr()
-        return int(ended.value.code or 0), streams.out, streams.err
-
-    return run
+    return functools.partial(command, "learn")
 
 
 @pytest.fixture(scope="module")

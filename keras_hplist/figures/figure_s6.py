@@ -9,7 +9,7 @@ import pandas as pd
 from keras_hplist.figures import bands, resampled
 from keras_hplist.figures.material import Material
 from keras_hplist.figures.resampled import LIST, RANDOM, Resampling
-from keras_hplist.figures.saving import inches
+from keras_hplist.figures.saving import divide, inches
 from keras_hplist.learning import ScoreMatrix
 
 if TYPE_CHECKING:
@@ -88,15 +88,9 @@ def compute(
 
 def draw(ax: "Axes", frame: pd.DataFrame) -> None:
     """Draw three panels: beside each other, or below each other where the picture is narrow."""
-    figure = ax.figure
     width, height = inches(ax)
-    place = ax.get_subplotspec()
-    assert place is not None
-    ax.remove()
     panels = 1 + len(PAIRS)
-    shape = (1, panels) if width > height else (panels, 1)
-    places = place.subgridspec(*shape)
-    left, *others = (figure.add_subplot(places[number]) for number in range(panels))
+    left, *others = divide(ax, *((1, panels) if width > height else (panels, 1)))
     _draw_curves(left, _panel(frame, CURVES))
     for axes, pair in zip(others, PAIRS, strict=True):
         _draw_pair(axes, pair, _panel(frame, pair.name))

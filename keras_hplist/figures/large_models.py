@@ -8,7 +8,7 @@ import pandas as pd
 
 from keras_hplist.figures import bands
 from keras_hplist.figures.material import Material, NotApplicable
-from keras_hplist.figures.saving import inches
+from keras_hplist.figures.saving import divide, inches
 from keras_hplist.learning.baselines import random_search
 
 if TYPE_CHECKING:
@@ -121,14 +121,9 @@ def from_material(
 def draw(ax: "Axes", frame: pd.DataFrame) -> None:
     """Draw for each task the loss by trials and by steps, side by side or below each other."""
     figure = ax.figure
-    width, _ = inches(ax)
-    place = ax.get_subplotspec()
-    assert place is not None
-    ax.remove()
     tasks = list(frame.index.unique("task"))
-    wide = width > 7
-    grid = place.subgridspec(*((len(tasks), 2) if wide else (2 * len(tasks), 1)))
-    axes = [figure.add_subplot(grid[number]) for number in range(2 * len(tasks))]
+    wide = inches(ax)[0] > 7
+    axes = divide(ax, *((len(tasks), 2) if wide else (2 * len(tasks), 1)))
     for number, task in enumerate(tasks):
         left, right = axes[2 * number : 2 * number + 2]
         _draw_trials(left, panel(frame, task, TRIALS))

@@ -72,6 +72,15 @@ def inches(ax: "Axes") -> tuple[float, float]:
     return box.width / dpi, box.height / dpi
 
 
+def divide(ax: "Axes", rows: int, columns: int) -> "list[Axes]":
+    """Axes in rows and columns, row by row, in the place of one."""
+    figure, place = ax.figure, ax.get_subplotspec()
+    assert place is not None
+    ax.remove()
+    grid = place.subgridspec(rows, columns)
+    return [figure.add_subplot(grid[number]) for number in range(rows * columns)]
+
+
 def save(
     draw: "Callable[[Axes, pd.DataFrame], None]",
     frame: "pd.DataFrame",
