@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from keras_hplist.figures.captions import trials_to_reach
 from keras_hplist.figures.page import (
     Html,
     Section,
@@ -183,12 +184,11 @@ def _worth(learner: "ListLearner", quality: pd.DataFrame) -> list[str]:
             "; lower is better. Bands: quartiles of J over 1000 draws of the tasks. Tasks were "
             f"left out {learner.list_.provenance['held_out']}, and lists learned from the others"
         )
-        random = quality["random search"].to_numpy()
         rows |= {
             "tasks left out": written["list"],
             "random search there": written["random search"],
             "random trials for the same": [
-                _trials_to_reach(random, quality["list"].loc[k]) for k in ks
+                trials_to_reach(quality["random search"], quality["list"].loc[k]) for k in ks
             ],
         }
     else:
@@ -211,11 +211,6 @@ def _worth(learner: "ListLearner", quality: pd.DataFrame) -> list[str]:
             )
         )
     return [*parts, downloads(files)]
-
-
-def _trials_to_reach(random: np.ndarray, score: float) -> str:
-    reached = np.flatnonzero(random <= score)
-    return str(reached[0] + 1) if reached.size else f"more than {len(random)}"
 
 
 def _entries(learner: "ListLearner", count: int) -> list[str]:
