@@ -5,7 +5,8 @@
 
 For each family the tasks at the 10th, 50th and 90th percentile of expected cost. Building, tracing
 and compiling are in the time of both sides; the population's time also includes its evaluations,
-which `model.fit` here does not make. One configuration of the `model.fit` loop is timed: its first
+which `model.fit` here does not make. Only steps that are trained count, not those that a diverged
+member is spared. One configuration of the `model.fit` loop is timed: its first
 step, and then as many of the others as fit into a few seconds, which stand for the rest. A
 population that would take longer than `--limit` seconds is timed at n and at 2 n steps, evaluated
 as often for each step, and the difference stands for the rest; such rows say so.
@@ -98,20 +99,26 @@ def _seconds(work):
 
 
 def population_seconds(task, values, steps, limit):
-    """Seconds for so many steps, the curves, and from how many steps they are extrapolated."""
+    """Seconds, steps trained, the curves, and from how many steps they are extrapolated.
+
+    Steps are those of all members together; a member that diverges is trained no further.
+    """
 
     def timed(count):
         points = max(2, round(1 + (POINTS - 1) * count / steps))
         start = time.perf_counter()
         curves = train_population(task, values, count, points)
-        return time.perf_counter() - start, curves
+        taken = time.perf_counter() - start
+        trained = np.where(curves.diverged < 0, count, curves.diverged).sum()
+        return np.array([taken, trained]), curves
 
     step = choose(Cost.of(task), len(values), 3 * 2**30, len(os.sched_getaffinity(0))).seconds
     if step * steps <= limit:
-        return *timed(steps), steps
+        measured, curves = timed(steps)
+        return *measured, curves, steps
     count = int(np.clip(limit / 3 / step, 4, steps // 2))
     (short, _), (long, curves) = timed(count), timed(2 * count)
-    return short + (long - short) / count * (steps - count), curves, count
+    return *(short + (long - short) / count * (steps - count)), curves, count
 
 
 def geometric_mean(values):
@@ -140,8 +147,10 @@ def compare(options):
             jit = options.steps / fit_seconds(
                 task, values[0], options.steps, 4.0, jit_compile=True, steps_per_execution=50
             )
-            seconds, curves, steps = population_seconds(task, values, options.steps, options.limit)
-            rate = len(values) * options.steps / seconds
+            seconds, trained, curves, steps = population_seconds(
+                task, values, options.steps, options.limit
+            )
+            rate = trained / seconds
             least = max(
                 cost.flops / peak,
                 PASSES * 4 * cost.parameters / bandwidth(4 * 4 * cost.parameters),
