@@ -5,8 +5,10 @@ import json
 import pytest
 from typer.testing import CliRunner
 
+from keras_hplist import HyperparameterList, spaces
 from keras_hplist.cli import app
 from keras_hplist.history import History
+from keras_hplist.spaces import half_orders
 
 TASKS = ["losg_tasks_family_seed12", "quadratic_family_seed0"]
 
@@ -31,6 +33,20 @@ def test_collect_status_and_compact(tmp_path):
     before = History.read(out)
     assert run("compact", out).exit_code == 0
     assert History.read(out).fingerprint == before.fingerprint
+
+
+def test_entries_of_a_list_take_the_place_of_random_configurations(tmp_path):
+    """In order, in the list's own search space."""
+    rates = HyperparameterList(half_orders().to_dict("records"), spaces.get("adam1p"))
+    file, out = tmp_path / "rates.json", tmp_path / "runs"
+    rates.save(file)
+    options = ["-o", out, "-n", "2", "--steps", "2", "--jobs", "1", "--json"]
+    assert run("--task", TASKS[0], "--list", file, *options).exit_code == 0
+    history = History.read(out)
+    assert history.space_names == ["adam1p"]
+    assert sorted(row["learning_rate"] for row in history.values().values()) == sorted(
+        entry["learning_rate"] for entry in rates[:2]
+    )
 
 
 def test_families_give_their_first_tasks(tmp_path):

@@ -1,6 +1,7 @@
 """`collect`: units on real processes, resumed, with failures, budgets and full folders."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from training_tasks import broken, built_in_this_process_only, regression
 
 from keras_hplist.errors import InvalidValueError, UnknownNameError
 from keras_hplist.history import History
+from keras_hplist.spaces import half_orders
 from keras_hplist.training import collect, compact, plan, status
 
 SETTINGS = {"space": "adam1p", "n_configurations": 3, "training_steps": 4}
@@ -30,11 +32,55 @@ def test_collection_is_resumed_extended_compacted_and_refused(tmp_path):
         collect([regression("a")], out=out, **{**SETTINGS, "training_steps": 9})
     before = History.read(out)
     assert before.tasks == ["a", "b"] and len(before) == 6
-    compact(out)
+    merged = compact(out)
     assert History.read(out).fingerprint == before.fingerprint
-    assert len(list(out.rglob("*.parquet"))) == 1
+    assert list(out.rglob("*.parquet")) == [merged]
+    assert compact(out) is None and merged.exists()
     assert collect([regression("a"), regression("b")], out=out, n_jobs=1, **SETTINGS).done == 0
     assert status(out).to_dict()["families"] == {"user": {"done": 2, "missing": 0, "failed": 0}}
+
+    content = merged.read_bytes()
+    collect([regression("c")], out=out, n_jobs=1, **SETTINGS)
+    second = compact(out)
+    assert merged.read_bytes() == content
+    assert sorted(out.rglob("*.parquet")) == [merged, second]
+    assert History.read(out).tasks == ["a", "b", "c"]
+    merged.unlink()
+    assert status(out).missing == 2
+    assert compact(out) is None and History.read(second).tasks == ["c"]
+
+
+def test_compaction_that_was_killed_is_ended_by_the_next(tmp_path):
+    """Killed before or after the index of merged files was written: every curve is there once."""
+    out = tmp_path / "runs"
+    collect([regression("a"), regression("b")], out=out, n_jobs=1, **SETTINGS)
+    before, saved = History.read(out), tmp_path / "saved"
+    shutil.copytree(out, saved)
+    compact(out)
+    for kept in ({"compacted-1.parquet", "compacted.json"}, {"compacted-1.parquet"}):
+        shutil.copytree(saved, tmp_path / str(len(kept)))
+        for name in kept:
+            shutil.copy(out / name, tmp_path / str(len(kept)))
+        compact(tmp_path / str(len(kept)))
+        files = list((tmp_path / str(len(kept))).rglob("*.parquet"))
+        assert [file.name for file in files] == ["compacted-1.parquet"]
+        assert History.read(tmp_path / str(len(kept))).fingerprint == before.fingerprint
+
+
+def test_given_configurations_are_trained_in_place_of_random_ones(tmp_path):
+    """The first of them; another sequence in the same folder is refused, and so are too few."""
+    grid = half_orders()
+    task, out = regression("a"), tmp_path / "runs"
+    collect([task], "adam1p", 3, 4, out, n_jobs=1, configurations=grid)
+    rates = [row["learning_rate"] for row in History.read(out).values().values()]
+    assert sorted(rates) == sorted(grid["learning_rate"][:3])
+    again = collect([task], "adam1p", 3, 4, out, n_jobs=1, configurations=grid.to_dict("records"))
+    assert (again.already_done, again.done) == (1, 0)
+    with pytest.raises(InvalidValueError, match="another collection"):
+        collect([task], "adam1p", 3, 4, out, configurations=grid[::-1])
+    with pytest.raises(InvalidValueError, match=r"from 1 to 17.*got 18"):
+        collect([task], "adam1p", 18, 4, tmp_path / "more", configurations=grid)
+    assert not (tmp_path / "more").exists()
 
 
 def test_failing_and_killed_units_do_not_stop_the_rest(tmp_path, monkeypatch):

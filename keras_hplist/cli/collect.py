@@ -37,13 +37,24 @@ def collect(
         float | None,
         typer.Option(min=0, help="Only tasks whose step takes at most so many seconds."),
     ] = None,
-    space: Annotated[str, typer.Option(help="Search space.")] = "nadamw",
+    space: Annotated[
+        str | None, typer.Option(help="Search space; default: that of the list, or nadamw.")
+    ] = None,
     configurations: Annotated[
-        int, typer.Option("--configurations", "-n", min=1, help="How many configurations.")
-    ] = 32,
+        int | None,
+        typer.Option(
+            "--configurations", "-n", min=1, help="How many; default: 32, or the whole list."
+        ),
+    ] = None,
     first_configuration: Annotated[
         int, typer.Option(min=0, help="Seed of the first configuration.")
     ] = 0,
+    from_list: Annotated[
+        str | None,
+        typer.Option(
+            "--list", help="Train the first entries of a list, by name or file; no random ones."
+        ),
+    ] = None,
     steps: Annotated[int, typer.Option(min=1, help="Training steps of each run.")] = 200,
     points: Annotated[int, typer.Option(min=1, help="Evaluations of each run.")] = 16,
     seeds: Annotated[
@@ -65,18 +76,20 @@ def collect(
         return
     if out is None:
         raise typer.BadParameter("name the folder to write to", param_hint="--out")
-    from keras_hplist import training
+    from keras_hplist import HyperparameterList, training
 
+    entries = HyperparameterList.load(from_list) if from_list else None
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     summary = training.collect(
         _tasks(tasks or [], families or [], tasks_per_family, max_cost),
-        space,
-        configurations,
+        space or (entries.space if entries else "nadamw"),
+        configurations or (len(entries) if entries else 32),
         steps,
         out,
         engine,
         seeds=range(seeds),
         configuration_seed=first_configuration,
+        configurations=entries,
         evaluations=points,
         n_jobs=jobs,
         budget=budget,
@@ -128,14 +141,17 @@ def status(out: Out, as_json: AsJson = False) -> None:
 
 @app.command()
 def compact(out: Out, as_json: AsJson = False) -> None:
-    """Merge the files of a collection into one."""
+    """Merge the files of a collection into one; what was merged before stays as it is."""
     from keras_hplist import training
 
     merged = training.compact(out)
     if as_json:
-        print_json({"output": str(merged), "bytes": merged.stat().st_size})
-        return
-    console.print(f"{merged}: {merged.stat().st_size / 1e6:.1f} MB", highlight=False)
+        size = merged.stat().st_size if merged else 0
+        print_json({"output": merged and str(merged), "bytes": size})
+    elif merged:
+        console.print(f"{merged}: {merged.stat().st_size / 1e6:.1f} MB", highlight=False)
+    else:
+        console.print("Nothing to merge.")
 
 
 def _tasks(

@@ -106,7 +106,7 @@ def read_project(
         raise UnknownNameError("direction", direction, DIRECTIONS)
     folder = _project_folder(Path(path))
     report = ReadReport([str(folder)])
-    found = [_with_nan(trial) for trial in reader._trials(folder, folder.name, report)]
+    found = [_with_nan(trial) for trial in reader.trials_in(folder, folder.name, report)]
     for place in sorted(folder.glob("trial_*")):
         if place.is_dir() and not (place / "trial.json").exists():
             report.drop(f"{folder.name}/{place.name}", "it has no trial.json yet")
@@ -149,7 +149,7 @@ def _project_folder(path: Path) -> Path:
             f"{path} is {kind}; give the project folder of a KerasTuner search, "
             "<directory>/<project_name>."
         )
-    projects = sorted(reader._projects(path))
+    projects = sorted(reader.projects_in(path))
     if len(projects) == 1 or path in projects:
         return path if path in projects else projects[0]
     expected = "a project folder of KerasTuner (oracle.json, trial_*/trial.json)"
@@ -177,7 +177,7 @@ def _checked_objective(given: str | None, trials: list[dict[str, Any]], folder: 
     known = {name for trial in trials for name in _metrics(trial)}
     if given is not None and given not in known:
         raise UnknownNameError(f"metric of the project {folder}", given, known)
-    return given or reader._objective(trials)
+    return given or reader.objective_of(trials)
 
 
 def _with_nan(trial: dict[str, Any]) -> dict[str, Any]:

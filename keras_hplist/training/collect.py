@@ -1,6 +1,8 @@
 """Collect a history: tasks × configurations × seeds, on all cores or a cluster, resumable."""
 
 import errno
+import hashlib
+import json
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
@@ -59,6 +61,7 @@ def collect(
     *,
     seeds: Sequence[int] = (0,),
     configuration_seed: int = 0,
+    configurations: Any = None,
     evaluations: int | Sequence[int] = timing.POINTS,
     n_jobs: int = -1,
     budget: float | str | None = None,
@@ -75,13 +78,16 @@ def collect(
     Args:
         tasks: names of tasks of the suite, tasks, or `KerasTask`s.
         space: a published search space, or its name.
-        n_configurations: how many, those of `space.sample(n_configurations, configuration_seed)`.
+        n_configurations: how many.
         training_steps: optimizer updates of each run.
         out: the folder; `keras_hplist.History.read(out)` reads it.
         engine: "loky": processes of this machine; "dask": the current `distributed.Client`, or a
             local cluster; "ray".
         seeds: every configuration is trained once with each.
-        configuration_seed: first seed of the configurations.
+        configuration_seed: where `configurations` are not given, they are those of
+            `space.sample(n_configurations, configuration_seed)`.
+        configurations: the first `n_configurations` of these are trained; as `train_population`
+            takes them.
         evaluations: number of points, denser early; or the steps themselves.
         n_jobs: number of processes; -1 for one per core.
         budget: wall time in seconds, or as "30m", "2h", "1d". Cheap units come first, and a unit
@@ -98,7 +104,8 @@ def collect(
         UnknownNameError: if there is no such search space or engine.
         MissingExtraError: if the engine's package is not installed.
         InvalidValueError: if a number is not allowed, no task is given or two have one name, the
-            space has no optimizer, or the folder holds another collection.
+            space has no optimizer, there are too few `configurations`, or the folder holds another
+            collection.
         OSError: if the disk is full; what was written before stays.
     """
     began = time.monotonic()
@@ -107,15 +114,14 @@ def collect(
     steps = timing.evaluation_steps(training_steps, evaluations)
     budget_seconds = plan.parse_budget(budget)
     chosen = spaces.get(space)
-    sample = chosen.sample(n_configurations, configuration_seed)
-    _, values = resolve_configurations(sample, chosen)
+    values, origin = _configurations(chosen, n_configurations, configuration_seed, configurations)
     given = list(tasks)
     resolved = [resolve_task(task) for task in given]
     _check_tasks(resolved)
     settings = {
         "space": chosen.name,
         "n_configurations": n_configurations,
-        "configuration_seed": configuration_seed,
+        **origin,
         "training_steps": training_steps,
         "evaluations": steps.tolist(),
     }
@@ -165,6 +171,23 @@ def collect(
     summary.seconds = time.monotonic() - began
     summary.rate = summary.curves * training_steps / max(summary.seconds, 1e-9)
     return summary
+
+
+def _configurations(
+    space: "SearchSpace", count: int, seed: int, given: Any
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """The values of the configurations, and what tells them from those of other collections."""
+    if given is None:
+        sample = space.sample(count, seed)
+        return resolve_configurations(sample, space)[1], {"configuration_seed": seed}
+    values = resolve_configurations(given, space)[1]
+    if not 1 <= count <= len(values):
+        raise InvalidValueError(
+            f"n_configurations must be from 1 to {len(values)}, the number of configurations "
+            f"given; got {count!r}."
+        )
+    content = json.dumps(values[:count], sort_keys=True)
+    return values[:count], {"configurations": hashlib.sha256(content.encode()).hexdigest()[:16]}
 
 
 def _store(folder: Folder, unit: plan.Unit, result: Any, summary: Summary) -> None:

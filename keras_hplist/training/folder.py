@@ -3,6 +3,8 @@
 collection.json              what the collection is
 task=<name>/<key>.parquet    the curves of one unit, a history; written when the unit is done
 failures/<key>.json          a unit that failed, with its error
+compacted-<n>.parquet        the curves of many units, merged
+compacted.json               for each merged file the keys of its units
 """
 
 import json
@@ -83,9 +85,21 @@ class Folder:
     def done(self) -> set[str]:
         """Keys of the units whose curves are on disk."""
         keys = {file.stem for file in self.path.glob("task=*/*.parquet")}
-        if (self.path / _COMPACTED).exists():
-            keys.update(read_json(self.path / _COMPACTED))
-        return keys
+        return keys.union(*self.compacted().values())
+
+    def compacted(self) -> dict[str, list[str]]:
+        """By name of a merged file that is there, the keys of its units.
+
+        Raises:
+            FileFormatError: if the index of merged files is damaged.
+        """
+        index = self.path / _COMPACTED
+        if not index.exists():
+            return {}
+        merged = read_json(index)
+        if not isinstance(merged, dict):
+            raise FileFormatError(f"{index} does not tell which units each merged file has.")
+        return {name: keys for name, keys in merged.items() if (self.path / name).exists()}
 
     def failures(self) -> dict[str, dict[str, Any]]:
         """By key: task, seed and error of the units that failed."""
@@ -162,17 +176,18 @@ def status(out: Place) -> Status:
     )
 
 
-def compact(out: Place) -> Path:
+def compact(out: Place) -> Path | None:
     """Merge the shards of a collection into one file, which replaces them.
 
-    A kill at any moment loses and duplicates nothing: the merged file is written before shards are
+    Files that were merged before stay as they are: what is finished is never written again. A kill
+    at any moment loses and duplicates nothing: the merged file is written before shards are
     removed, and runs that stand in both are read once. Not while `collect` runs on the folder.
 
     Args:
         out: the folder of a collection.
 
     Returns:
-        The merged file, `compacted.parquet` in the folder.
+        The merged file, `compacted-<n>.parquet` in the folder; None where nothing was to be merged.
 
     Raises:
         FileNotFoundError: if it is not a collection.
@@ -180,18 +195,21 @@ def compact(out: Place) -> Path:
     """
     folder = Folder(out)
     folder.manifest()
-    merged = folder.path / "compacted.parquet"
+    merged = folder.compacted()
+    known = set().union(*merged.values())
     shards = sorted(folder.path.glob("task=*/*.parquet"))
-    if shards:
-        keys = folder.done()
-        history = History.read(folder.path)
-        history.write(merged)
-        write_text(folder.path / _COMPACTED, json.dumps(sorted(keys)))
-        for shard in shards:
-            shard.unlink()
-            if not any(shard.parent.iterdir()):
-                shard.parent.rmdir()
-    return merged
+    new = [shard for shard in shards if shard.stem not in known]
+    last = max((int(name[len("compacted-") : -len(".parquet")]) for name in merged), default=0)
+    target = folder.path / f"compacted-{last + 1}.parquet"
+    if new:
+        History.concat([History.read(shard) for shard in new]).write(target)
+        merged[target.name] = sorted(shard.stem for shard in new)
+        write_text(folder.path / _COMPACTED, json.dumps(merged))
+    for shard in shards:
+        shard.unlink()
+        if not any(shard.parent.iterdir()):
+            shard.parent.rmdir()
+    return target if new else None
 
 
 def _describe(settings: dict[str, Any]) -> str:

@@ -156,7 +156,7 @@ class CurveRecorder(keras.callbacks.Callback):
             "task": self.task,
             "family": self.family,
             "space": self._space_name(optimizer),
-            "values": _values(optimizer) if self.values is None else dict(self.values),
+            "values": hyperparameters_of(optimizer) if self.values is None else dict(self.values),
             "seed": random.SystemRandom().getrandbits(31) if self.seed is None else self.seed,
             "training_steps": self._planned_steps(optimizer),
             "batch_size": self.batch_size,
@@ -220,7 +220,8 @@ def evaluate_apart(model: keras.Model, data: Any, arguments: Mapping[str, Any]) 
     return logs.get("loss", math.nan)
 
 
-def _values(optimizer: keras.optimizers.Optimizer) -> dict[str, Any]:
+def hyperparameters_of(optimizer: keras.optimizers.Optimizer) -> dict[str, Any]:
+    """Those of the list's optimizers; of others the plain values of their configuration."""
     if isinstance(optimizer, RuleOptimizer):
         return optimizer.hyperparameters
     config = optimizer.get_config()

@@ -16,7 +16,7 @@ from keras_hplist.errors import InvalidValueError, MissingExtraError
 from keras_hplist.lists import HyperparameterList
 from keras_hplist.optimizers import RuleOptimizer
 from keras_hplist.tuning.arguments import checked_list, checked_objective
-from keras_hplist.tuning.curve_recorder import _values as optimizer_values
+from keras_hplist.tuning.curve_recorder import hyperparameters_of
 from keras_hplist.tuning.model_state import inner_optimizer, synchronize
 from keras_hplist.tuning.trial_store import INDEX
 
@@ -104,7 +104,7 @@ class TensorBoardTrial(keras.callbacks.Callback):
         """Begin a session: its hyperparameters and its rank."""
         trial = self._running()
         values = (
-            optimizer_values(inner_optimizer(self.model))
+            hyperparameters_of(inner_optimizer(self.model))
             if trial is None
             else trial.hyperparameters.values
         )

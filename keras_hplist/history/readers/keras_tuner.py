@@ -56,7 +56,7 @@ def read_keras_tuner(
     root = Path(directory)
     if not root.is_dir():
         raise FileNotFoundError(f"There is no folder {root}.")
-    projects = sorted(_projects(root))
+    projects = sorted(projects_in(root))
     if not projects:
         raise FileFormatError(
             f"{root} holds no project of KerasTuner: no oracle.json, and no trial_*/trial.json."
@@ -71,7 +71,8 @@ def read_keras_tuner(
     return History.concat(histories)
 
 
-def _projects(root: Path) -> set[Path]:
+def projects_in(root: Path) -> set[Path]:
+    """The project folders in a folder, itself included, at any depth."""
     found = {file.parent for file in root.rglob("oracle.json")}
     return found | {file.parent.parent for file in root.rglob("trial_*/trial.json")}
 
@@ -91,11 +92,11 @@ def _read_curves(project: Path) -> History:
 
 def _read_trials(project: Path, task: str, metric: str | None, options: Options) -> History:
     report = ReadReport()
-    trials = list(_trials(project, task, report))
+    trials = list(trials_in(project, task, report))
     if not trials:
         report.source.append(str(project))
         return History.from_records([], report=report)
-    name = metric or _objective(trials)
+    name = metric or objective_of(trials)
     observed = [t["metrics"].get("metrics", {}).get(name) for t in trials]
     directions = {m.get("direction") for m in observed if m} - {None}
     if metric is not None and not directions:
@@ -143,7 +144,7 @@ def _run(trial: Mapping[str, Any], project: Path, task: str, metric: str, longes
     )
 
 
-def _trials(project: Path, task: str, report: ReadReport) -> Iterator[dict[str, Any]]:
+def trials_in(project: Path, task: str, report: ReadReport) -> Iterator[dict[str, Any]]:
     """The trials of a project as far as their files are whole."""
     for file in sorted(project.glob("trial_*/trial.json")):
         try:
@@ -161,7 +162,7 @@ def _trials(project: Path, task: str, report: ReadReport) -> Iterator[dict[str, 
             report.drop(f"{task}/{file.parent.name}", "trial.json is damaged")
 
 
-def _objective(trials: list[dict[str, Any]]) -> str:
+def objective_of(trials: list[dict[str, Any]]) -> str:
     """The metric whose values are the trials' scores; `val_loss` if that is one of them."""
     candidates: list[str] | None = None
     for trial in trials:
