@@ -7,7 +7,8 @@ For each family the tasks at the 10th, 50th and 90th percentile of expected cost
 and compiling are in the time of both sides; the population's time also includes its evaluations,
 which `model.fit` here does not make. Only steps that are trained count, not those that a diverged
 member is spared. One configuration of the `model.fit` loop is timed: its first
-step, and then as many of the others as fit into a few seconds, which stand for the rest. A
+step, and then as many of the others as fit into a few seconds, which stand for the rest; where 50
+steps take longer than that, an execution has fewer. A
 population that would take longer than `--limit` seconds is timed at n and at 2 n steps, evaluated
 as often for each step, and the difference stands for the rest; such rows say so.
 
@@ -116,7 +117,7 @@ def population_seconds(task, values, steps, limit):
     if step * steps <= limit:
         measured, curves = timed(steps)
         return *measured, curves, steps
-    count = int(np.clip(limit / 3 / step, 4, steps // 2))
+    count = int(np.clip(limit / 3 / step, 2, steps // 2))
     (short, _), (long, curves) = timed(count), timed(2 * count)
     return *(short + (long - short) / count * (steps - count)), curves, count
 
@@ -144,8 +145,9 @@ def compare(options):
             task.data.train.batch(0, task.batch_size)  # loading data is on neither side
             cost = Cost.of(task)
             plain = options.steps / fit_seconds(task, values[0], options.steps, 4.0)
+            block = int(np.clip(4.0 * plain, 1, 50))
             jit = options.steps / fit_seconds(
-                task, values[0], options.steps, 4.0, jit_compile=True, steps_per_execution=50
+                task, values[0], options.steps, 4.0, jit_compile=True, steps_per_execution=block
             )
             seconds, trained, curves, steps = population_seconds(
                 task, values, options.steps, options.limit
