@@ -160,7 +160,7 @@ def compare(options):
             ratios[task.name] = family, rate / plain, least * rate
             note = "" if steps == options.steps else f" (from {steps} and {2 * steps} steps)"
             print(
-                f"| {task.name}{note} | {plain:.0f} | {jit:.0f} | {rate:.0f} | {rate / plain:.1f} "
+                f"| {task.name}{note} | {plain:.3g} | {jit:.3g} | {rate:.3g} | {rate / plain:.1f} "
                 f"| {rate / jit:.1f} | {curves.size} | {curves.evaluation_share:.0%} "
                 f"| {least * rate:.0%} |",
                 flush=True,
