@@ -122,6 +122,11 @@ def population_seconds(task, values, steps, limit):
     return *(short + (long - short) / count * (steps - count)), curves, count
 
 
+def told(rate):
+    """A rate with two digits or more."""
+    return f"{rate:.0f}" if rate >= 10 else f"{rate:.1f}"
+
+
 def geometric_mean(values):
     return float(np.exp(np.mean(np.log(values))))
 
@@ -160,7 +165,7 @@ def compare(options):
             ratios[task.name] = family, rate / plain, least * rate
             note = "" if steps == options.steps else f" (from {steps} and {2 * steps} steps)"
             print(
-                f"| {task.name}{note} | {plain:.3g} | {jit:.3g} | {rate:.3g} | {rate / plain:.1f} "
+                f"| {task.name}{note} | {told(plain)} | {told(jit)} | {told(rate)} | {rate / plain:.1f} "
                 f"| {rate / jit:.1f} | {curves.size} | {curves.evaluation_share:.0%} "
                 f"| {least * rate:.0%} |",
                 flush=True,
