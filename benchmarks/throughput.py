@@ -165,8 +165,8 @@ def compare(options):
             ratios[task.name] = family, rate / plain, least * rate
             note = "" if steps == options.steps else f" (from {steps} and {2 * steps} steps)"
             print(
-                f"| {task.name}{note} | {told(plain)} | {told(jit)} | {told(rate)} | {rate / plain:.1f} "
-                f"| {rate / jit:.1f} | {curves.size} | {curves.evaluation_share:.0%} "
+                f"| {task.name}{note} | {told(plain)} | {told(jit)} | {told(rate)} "
+                f"| {rate / plain:.1f} | {rate / jit:.1f} | {curves.size} | {curves.evaluation_share:.0%} "
                 f"| {least * rate:.0%} |",
                 flush=True,
             )
