@@ -6,11 +6,11 @@
 For each family the tasks at the 10th, 50th and 90th percentile of expected cost. Building, tracing
 and compiling are in the time of both sides; the population's time also includes its evaluations,
 which `model.fit` here does not make. Only steps that are trained count, not those that a diverged
-member is spared. One configuration of the `model.fit` loop is timed: its first
-step, and then as many of the others as fit into a few seconds, which stand for the rest; where 50
-steps take longer than that, an execution has fewer. A
-population that would take longer than `--limit` seconds is timed at n and at 2 n steps, evaluated
-as often for each step, and the difference stands for the rest; such rows say so.
+member is spared. One configuration of the `model.fit` loop is timed: its first step, and then as
+many of the others as fit into a few seconds, which stand for the rest; where 50 steps take longer
+than that, an execution has fewer. A population that would take longer than `--limit` seconds is
+timed at n and at 2 n steps, evaluated as often for each step, and the difference stands for the
+rest; such rows say so.
 
 The share of the roofline is the time that the arithmetic would take at the measured peak of a
 matrix product, or the memory traffic of the weights at the measured bandwidth, whichever is more,
@@ -166,8 +166,8 @@ def compare(options):
             note = "" if steps == options.steps else f" (from {steps} and {2 * steps} steps)"
             print(
                 f"| {task.name}{note} | {told(plain)} | {told(jit)} | {told(rate)} "
-                f"| {rate / plain:.1f} | {rate / jit:.1f} | {curves.size} | {curves.evaluation_share:.0%} "
-                f"| {least * rate:.0%} |",
+                f"| {rate / plain:.1f} | {rate / jit:.1f} | {curves.size} "
+                f"| {curves.evaluation_share:.0%} | {least * rate:.0%} |",
                 flush=True,
             )
     print("\n| families | geometric mean of the ratios | of the roofline |\n| --- | --- | --- |")
