@@ -59,10 +59,8 @@ def main() -> None:
 def described(material: Material) -> str:
     """What a history holds, in a line."""
     history = material.require_history()
-    spaces = (
-        f"{len(history.select(space=space).values()):,} configurations of `{space}`"
-        for space in material.spaces
-    )
+    counts = {name: len(history.select(space=name).values()) for name in material.spaces}
+    spaces = (f"{n:,} configuration{'s' * (n != 1)} of `{name}`" for name, n in counts.items())
     steps = sorted(set(history.table["training_steps"].to_pylist()))
     return (
         f"{len(history):,} runs of {len(history.tasks):,} tasks in {material.families.nunique()} "
