@@ -6,8 +6,8 @@ Collects a few tasks with one worker. The rows of a history hold the seconds of 
 that the wall time of the collection over their sum is the overhead: starting the worker, planning,
 moving results, writing. The worker's start, which a long collection does not notice, is told apart.
 
-With `--memory` each of the tasks that are expected to need most trains 32 configurations in a
-process of its own, whose peak is printed beside the bound of 4 GiB.
+With `--memory` each of the tasks that are expected to need most trains 8 configurations for a step
+in a process of its own, whose peak is printed; the bound is 4 GiB. Tasks may also be named.
 """
 
 import argparse
@@ -51,8 +51,8 @@ def importing():
 
 
 def peak(name, queue):
-    """Train for two steps and tell the largest memory of this process, in GiB."""
-    train_population(name, spaces.get("nadamw").sample(32), 2, 2)
+    """Train for a step and tell the largest memory of this process, in GiB."""
+    train_population(name, spaces.get("nadamw").sample(8), 1, 2)
     queue.put(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)
 
 
@@ -67,10 +67,10 @@ def largest(count):
     return found[:count]
 
 
-def measure_memory(count):
+def measure_memory(names):
     context = multiprocessing.get_context("spawn")
     print("| task | parameters | peak, GiB |\n| --- | --- | --- |")
-    for name in largest(count):
+    for name in names:
         queue = context.Queue()
         process = context.Process(target=peak, args=(name, queue))
         process.start()
@@ -81,11 +81,12 @@ def measure_memory(count):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("tasks", nargs="*", help="for --memory; default: the largest")
     parser.add_argument("--memory", action="store_true")
     parser.add_argument("--count", type=int, default=12)
     options = parser.parse_args()
     if options.memory:
-        measure_memory(options.count)
+        measure_memory(options.tasks or largest(options.count))
     else:
         compare()
 
