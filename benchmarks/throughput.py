@@ -29,7 +29,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 
 from keras_hplist import spaces, tasks
-from keras_hplist.tasks.checking import GRADIENT_NOT_FINITE_AT_START, NOT_FINITE_AT_START
+from keras_hplist.tasks.checking import DIVERGING_AT_ONCE
 from keras_hplist.training import train_population
 from keras_hplist.training.evaluations import POINTS
 from keras_hplist.training.layout import Cost, choose, measure
@@ -51,8 +51,7 @@ PASSES = 9  # weights twice, gradient twice, two moments and weights read or wri
 
 def chosen_tasks(family):
     """The tasks of a family, of those that do not diverge at once, at three percentiles of cost."""
-    diverging = NOT_FINITE_AT_START | GRADIENT_NOT_FINITE_AT_START
-    found = [tasks.get(name) for name in tasks.names(family) if name not in diverging]
+    found = [tasks.get(name) for name in tasks.names(family) if name not in DIVERGING_AT_ONCE]
     machine = measure()
     found.sort(key=lambda task: Cost.of(task).step_seconds(1, machine))
     return [found[round(q * (len(found) - 1))] for q in (0.1, 0.5, 0.9)]

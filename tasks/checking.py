@@ -56,6 +56,9 @@ GRADIENT_NOT_FINITE_AT_START = _names(_GRADIENT_NOT_FINITE)
 """Tasks whose first loss is finite, though large, and whose first gradient overflows float32 for
 the same reasons: every optimizer diverges at once."""
 
+DIVERGING_AT_ONCE = NOT_FINITE_AT_START | GRADIENT_NOT_FINITE_AT_START
+"""Tasks from which nothing can be learned about optimizers."""
+
 
 class CheckError(TaskError, AssertionError):
     """A task that does not keep the contract of the suite; says in what."""

@@ -58,13 +58,13 @@ def test_compaction_that_was_killed_is_ended_by_the_next(tmp_path):
     shutil.copytree(out, saved)
     compact(out)
     for kept in ({"compacted-1.parquet", "compacted.json"}, {"compacted-1.parquet"}):
-        shutil.copytree(saved, tmp_path / str(len(kept)))
+        killed = tmp_path / f"killed-{len(kept)}"
+        shutil.copytree(saved, killed)
         for name in kept:
-            shutil.copy(out / name, tmp_path / str(len(kept)))
-        compact(tmp_path / str(len(kept)))
-        files = list((tmp_path / str(len(kept))).rglob("*.parquet"))
-        assert [file.name for file in files] == ["compacted-1.parquet"]
-        assert History.read(tmp_path / str(len(kept))).fingerprint == before.fingerprint
+            shutil.copy(out / name, killed)
+        compact(killed)
+        assert [file.name for file in killed.rglob("*.parquet")] == ["compacted-1.parquet"]
+        assert History.read(killed).fingerprint == before.fingerprint
 
 
 def test_given_configurations_are_trained_in_place_of_random_ones(tmp_path):

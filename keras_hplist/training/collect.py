@@ -1,8 +1,6 @@
 """Collect a history: tasks × configurations × seeds, on all cores or a cluster, resumable."""
 
 import errno
-import hashlib
-import json
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
@@ -186,8 +184,7 @@ def _configurations(
             f"n_configurations must be from 1 to {len(values)}, the number of configurations "
             f"given; got {count!r}."
         )
-    content = json.dumps(values[:count], sort_keys=True)
-    return values[:count], {"configurations": hashlib.sha256(content.encode()).hexdigest()[:16]}
+    return values[:count], {"configurations": plan.digest(values[:count])}
 
 
 def _store(folder: Folder, unit: plan.Unit, result: Any, summary: Summary) -> None:

@@ -56,10 +56,15 @@ def make_units(
             step = layouts.choose(cost, len(block), memory).seconds
             seconds = cost.compile_seconds + 1.3 * settings["training_steps"] * step
             for seed in seeds:
-                content = json.dumps([settings, task.name, seed, first, block], sort_keys=True)
-                key = hashlib.sha256(content.encode()).hexdigest()[:16]
+                key = digest([settings, task.name, seed, first, block])
                 units.append(Unit(task.name, task.family, seed, first, block, key, seconds))
     return units
+
+
+def digest(content: Any) -> str:
+    """The first 16 hexadecimal digits of the SHA-256 of what can be written as JSON."""
+    text = json.dumps(content, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def parse_budget(budget: float | str | None) -> float | None:
