@@ -149,5 +149,19 @@ def test_reorder_is_at_least_as_good_at_its_budget(budget):
         for chosen in itertools.combinations(range(9), budget)
     )
     assert curve["after"] == pytest.approx(best, rel=0.02)
+    led = ListLearner(budget=budget).fit(history)
+    assert led.list_[:budget] == ordered[:budget]
+    assert led.curve_["training"][budget] == pytest.approx(curve["after"])
+    assert 1 - led.gains_.cumsum() == pytest.approx(led.curve_["training"].to_numpy())
+    assert sorted(led.order_) == sorted(learner.order_)
     with pytest.raises(InvalidValueError, match="budget is 10; give 1 to 9"):
         reorder(hplist, history, 10)
+
+
+def test_a_budget_of_a_learner_fits_its_length_and_no_cost():
+    """Refused before anything is read."""
+    history = populations.history(tasks=3)
+    with pytest.raises(InvalidValueError, match="budget is 6; give 1 to 5, the length, or None"):
+        ListLearner(length=5, budget=6).fit(history)
+    with pytest.raises(InvalidValueError, match="counts trials and cost='seconds' seconds"):
+        ListLearner(budget=5, cost="seconds").fit(history)

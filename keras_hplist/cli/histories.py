@@ -76,6 +76,10 @@ def learn(
     weights: Annotated[
         str, typer.Option(help="Of tasks: family (families count equally) or equal.")
     ] = "family",
+    budget: Annotated[
+        int | None,
+        typer.Option(min=1, help="Choose the first so many entries for this number of trials."),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of surrogates and splits.")] = 0,
     report: Annotated[
         Path | None, typer.Option(help="Also write a page about the list (.html).")
@@ -99,6 +103,7 @@ def learn(
         split=split,
         horizon=horizon,
         weights=weights,
+        budget=budget,
         name=name,
         seed=seed,
     )

@@ -1,12 +1,15 @@
 """`keras-hplist lists`."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import typer
+from rich import box
 from rich.table import Table
 
 from keras_hplist.cli.console import AsJson, console, print_json, short
 
+_TRIALS = ("1", "5", "10")
 _COLUMNS = 4  # as many entries fit beside the names of hyperparameters in 80 characters
 
 
@@ -35,32 +38,28 @@ def lists(
                 ]
             )
             return
-        table = Table(
-            title="Shipped lists; J(k): mean score of the best of k entries, tasks left out"
-        )
-        for column in (
-            "name",
-            "search space",
-            "entries",
-            "tasks",
-            "steps",
-            "J(1)",
-            "J(5)",
-            "J(10)",
-        ):
+        table = Table(title="Shipped lists", box=box.SIMPLE)
+        for column in ("name", "entries", "tasks", "steps", *(f"J({k})" for k in _TRIALS)):
             table.add_column(column)
         for each in loaded:
             known = each.provenance
-            held_out = known.get("J", {}).get("held_out", {})
+            steps = sorted(known.get("training_steps", ()))
             table.add_row(
                 each.name,
-                each.space.name,
                 str(len(each)),
                 str(len(known.get("tasks", ()))),
-                ", ".join(map(str, known.get("training_steps", ()))),
-                *(short(held_out.get(k, "")) for k in ("1", "5", "10")),
+                "\n".join(map(str, steps)),
+                *(_quality(known, k) for k in _TRIALS),
             )
         console.print(table)
+        console.print(
+            "J(k): score of the best of k entries (0: best known, 1: the start) on tasks that were "
+            "left out of the choice; median and quartiles over resamplings, or the mean.",
+            highlight=False,
+        )
+        for each in loaded:
+            if "advice" in each.provenance:
+                console.print(f"{each.name}: {each.provenance['advice']}", markup=False)
         return
     chosen = HyperparameterList.load(name)
     if as_json:
@@ -84,5 +83,18 @@ def lists(
         for label, row in block.iterrows():
             table.add_row(str(label), *map(short, row))
         console.print(table)
-    if "about" in chosen.provenance:
-        console.print(chosen.provenance["about"], markup=False, highlight=False)
+    for key in ("about", "advice"):
+        if key in chosen.provenance:
+            console.print(chosen.provenance[key], markup=False, highlight=False)
+
+
+def _quality(provenance: Mapping[str, Any], k: str) -> str:
+    """J(k) on tasks left out, with its quartiles on a second line where they are known."""
+    resampled = provenance.get("resampled", {}).get("list", {})
+    if k in resampled.get("median", {}):
+        median, low, high = (
+            f"{resampled[name][k]:.3f}" for name in ("median", "lower_quartile", "upper_quartile")
+        )
+        return f"{median}\n{low}-{high}"
+    mean = provenance.get("J", {}).get("held_out", {}).get(k)
+    return "" if mean is None else f"{mean:.3f}"

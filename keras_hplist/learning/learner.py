@@ -34,7 +34,13 @@ from keras_hplist.learning.scores import (
     checked_name,
     score_matrix,
 )
-from keras_hplist.learning.selection import Selection, best_after, checked_length, greedy
+from keras_hplist.learning.selection import (
+    Selection,
+    best_after,
+    best_for_budget,
+    checked_length,
+    greedy,
+)
 from keras_hplist.learning.splits import WEIGHTS, held_out_folds, task_weights
 from keras_hplist.lists import HyperparameterList
 
@@ -83,6 +89,8 @@ class ListLearner(BaseEstimator):
             "pessimistic", "optimistic" (see `keras_hplist.learning.completion`), or "auto": what
             does best in cross-validation over tasks.
         cost: None, or "seconds": order by gain per mean wall time of a configuration's runs.
+        budget: None, or a number of trials: the first so many entries are chosen for J(budget)
+            alone (see `keras_hplist.learning.selection.best_for_budget`), the rest greedily.
         space: the search space or its name; default: the history's, or, if that is not defined, one
             inferred from the values.
         name: name of the list; default: that of the space.
@@ -118,6 +126,7 @@ class ListLearner(BaseEstimator):
         weights: str | Mapping[str, float] = "family",
         missing: str = "auto",
         cost: str | None = None,
+        budget: int | None = None,
         space: "str | SearchSpace | None" = None,
         name: str | None = None,
         seed: int = 0,
@@ -133,6 +142,7 @@ class ListLearner(BaseEstimator):
         self.weights = weights
         self.missing = missing
         self.cost = cost
+        self.budget = budget
         self.space = space
         self.name = name
         self.seed = seed
@@ -216,7 +226,8 @@ class ListLearner(BaseEstimator):
         """Refuse parameters that fit no data; `fit` begins with it.
 
         Raises:
-            InvalidValueError: if the length is below 1.
+            InvalidValueError: if the length is below 1, or the budget is not from 1 to the length
+                or goes with a cost.
             UnknownNameError: if a name is none of those that the class names.
         """
         checked_length(self.length, self.length)
@@ -229,6 +240,15 @@ class ListLearner(BaseEstimator):
         checked_name("rule for missing cells", self.missing, ("auto", *RULES))
         if self.cost not in (None, "seconds"):
             raise UnknownNameError("cost", self.cost, ("seconds",), "None: do not count cost.")
+        if self.budget is not None:
+            if isinstance(self.budget, bool) or not 1 <= self.budget <= self.length:
+                raise InvalidValueError(
+                    f"budget is {self.budget!r}; give 1 to {self.length}, the length, or None."
+                )
+            if self.cost is not None:
+                raise InvalidValueError(
+                    f"budget={self.budget} counts trials and cost={self.cost!r} seconds; give one."
+                )
 
     def prepare(self, history: History) -> tuple[ScoreMatrix, inputs.Candidates]:
         """The scores of a history's configurations that may enter a list, and their values.
@@ -274,7 +294,10 @@ class ListLearner(BaseEstimator):
         self.check_parameters()
         weights = task_weights(matrix.tasks, matrix.families, self.weights)
         rule, scores = self._completed(matrix, values, weights)
-        selection = greedy(scores, self.length, weights, self._costs(matrix))
+        if self.budget is None:
+            selection = greedy(scores, self.length, weights, self._costs(matrix))
+        else:
+            selection = best_for_budget(scores, self.budget, self.length, weights)
         return Choice(selection, scores, weights, rule)
 
     @property
@@ -367,6 +390,7 @@ class ListLearner(BaseEstimator):
             "weights": self.weights if isinstance(self.weights, str) else "given",
             "missing": {"share": self._share_missing, "rule": self.missing_},
             "cost": self.cost,
+            "budget": self.budget,
             "seed": self.seed,
             "J": {
                 name: {str(k): float(self.curve_[name].to_numpy()[k - 1]) for k in reported}

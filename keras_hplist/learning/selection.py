@@ -94,6 +94,56 @@ def greedy(
     return Selection(np.array(order), np.array(gains), np.array(passes))
 
 
+def best_for_budget(
+    scores: np.ndarray,
+    budget: int,
+    length: int | None = None,
+    weights: np.ndarray | None = None,
+) -> Selection:
+    """Order configurations for one number of trials.
+
+    The greedy order is good for every number of trials and best for none. Of its first `budget`
+    entries each in turn is swapped for what lowers J(budget) most, until no swap lowers it. What is
+    chosen stands in greedy order; the rest of the greedy order follows.
+
+    Args:
+        scores, length, weights: as `greedy`.
+        budget: the number of trials, from 1 to the length.
+
+    Returns:
+        The order with its gains.
+
+    Raises:
+        InvalidValueError: as `greedy`.
+    """
+    whole = greedy(scores, length, weights)
+    weights = checked_weights(weights, len(scores))
+    weights = weights / weights.sum()
+    start = start_scores(scores)
+    filled = np.fmin(scores, start[:, None])
+    chosen = whole.order[:budget].copy()
+    improved = True
+    while improved:
+        improved = False
+        for place in range(len(chosen)):
+            others = np.delete(chosen, place)
+            without = filled[:, others].min(axis=1, initial=np.inf)
+            j = weights @ np.minimum(without[:, None], filled)
+            j[others] = np.inf
+            if j.min() < j[chosen[place]] - _TIE:
+                chosen[place] = int(j.argmin())
+                improved = True
+    first = greedy(filled[:, chosen], weights=weights)
+    rest = np.flatnonzero(~np.isin(whole.order, chosen))[: len(whole.order) - len(chosen)]
+    order = np.concatenate([chosen[first.order], whole.order[rest]])
+    reached = weights @ best_after(scores, order)
+    return Selection(
+        order,
+        np.maximum(-np.diff(reached, prepend=weights @ start), 0),
+        np.concatenate([first.passes, whole.passes[rest]]),
+    )
+
+
 def start_scores(scores: np.ndarray) -> np.ndarray:
     """The score of each task before anything was tried.
 

@@ -9,12 +9,10 @@ from keras_hplist.errors import InvalidValueError
 from keras_hplist.history import History
 from keras_hplist.learning.comparison import entry_columns
 from keras_hplist.learning.learner import ListLearner
-from keras_hplist.learning.selection import greedy, start_scores
+from keras_hplist.learning.selection import best_for_budget
 from keras_hplist.learning.splits import task_weights
 from keras_hplist.lists import HyperparameterList
 from keras_hplist.lists.surgery import noted
-
-_TIE = 1e-12  # improvements below this are rounding
 
 
 def merge(
@@ -65,8 +63,8 @@ def reorder(
     """The list's entries in the best order for a known number of trials.
 
     The greedy order is good for every number of trials and best for none. Here the first `budget`
-    entries are chosen for J(budget) alone: from the greedy choice, entries are swapped for others
-    while that lowers J. They are then put in greedy order, and the rest follows in list order.
+    entries are chosen for J(budget) alone (see `keras_hplist.learning.selection.best_for_budget`);
+    the rest follows in list order.
 
     Args:
         hplist: the list.
@@ -89,9 +87,8 @@ def reorder(
     run = np.flatnonzero(columns >= 0)
     scores = matrix.upper[:, columns[run]]
     weights = task_weights(matrix.tasks, matrix.families, learner.weights)
-    chosen = _swapped(scores, greedy(scores, budget, weights).order, weights)
-    first = greedy(scores[:, chosen], weights=weights)
-    ranks = run[chosen[first.order]].tolist()
+    first = best_for_budget(scores, budget, budget, weights)
+    ranks = run[first.order].tolist()
     rest = [rank for rank in range(len(hplist)) if rank not in set(ranks)]
     gains = [*first.gains.tolist(), *[None] * len(rest)]
     step = {"reorder": {"budget": budget, "history": history.fingerprint}}
@@ -102,21 +99,3 @@ def reorder(
         gains=gains,
         provenance=noted(hplist, step),
     )
-
-
-def _swapped(scores: np.ndarray, chosen: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Replace chosen columns, one place after the other, by what lowers J most, while any does."""
-    filled = np.fmin(scores, start_scores(scores)[:, None])
-    chosen = chosen.copy()
-    improved = True
-    while improved:
-        improved = False
-        for place in range(len(chosen)):
-            others = np.delete(chosen, place)
-            without = filled[:, others].min(axis=1, initial=np.inf)
-            j = weights @ np.minimum(without[:, None], filled)
-            j[others] = np.inf
-            if j.min() < j[chosen[place]] - _TIE:
-                chosen[place] = int(j.argmin())
-                improved = True
-    return chosen
