@@ -3,7 +3,7 @@
 Resumes where it was stopped. Without names all stages are gone through in the order below:
 
     python histories/collect_suite.py --budget 90m
-    python histories/collect_suite.py --budget 30m adam8p-0-31-200 adam1p-grid-200
+    python histories/collect_suite.py --budget 30m nadamw-0-127-200 adam1p-grid-200
     python histories/collect_suite.py --compact            # merge what is finished, to commit it
 
 Tasks that start at a loss or gradient that is not finite are left out: every configuration
@@ -26,6 +26,17 @@ from keras_hplist.training.plan import parse_budget
 SUITE = Path(__file__).parent / "suite"
 FIRST = "nadamw-0-31-200"
 
+FURTHER = {
+    "quadratic_family": 80,
+    "losg_tasks_family": 80,
+    "mlp_family": 40,
+    "mlp_ae_family": 40,
+    "nvp_family": 40,
+    "rnn_text_classification_family": 40,
+    "mlp_vae_family": 24,
+}
+"""How many tasks of a family come to its first ones; 16 of the dearer families."""
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -38,36 +49,86 @@ class Stage:
     options: dict[str, Any] = field(default_factory=dict)
 
 
-def first_tasks() -> list[str]:
+def seconds_per_step(task: str) -> float:
+    """Measured cost of a task, seconds of one core."""
+    return tasks.facts()[task].seconds_per_step
+
+
+def measured(stage: str) -> list[str]:
+    """The tasks that a collection holds."""
+    folder = Folder(SUITE / stage)
+    units, done = folder.manifest()["units"], folder.done()
+    return sorted({task for key, (task, *_) in units.items() if key in done})
+
+
+def first() -> list[str]:
     """The tasks of the first collection: eight of each family, of the cheaper half."""
-    units = Folder(SUITE / FIRST).manifest()["units"].values()
-    return sorted({task for task, *_ in units})
+    return measured(FIRST)
 
 
 def first_affordable() -> list[str]:
     """The first tasks whose step takes at most 20 ms of one core: all but one."""
-    facts = tasks.facts()
-    return [name for name in first_tasks() if facts[name].seconds_per_step <= 0.02]
+    return [name for name in first() if seconds_per_step(name) <= 0.02]
 
 
-def cheapest(count: int) -> list[str]:
-    """So many of the cheapest tasks of each family, without the first tasks."""
-    facts, left_out, found = tasks.facts(), DIVERGING_AT_ONCE.union(first_tasks()), []
+def by_cost(family: str) -> list[str]:
+    """The tasks of a family, the cheapest first, without those that diverge at once."""
+    return sorted(set(tasks.names(family)) - DIVERGING_AT_ONCE, key=seconds_per_step)
+
+
+def further() -> list[str]:
+    """The cheapest tasks of each family beside the first ones."""
+    known, found = set(first()), []
     for family in tasks.family_names():
-        names = [name for name in tasks.names(family) if name not in left_out]
-        found += sorted(names, key=lambda name: facts[name].seconds_per_step)[:count]
+        found += [name for name in by_cost(family) if name not in known][: FURTHER.get(family, 16)]
     return found
 
 
+def cheapest(count: int) -> list[str]:
+    """So many of each family, of the first and further tasks."""
+    chosen = {*first_affordable(), *further()}
+    return [
+        name
+        for family in tasks.family_names()
+        for name in [task for task in by_cost(family) if task in chosen][:count]
+    ]
+
+
+def cheap_half() -> list[str]:
+    """The cheaper half of the first and further tasks."""
+    chosen = sorted([*first_affordable(), *further()], key=seconds_per_step)
+    return chosen[: len(chosen) // 2]
+
+
+def all_tasks() -> list[str]:
+    """The first tasks but the one that is too dear, and the further ones."""
+    return [*first_affordable(), *further()]
+
+
+def others(stage: str, count: int) -> list[str]:
+    """The cheapest of each family without what an earlier collection holds."""
+    return [name for name in cheapest(count) if name not in set(measured(stage))]
+
+
 STAGES = {
-    FIRST: Stage("nadamw", 32, 200, first_tasks),
-    "adam8p-0-31-200": Stage("adam8p", 32, 200, first_affordable),
-    "adam1p-grid-200": Stage(
-        "adam1p", 17, 200, first_affordable, {"configurations": spaces.half_orders()}
-    ),
+    FIRST: Stage("nadamw", 32, 200, first),
     "nadamw-32-127-200": Stage("nadamw", 96, 200, first_affordable, {"configuration_seed": 32}),
-    "nadamw-0-31-1000": Stage("nadamw", 32, 1000, first_affordable),
-    "nadamw-0-127-200": Stage("nadamw", 128, 200, lambda: cheapest(36)),
+    "nadamw-0-127-200": Stage("nadamw", 128, 200, further),
+    "adam1p-grid-200": Stage(
+        "adam1p", 17, 200, all_tasks, {"configurations": spaces.half_orders()}
+    ),
+    "nadamw-0-31-1000": Stage("nadamw", 32, 1000, lambda: cheapest(16)),
+    "nadamw-128-511-200": Stage("nadamw", 384, 200, cheap_half, {"configuration_seed": 128}),
+    "adam8p-0-31-200": Stage("adam8p", 32, 200, lambda: measured("adam8p-0-31-200")),
+    "adam8p-32-127-200": Stage(
+        "adam8p", 96, 200, lambda: measured("adam8p-0-31-200"), {"configuration_seed": 32}
+    ),
+    "adam8p-0-127-200": Stage("adam8p", 128, 200, lambda: others("adam8p-0-31-200", 16)),
+    "adam6p-0-127-200": Stage("adam6p", 128, 200, lambda: cheapest(16)),
+    "adam4p-0-127-200": Stage("adam4p", 128, 200, lambda: cheapest(16)),
+    "adam1p-0-49-200": Stage("adam1p", 50, 200, all_tasks),
+    "nadamw-0-31-10000": Stage("nadamw", 32, 10_000, lambda: cheapest(5)),
+    "nadamw-0-31-200-seed-1": Stage("nadamw", 32, 200, first_affordable, {"seeds": [1]}),
 }
 
 

@@ -1,0 +1,42 @@
+"""The committed histories of the suite, by search space and number of training steps."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import pyarrow as pa
+
+import keras_hplist as khl
+from keras_hplist.training.folder import Folder
+
+SUITE = Path(__file__).parent / "suite"
+
+
+def folders(space: str, steps: int) -> list[Path]:
+    """The collections of a search space with so many training steps."""
+    found = []
+    for path in sorted(SUITE.iterdir()):
+        settings = Folder(path).manifest()["settings"]
+        if settings["space"] == space and settings["training_steps"] == steps:
+            found.append(path)
+    return found
+
+
+def suite(space: str, steps: int) -> khl.History:
+    """All runs of a search space with so many training steps."""
+    return khl.History.concat(khl.History.read(path) for path in folders(space, steps))
+
+
+def with_horizons(space: str, horizons: Iterable[int]) -> khl.History:
+    """All runs of a search space, where a task is one task for each number of training steps.
+
+    Returns:
+        A history whose tasks are called `<task>@<training steps>`.
+    """
+    parts = []
+    for steps in horizons:
+        if folders(space, steps):
+            table = suite(space, steps).table
+            names = pa.array([f"{task}@{steps}" for task in table["task"].to_pylist()])
+            column = table.schema.get_field_index("task")
+            parts.append(khl.History(table.set_column(column, table.schema.field(column), names)))
+    return khl.History.concat(parts)

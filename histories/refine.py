@@ -1,0 +1,170 @@
+"""Propose configurations next to the best measured ones, and say what they gained once measured.
+
+    python histories/refine.py propose histories/refined-1.json    # from all NAdamW runs so far
+    python histories/collect_suite.py nadamw-refined-1-200         # measure them
+    python histories/refine.py gain histories/refined-1.json       # on tasks that had no part in it
+
+Proposals are drawn around the entries of a list that is learned from what was measured: each is an
+entry, or a cross of two, with some hyperparameters moved. Half of them are taken as they are drawn;
+the other half is chosen out of many by a surrogate: a regression forest predicts each proposal's
+score on every task, and the list learner chooses among them.
+"""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import measured
+import numpy as np
+import pandas as pd
+
+import keras_hplist as khl
+from keras_hplist import spaces
+from keras_hplist.learning import best_after, greedy
+from keras_hplist.learning.completion import features_of
+from keras_hplist.learning.splits import task_weights
+from keras_hplist.spaces.distributions import Number
+from keras_hplist.spaces.search_space import configuration_id
+
+PARENTS = 24
+"""Entries of the list so far from which proposals are drawn, earlier ones more often."""
+
+DRAWN, TAKEN = 4000, 32
+"""Proposals that the surrogate chooses from; how many it takes, and how many are taken blindly."""
+
+MOVED, WIDTH = 0.5, 0.08
+"""Chance that a hyperparameter is moved; by how much, in the unit interval of its distribution."""
+
+
+def learner() -> khl.ListLearner:
+    """How configurations are judged: by the best loss of a run on valid."""
+    return khl.ListLearner(length=100, aggregation="min", name="nadamw")
+
+
+def propose(history: khl.History, seed: int) -> khl.HyperparameterList:
+    """Configurations of NAdamW to measure next, of equal promise first the surrogate's."""
+    fitted = learner().fit(history)
+    random = np.random.default_rng(seed)
+    parents = list(fitted.list_)[:PARENTS]
+    known, drawn = set(history.values()), []
+    while len(drawn) < DRAWN:
+        values = drawn_near(parents, random)
+        if (label := configuration_id("nadamw", values)) not in known:
+            known.add(label)
+            drawn.append(values)
+    predicted = predicted_scores(fitted, history, drawn)
+    chosen = greedy(predicted, TAKEN, fitted.weights_.to_numpy()).order
+    rest = [index for index in range(DRAWN) if index not in set(chosen)][:TAKEN]
+    return khl.HyperparameterList(
+        [drawn[index] for index in (*chosen, *rest)],
+        "nadamw",
+        name=f"nadamw-refined-{seed}",
+        provenance={
+            "about": f"Proposals around the first {PARENTS} entries of a list learned from the "
+            f"history; the first {TAKEN} chosen by a surrogate, the rest as drawn.",
+            "history": history.fingerprint,
+            "tasks": list(fitted.scores_.index),
+            "seed": seed,
+        },
+    )
+
+
+def drawn_near(parents: list[dict[str, Any]], random: np.random.Generator) -> dict[str, Any]:
+    """A cross of two parents, or one of them, with some hyperparameters moved."""
+    space = spaces.get("nadamw")
+    chances = 1 / np.arange(2, len(parents) + 2)
+    while True:
+        pair = random.choice(len(parents), 2, p=chances / chances.sum())
+        crossed = random.random() < 0.5
+        values = {}
+        for row in space.rows:
+            if row.hidden or row.name in values:
+                continue
+            value = parents[pair[int(crossed and random.random() < 0.5)]][row.name]
+            # 0 says that a hyperparameter is not active, which only a cross changes.
+            if isinstance(row.distribution, Number) and value and random.random() < MOVED:
+                value = moved(row.distribution, value, random)
+            values[row.name] = value
+        if values["adamw_weight_decay"] or values["l2_weight_decay"]:  # as all of the space
+            return space.validate(values)
+
+
+def moved(distribution: Number, value: float, random: np.random.Generator) -> float:
+    """A value nearby, by the distribution's own measure, between its bounds."""
+    low, high = distribution.bounds
+    scale = {
+        "linear": (lambda x: x, lambda y: y),
+        "log": (np.log, np.exp),
+        "one_minus_log": (lambda x: -np.log1p(-x), lambda y: -np.expm1(-y)),
+    }[distribution.sampling]
+    start, stop = scale[0](low), scale[0](high)
+    place = scale[0](value) + random.normal(0, WIDTH) * (stop - start)
+    return float(np.clip(scale[1](np.clip(place, start, stop)), low, high))
+
+
+def predicted_scores(
+    fitted: khl.ListLearner, history: khl.History, drawn: list[dict[str, Any]]
+) -> np.ndarray:
+    """float64 (task, drawn configuration): scores by a forest grown on all tasks together."""
+    from sklearn.ensemble import ExtraTreesRegressor
+
+    values = history.values()
+    measured = [values[label] for label in fitted.scores_.columns]
+    features = features_of([*measured, *drawn])
+    forest = ExtraTreesRegressor(300, min_samples_leaf=2, random_state=0, n_jobs=1)
+    forest.fit(features[: len(measured)], fitted.scores_.to_numpy().T)
+    return forest.predict(features[len(measured) :]).T
+
+
+def gain(history: khl.History, refined: khl.HyperparameterList) -> pd.DataFrame:
+    """J(k) of lists with and without the refined configurations, on tasks that had no part in them.
+
+    Lists are learned from the tasks that the proposals were made from and followed on the others.
+
+    Args:
+        history: runs of all configurations; tasks that lack some are left out.
+        refined: the proposals.
+
+    Returns:
+        A row for each list, columns k.
+    """
+    judge = learner()
+    matrix = judge.score(history)
+    matrix = matrix.rows(~np.isnan(matrix.values).any(axis=1))
+    known = np.isin(matrix.tasks, refined.provenance["tasks"])
+    ids = {configuration_id("nadamw", values) for values in refined}
+    is_refined = np.isin(matrix.configurations, list(ids))
+    weights = task_weights(
+        [task for task, old in zip(matrix.tasks, known, strict=True) if not old],
+        [family for family, old in zip(matrix.families, known, strict=True) if not old],
+        judge.weights,
+    )
+    rows = {}
+    for name, columns in (
+        ("as the space draws them", ~is_refined),
+        ("and refined ones", is_refined | ~is_refined),
+        ("refined ones only", is_refined),
+    ):
+        order = judge.choose(matrix.rows(known).columns(columns)).selection.order
+        followed = weights @ best_after(matrix.rows(~known).columns(columns).values, order)
+        rows[f"{name}: {columns.sum()}"] = pd.Series(followed, range(1, len(order) + 1))
+    return pd.DataFrame(rows).T.rename_axis(columns="k")
+
+
+def main() -> None:
+    """Propose, or say what was gained."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("what", choices=("propose", "gain"))
+    parser.add_argument("file", type=Path, help="the list of proposals")
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    history = measured.suite("nadamw", 200)
+    if options.what == "propose":
+        propose(history, options.seed).save(options.file)
+        return
+    table = gain(history, khl.HyperparameterList.load(options.file))
+    print(table[[1, 2, 3, 5, 10, 20]].round(3).to_string())
+
+
+if __name__ == "__main__":
+    main()
