@@ -17,13 +17,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from keras_hplist import spaces, tasks
+from keras_hplist import HyperparameterList, spaces, tasks
 from keras_hplist.tasks.checking import DIVERGING_AT_ONCE
 from keras_hplist.training import collect, compact, status
 from keras_hplist.training.folder import Folder
 from keras_hplist.training.plan import parse_budget
 
-SUITE = Path(__file__).parent / "suite"
+HERE = Path(__file__).parent
+SUITE = HERE / "suite"
 FIRST = "nadamw-0-31-200"
 
 FURTHER = {
@@ -110,10 +111,17 @@ def others(stage: str, count: int) -> list[str]:
     return [name for name in cheapest(count) if name not in set(measured(stage))]
 
 
+def refined(number: int) -> dict[str, Any]:
+    """Proposals of `refine.py`, if they were made."""
+    file = HERE / f"refined-{number}.json"
+    return {"configurations": HyperparameterList.load(str(file))} if file.exists() else {}
+
+
 STAGES = {
     FIRST: Stage("nadamw", 32, 200, first),
     "nadamw-32-127-200": Stage("nadamw", 96, 200, first_affordable, {"configuration_seed": 32}),
     "nadamw-0-127-200": Stage("nadamw", 128, 200, further),
+    "nadamw-refined-1-200": Stage("nadamw", 64, 200, first_affordable, refined(1)),
     "adam1p-grid-200": Stage(
         "adam1p", 17, 200, all_tasks, {"configurations": spaces.half_orders()}
     ),

@@ -17,6 +17,7 @@ from typing import Any
 import measured
 import numpy as np
 import pandas as pd
+from sklearn.ensemble import ExtraTreesRegressor
 
 import keras_hplist as khl
 from keras_hplist import spaces
@@ -41,19 +42,29 @@ def learner() -> khl.ListLearner:
     return khl.ListLearner(length=100, aggregation="min", name="nadamw")
 
 
+def complete(history: khl.History) -> tuple[pd.DataFrame, dict[str, str | None]]:
+    """Scores of the tasks that have run all configurations, and the tasks' families."""
+    matrix = learner().score(history)
+    families = dict(zip(matrix.tasks, matrix.families, strict=True))
+    return matrix.to_frame().dropna(), families
+
+
 def propose(history: khl.History, seed: int) -> khl.HyperparameterList:
-    """Configurations of NAdamW to measure next, of equal promise first the surrogate's."""
-    fitted = learner().fit(history)
+    """Configurations of NAdamW to measure next, first what the surrogate chose."""
+    scores, families = complete(history)
+    known = history.values()
+    fitted = learner().fit(scores, families=families, configurations=known)
     random = np.random.default_rng(seed)
-    parents = list(fitted.list_)[:PARENTS]
-    known, drawn = set(history.values()), []
+    parents = [known[label] for label in fitted.order_[:PARENTS]]
+    seen, drawn = set(known), []
     while len(drawn) < DRAWN:
         values = drawn_near(parents, random)
-        if (label := configuration_id("nadamw", values)) not in known:
-            known.add(label)
+        if (label := configuration_id("nadamw", values)) not in seen:
+            seen.add(label)
             drawn.append(values)
-    predicted = predicted_scores(fitted, history, drawn)
-    chosen = greedy(predicted, TAKEN, fitted.weights_.to_numpy()).order
+    predicted = predicted_scores(scores, known, drawn)
+    weights = fitted.weights_.reindex(scores.index).to_numpy()
+    chosen = greedy(predicted, TAKEN, weights).order
     rest = [index for index in range(DRAWN) if index not in set(chosen)][:TAKEN]
     return khl.HyperparameterList(
         [drawn[index] for index in (*chosen, *rest)],
@@ -61,10 +72,11 @@ def propose(history: khl.History, seed: int) -> khl.HyperparameterList:
         name=f"nadamw-refined-{seed}",
         provenance={
             "about": f"Proposals around the first {PARENTS} entries of a list learned from the "
-            f"history; the first {TAKEN} chosen by a surrogate, the rest as drawn.",
+            f"tasks below; the first {TAKEN} chosen by a surrogate, the rest as drawn.",
             "history": history.fingerprint,
-            "tasks": list(fitted.scores_.index),
             "seed": seed,
+            "configurations": len(known),
+            "tasks": list(scores.index),
         },
     )
 
@@ -103,17 +115,14 @@ def moved(distribution: Number, value: float, random: np.random.Generator) -> fl
 
 
 def predicted_scores(
-    fitted: khl.ListLearner, history: khl.History, drawn: list[dict[str, Any]]
+    scores: pd.DataFrame, known: dict[str, dict[str, Any]], drawn: list[dict[str, Any]]
 ) -> np.ndarray:
     """float64 (task, drawn configuration): scores by a forest grown on all tasks together."""
-    from sklearn.ensemble import ExtraTreesRegressor
-
-    values = history.values()
-    measured = [values[label] for label in fitted.scores_.columns]
-    features = features_of([*measured, *drawn])
-    forest = ExtraTreesRegressor(300, min_samples_leaf=2, random_state=0, n_jobs=1)
-    forest.fit(features[: len(measured)], fitted.scores_.to_numpy().T)
-    return forest.predict(features[len(measured) :]).T
+    measured_values = [known[label] for label in scores.columns]
+    features = features_of([*measured_values, *drawn])
+    forest = ExtraTreesRegressor(300, min_samples_leaf=2, random_state=0)
+    forest.fit(features[: len(measured_values)], scores.to_numpy().T)
+    return forest.predict(features[len(measured_values) :]).T
 
 
 def gain(history: khl.History, refined: khl.HyperparameterList) -> pd.DataFrame:

@@ -10,6 +10,7 @@ from hypothesis.extra import numpy as hnp
 
 from keras_hplist.errors import InvalidValueError
 from keras_hplist.learning import best_after, greedy
+from keras_hplist.learning.selection import best_for_budget, start_scores
 
 NAN = np.nan
 shapes = st.tuples(st.integers(1, 7), st.integers(1, 9))
@@ -126,6 +127,21 @@ def test_a_shorter_list_is_the_beginning_of_a_longer_one(scores, length):
     order = greedy(scores).order
     assert sorted(order) == list(range(scores.shape[1]))
     assert greedy(scores, length).order.tolist() == order[:length].tolist()
+
+
+@given(scores=with_holes, data=st.data())
+@settings(max_examples=100, deadline=None)
+def test_a_budget_is_never_served_worse_than_by_the_greedy_order(scores, data):
+    """Each configuration stands once, gains are those of the order, and J(budget) is no higher."""
+    length = data.draw(st.integers(1, scores.shape[1]))
+    budget = data.draw(st.integers(1, length))
+    weights = np.full(len(scores), 1 / len(scores))
+    plain, chosen = greedy(scores, length), best_for_budget(scores, budget, length)
+    assert len(set(chosen.order)) == len(chosen.order) == length
+    reached = weights @ best_after(scores, chosen.order)
+    assert reached[budget - 1] <= (weights @ best_after(scores, plain.order))[budget - 1] + 1e-9
+    start = weights @ start_scores(scores)
+    assert start - chosen.gains.cumsum() == pytest.approx(reached, abs=1e-9)
 
 
 def test_after_saturation_the_tasks_are_covered_anew():
