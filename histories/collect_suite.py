@@ -1,4 +1,4 @@
-"""Measure `histories/suite`: one folder for each search space, block of configurations and horizon.
+"""Measure `histories/suite` and `histories/refined`: a folder for each space, block and horizon.
 
 Resumes where it was stopped. Without names all stages are gone through in the order below:
 
@@ -55,9 +55,14 @@ def seconds_per_step(task: str) -> float:
     return tasks.facts()[task].seconds_per_step
 
 
+def place(stage: str) -> Path:
+    """The folder of a stage; proposals of `refine.py` do not stand among draws of the space."""
+    return HERE / stage if "/" in stage else SUITE / stage
+
+
 def measured(stage: str) -> list[str]:
     """The tasks that a collection holds."""
-    folder = Folder(SUITE / stage)
+    folder = Folder(place(stage))
     units, done = folder.manifest()["units"], folder.done()
     return sorted({task for key, (task, *_) in units.items() if key in done})
 
@@ -113,7 +118,7 @@ def others(stage: str, count: int) -> list[str]:
 
 def refined(number: int) -> dict[str, Any]:
     """Proposals of `refine.py`, if they were made."""
-    file = HERE / f"refined-{number}.json"
+    file = HERE / "refined" / f"nadamw-{number}.json"
     return {"configurations": HyperparameterList.load(str(file))} if file.exists() else {}
 
 
@@ -121,7 +126,7 @@ STAGES = {
     FIRST: Stage("nadamw", 32, 200, first),
     "nadamw-32-127-200": Stage("nadamw", 96, 200, first_affordable, {"configuration_seed": 32}),
     "nadamw-0-127-200": Stage("nadamw", 128, 200, further),
-    "nadamw-refined-1-200": Stage("nadamw", 64, 200, first_affordable, refined(1)),
+    "refined/nadamw-1-200": Stage("nadamw", 64, 200, first_affordable, refined(1)),
     "adam1p-grid-200": Stage(
         "adam1p", 17, 200, all_tasks, {"configurations": spaces.half_orders()}
     ),
@@ -152,7 +157,7 @@ def main() -> None:
         parser.error(f"no such stage: {', '.join(sorted(unknown))}")
     end = time.monotonic() + (parse_budget(options.budget) or 0.0)
     for name in options.stages or STAGES:
-        stage, out = STAGES[name], SUITE / name
+        stage, out = STAGES[name], place(name)
         if options.compact:
             if out.exists():
                 print(name, compact(out), status(out).curves)

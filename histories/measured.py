@@ -8,13 +8,15 @@ import pyarrow as pa
 import keras_hplist as khl
 from keras_hplist.training.folder import Folder
 
-SUITE = Path(__file__).parent / "suite"
+HERE = Path(__file__).parent
+DRAWN, REFINED = HERE / "suite", HERE / "refined"
+"""Configurations as the search spaces draw them, and the proposals of `refine.py`."""
 
 
 def folders(space: str, steps: int) -> list[Path]:
     """The collections of a search space with so many training steps."""
     found = []
-    for path in sorted(SUITE.iterdir()):
+    for path in sorted([*DRAWN.iterdir(), *REFINED.glob("*/")]):
         settings = Folder(path).manifest()["settings"]
         if settings["space"] == space and settings["training_steps"] == steps:
             found.append(path)
