@@ -1,5 +1,7 @@
 """`train_population`: curves, their independence of companions, and its errors."""
 
+from dataclasses import replace
+
 import keras
 import numpy as np
 import pytest
@@ -93,12 +95,24 @@ def test_curve_does_not_depend_on_companions():
     """Alone, in any population, order or chunk, a configuration has the same curve."""
     task = regression(build_model=model_with_dropout)
     configurations = spaces.get("nadamw").sample(5)
-    together = train_population(task, configurations, 20, seed=1, size=5)
-    in_turn = train_population(task, configurations, 20, seed=1, size=1)
-    padded = train_population(task, configurations.iloc[::-1], 20, seed=1, size=2, threads=3)
+    together = train_population(task, configurations, 10, seed=1, size=5)
+    in_turn = train_population(task, configurations, 10, seed=1, size=1)
+    padded = train_population(task, configurations.iloc[::-1], 10, seed=1, size=2, threads=3)
     for split, losses in together.losses.items():
         np.testing.assert_allclose(in_turn.losses[split], losses, **TOLERANCE)
         np.testing.assert_allclose(padded.losses[split][::-1], losses, **TOLERANCE)
+
+
+@pytest.mark.parametrize("size", [1, 2])
+def test_a_model_of_a_user_is_evaluated_without_dropout(size):
+    """As `model.evaluate` does; the loss before the first step shows it for weights we know."""
+    task = replace(regression(build_model=model_with_dropout), batch_size=100)
+    curves = train_population(task, spaces.get("nadamw").sample(2), 2, [0, 2], seed=1, size=size)
+    keras.utils.set_random_seed(1)
+    model = model_with_dropout()
+    model.compile(loss="mean_squared_error")
+    expected = model.evaluate(*task.valid, verbose=0)
+    np.testing.assert_allclose(curves.losses["valid"][:, 0], expected, rtol=1e-5)
 
 
 def test_convolutions_of_a_user_train_as_in_model_fit():

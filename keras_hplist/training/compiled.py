@@ -83,6 +83,8 @@ class CompiledPopulation:
         self._loss = (
             partial(program.loss_value, prepared=True) if self._prepares else program.loss_value
         )
+        # The suite's tasks act in evaluation as in training; a user's model does not.
+        self._evaluation_loss = getattr(program, "evaluation_loss", self._loss)
         self._constants = [tf.constant(array) for array in source.constants]
         self._training_steps = tf.constant(training_steps)
         self._seed = tf.constant(seed % 2**31, tf.int32)
@@ -176,7 +178,7 @@ class CompiledPopulation:
             batch = tuple(array[i] for array in batches)
             with tf.GradientTape() as tape:
                 tape.watch(weights)
-                loss = self._losses(weights, batch, tf.stack([self._seed, step]))
+                loss = self._losses(self._loss, weights, batch, tf.stack([self._seed, step]))
             # The gradient of the sum over members: a member's loss depends on its weights only.
             gradients = tape.gradient(
                 loss, weights, unconnected_gradients=tf.UnconnectedGradients.ZERO
@@ -214,14 +216,14 @@ class CompiledPopulation:
         ]
         return [w for w, _ in updated], [s for _, s in updated]
 
-    def _losses(self, weights: Tensors, batch: tuple[Any, ...], seed: Any) -> Any:
+    def _losses(self, loss: Any, weights: Tensors, batch: tuple[Any, ...], seed: Any) -> Any:
         """The loss of each member, (P,).
 
         Without XLA one member goes without the axis: for that TensorFlow has fast code.
         """
         if self._xla or weights[0].shape[0] > 1:
-            return self._loss(weights, batch, seed)
-        return self._loss([w[0] for w in weights], batch, seed)[None]
+            return loss(weights, batch, seed)
+        return loss([w[0] for w in weights], batch, seed)[None]
 
     def _mean_losses(self, weights: Tensors, batches: Tensors) -> Any:
         count, size = batches[0].shape[0], weights[0].shape[0]
@@ -229,7 +231,7 @@ class CompiledPopulation:
         def one_batch(k: Any, losses: Any) -> tuple[Any, Any]:
             seed = tf.stack([self._seed ^ _EVALUATION_SEED, k])
             batch = tuple(array[k] for array in batches)
-            loss = self._losses(weights, batch, seed)
+            loss = self._losses(self._evaluation_loss, weights, batch, seed)
             return k + 1, tf.tensor_scatter_nd_update(losses, [[k]], loss[None])
 
         start = (tf.constant(0), tf.zeros((count, size)))

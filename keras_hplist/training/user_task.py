@@ -153,13 +153,27 @@ class KerasProgram:
 
     def loss_value(self, weights: Sequence[Any], batch: tuple[Any, Any], seed: Any) -> Any:
         """Loss on one batch: a scalar, or (P,) where the weights have a population axis."""
+        return self._loss_value(weights, batch, seed, training=True)
+
+    def evaluation_loss(self, weights: Sequence[Any], batch: tuple[Any, Any], seed: Any) -> Any:
+        """The same as `model.evaluate` has it: without dropout."""
+        return self._loss_value(weights, batch, seed, training=False)
+
+    def _loss_value(
+        self, weights: Sequence[Any], batch: tuple[Any, Any], seed: Any, training: bool
+    ) -> Any:
         import tensorflow as tf
 
-        if len(weights[0].shape) == len(self.weights[0].shape):
-            return self._member_loss(weights, batch, seed)
-        return tf.vectorized_map(lambda w: self._member_loss(w, batch, seed), list(weights))
+        def member_loss(own: Sequence[Any]) -> Any:
+            return self._member_loss(own, batch, seed, training)
 
-    def _member_loss(self, weights: Sequence[Any], batch: tuple[Any, Any], seed: Any) -> Any:
+        if len(weights[0].shape) == len(self.weights[0].shape):
+            return member_loss(weights)
+        return tf.vectorized_map(member_loss, list(weights))
+
+    def _member_loss(
+        self, weights: Sequence[Any], batch: tuple[Any, Any], seed: Any, training: bool
+    ) -> Any:
         from keras import ops
 
         x, y = batch
@@ -168,7 +182,7 @@ class KerasProgram:
             for i, variable in enumerate(self._model.non_trainable_variables)
         ]
         outputs, _, penalties = self._model.stateless_call(
-            weights, states, x, training=True, return_losses=True
+            weights, states, x, training=training, return_losses=True
         )
         return ops.mean(self._loss(y, outputs)) + sum(penalties)
 
