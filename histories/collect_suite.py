@@ -126,7 +126,7 @@ STAGES = {
     FIRST: Stage("nadamw", 32, 200, first),
     "nadamw-32-127-200": Stage("nadamw", 96, 200, first_affordable, {"configuration_seed": 32}),
     "nadamw-0-127-200": Stage("nadamw", 128, 200, further),
-    "refined/nadamw-1-200": Stage("nadamw", 64, 200, first_affordable, refined(1)),
+    "refined/nadamw-1-200": Stage("nadamw", 64, 200, all_tasks, refined(1)),
     "adam1p-grid-200": Stage(
         "adam1p", 17, 200, all_tasks, {"configurations": spaces.half_orders()}
     ),

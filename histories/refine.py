@@ -2,7 +2,7 @@
 
     python histories/refine.py propose histories/refined/nadamw-1.json   # from all runs so far
     python histories/collect_suite.py refined/nadamw-1-200               # measure them
-    python histories/refine.py gain histories/refined/nadamw-1.json      # on tasks without part in it
+    python histories/refine.py gain histories/refined/nadamw-1.json      # on other tasks
 
 Proposals are drawn around the entries of a list that is learned from what was measured: each is an
 entry, or a cross of two, with some hyperparameters moved. Half of them are taken as they are drawn;

@@ -115,10 +115,15 @@ def test_a_model_of_a_user_is_evaluated_without_dropout(size):
     np.testing.assert_allclose(curves.losses["valid"][:, 0], expected, rtol=1e-5)
 
 
-def test_convolutions_of_a_user_train_as_in_model_fit():
+@pytest.mark.parametrize("kind", ["images", "series"])
+def test_convolutions_of_a_user_train_as_in_model_fit(kind):
     """A user's convolutional model trains alone and side by side as in `model.fit`."""
+    convolutions, shape = {
+        "images": (convolutions_of_images, (6, 6, 2)),
+        "series": (convolutions_of_series, (9, 2)),
+    }[kind]
     rng = np.random.default_rng(0)
-    x, y = rng.standard_normal((80, 6, 6, 2)).astype("float32"), rng.integers(0, 3, 80)
+    x, y = rng.standard_normal((80, *shape)).astype("float32"), rng.integers(0, 3, 80)
     task = KerasTask(
         "convolutions",
         convolutions,
@@ -129,7 +134,7 @@ def test_convolutions_of_a_user_train_as_in_model_fit():
     space = spaces.get("nadamw")
     configurations = [space.draw(seed) | {"learning_rate": 1e-3} for seed in (1, 2)]
     together = train_population(task, configurations, STEPS, [STEPS], seed=3, size=2)
-    alone = train_population(task, configurations, STEPS, [STEPS], seed=3)
+    alone = train_population(task, configurations, STEPS, [STEPS], seed=3, size=1)
     assert (together.size, alone.size) == (2, 1)
     batches = [task.data.train.batch(k, 10, 3) for k in range(STEPS)]
     keras.utils.set_random_seed(3)
@@ -141,7 +146,19 @@ def test_convolutions_of_a_user_train_as_in_model_fit():
         np.testing.assert_allclose(curves.losses["valid"][1, 0], expected, **TOLERANCE)
 
 
-def convolutions():
+def convolutions_of_series():
+    return keras.Sequential(
+        [
+            keras.Input((9, 2)),
+            keras.layers.Conv1D(4, 2, padding="causal", dilation_rate=2, activation="tanh"),
+            keras.layers.Conv1D(3, 3, strides=2),
+            keras.layers.GlobalAveragePooling1D(),
+            keras.layers.Dense(3),
+        ]
+    )
+
+
+def convolutions_of_images():
     return keras.Sequential(
         [
             keras.Input((6, 6, 2)),

@@ -169,7 +169,11 @@ class KerasProgram:
 
         if len(weights[0].shape) == len(self.weights[0].shape):
             return member_loss(weights)
-        return tf.vectorized_map(member_loss, list(weights))
+        try:
+            return tf.vectorized_map(member_loss, list(weights), fallback_to_while_loop=False)
+        except ValueError:  # some operation has no vectorised form, such as most convolutions
+            members = zip(*(tf.unstack(w) for w in weights))
+            return tf.stack([member_loss(list(own)) for own in members])
 
     def _member_loss(
         self, weights: Sequence[Any], batch: tuple[Any, Any], seed: Any, training: bool
