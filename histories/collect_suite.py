@@ -1,4 +1,4 @@
-"""Measure `histories/suite` and `histories/refined`: a folder for each space, block and horizon.
+"""Measure the histories of the suite and beside it: a folder for each space, block and horizon.
 
 Resumes where it was stopped. Without names all stages are gone through in the order below:
 
@@ -16,6 +16,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import modern_problems
 
 from keras_hplist import HyperparameterList, spaces, tasks
 from keras_hplist.tasks.checking import DIVERGING_AT_ONCE
@@ -46,7 +48,7 @@ class Stage:
     space: str
     n_configurations: int
     steps: int
-    tasks: Callable[[], list[str]]
+    tasks: Callable[[], list[Any]]
     options: dict[str, Any] = field(default_factory=dict)
 
 
@@ -130,6 +132,8 @@ STAGES = {
     "adam1p-grid-200": Stage(
         "adam1p", 17, 200, all_tasks, {"configurations": spaces.half_orders()}
     ),
+    "modern/nadamw-0-127-400": Stage("nadamw", 128, 400, modern_problems.tasks),
+    "refined/nadamw-1-400-modern": Stage("nadamw", 64, 400, modern_problems.tasks, refined(1)),
     "nadamw-0-31-1000": Stage("nadamw", 32, 1000, lambda: cheapest(16)),
     "nadamw-128-511-200": Stage("nadamw", 384, 200, cheap_half, {"configuration_seed": 128}),
     "adam8p-0-31-200": Stage("adam8p", 32, 200, lambda: measured("adam8p-0-31-200")),

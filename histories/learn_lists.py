@@ -66,7 +66,7 @@ def learn(name: str) -> khl.HyperparameterList:
     """Learn a list, and note what it is worth on tasks that it is not learned from."""
     recipe = RECIPES[name]
     space = name.split("-")[0]
-    history = measured.with_horizons(space, recipe.horizons)
+    history = measured.complete(measured.with_horizons(space, recipe.horizons))
     learner = recipe.learner.set_params(name=name).fit(history)
     learned = learner.list_
     resampled = resample(learner, history)

