@@ -14,6 +14,7 @@ from keras_hplist.errors import InvalidValueError, UnknownNameError
 from keras_hplist.history import History
 from keras_hplist.learning import ListLearner, best_after, greedy, score_matrix
 from keras_hplist.learning.baselines import random_search
+from keras_hplist.learning.evidence import Evidence
 from keras_hplist.lists import HyperparameterList
 from keras_hplist.spaces import Hyperparameter, SearchSpace
 from keras_hplist.spaces.distributions import Choice, Number
@@ -269,6 +270,24 @@ def test_seeds_splits_and_horizons_reach_the_scores():
     np.testing.assert_allclose(test, score_matrix(runs.curves("test")).values)
 
 
+def test_scores_of_several_splits_are_averaged():
+    """Over the tasks that all splits score; reports are on the first."""
+    records = populations.runs(tasks=4)
+    for record in records:
+        record["test"] = record["test"] * (1 + 0.3 * np.log10(record["values"]["learning_rate"]))
+        if record["task"].endswith("_3"):
+            record["test"] = np.full_like(record["test"], 2.0)  # where nothing improves
+    runs = History.from_records(records)
+    valid, test, both = (
+        ListLearner(split=split).fit(runs) for split in ("valid", "test", ("valid", "test"))
+    )
+    assert set(valid.scores_.index) - set(test.scores_.index) == {"mlp_3"} == set(both.dropped_)
+    expected = (valid.scores_ + test.scores_) / 2
+    pd.testing.assert_frame_equal(both.scores_, expected.loc[both.scores_.index])
+    assert both.list_.provenance["split"] == ["valid", "test"]
+    assert Evidence.of(both, runs).lowest.shape == (3, 12)
+
+
 def test_studies_that_share_no_configuration_are_pooled():
     """Continuous values never repeat: candidates of all studies are scored on every task."""
     random = np.random.default_rng(0)
@@ -369,6 +388,8 @@ def test_data_that_cannot_be_learned_from_are_refused(data, message):
         ({"weights": "size"}, UnknownNameError, "weights 'size'"),
         ({"weights": {"x": 1}}, InvalidValueError, "none for task 't0'"),
         ({"length": 0}, InvalidValueError, "length is 0"),
+        ({"split": ()}, InvalidValueError, "split is empty"),
+        ({"split": ("valid", "train ")}, UnknownNameError, "Did you mean 'train'"),
         ({"missing": "surrogate"}, InvalidValueError, "needs the hyperparameter values"),
         ({"space": "adam9p"}, UnknownNameError, "adam9p"),
     ],

@@ -68,7 +68,8 @@ def learn(
     ] = "initial",
     aggregation: Aggregation = "mean",
     split: Annotated[
-        str, typer.Option(help="Learn on this split: valid, train or test.")
+        str,
+        typer.Option(help="Learn on this split: valid, train or test; or on several: valid,train."),
     ] = "valid",
     horizon: Annotated[
         int | None, typer.Option(min=1, help="Cut curves at this many training steps.")
@@ -100,7 +101,7 @@ def learn(
         length=length,
         normalization=normalization,
         aggregation=aggregation,
-        split=split,
+        split=split.split(",") if "," in split else split,
         horizon=horizon,
         weights=weights,
         budget=budget,

@@ -102,7 +102,8 @@ def resamplings(
             "leave_one_family_out": each once, whatever `n_resamplings` and `test_size`.
         seed: of splits and subsets; the same seed gives the same result, whatever `n_jobs`.
         families: for a matrix: as `ListLearner.fit`.
-        report_split: on which split's loss test tasks are scored; default: each learner's own.
+        report_split: on which split's loss test tasks are scored; default: each learner's own, the
+            first of several.
         normalization, aggregation: with which test tasks are scored, the same for all learners.
         weights: of the test tasks in J: "family" or "equal".
         n_train: numbers of training tasks to try, drawn from those that are not held out; None:
@@ -221,7 +222,7 @@ def _problem(
         )
     train, candidates = learner.prepare(data)
     reported = score_matrix(
-        data.curves(report.split or learner.split),
+        data.curves(report.split or learner.splits[0]),
         report.normalization,
         report.aggregation,
         learner.seeds,

@@ -78,7 +78,7 @@ class Evidence:
         values = [candidates.values[label] for label in matrix.configurations]
         # The lowest normalised loss of a run is its score under the aggregation "min".
         minima = score_matrix(
-            history.curves(learner.split), "initial", "min", learner.seeds, learner.horizon
+            history.curves(learner.splits[0]), "initial", "min", learner.seeds, learner.horizon
         ).to_frame()
         lowest = minima.reindex(matrix.tasks, columns=matrix.configurations).to_numpy()
 

@@ -32,6 +32,7 @@ from keras_hplist.learning.scores import (
     SEED_REDUCTIONS,
     ScoreMatrix,
     checked_name,
+    mean_matrix,
     score_matrix,
 )
 from keras_hplist.learning.selection import (
@@ -79,7 +80,9 @@ class ListLearner(BaseEstimator):
         length: how many entries to choose; fewer if there are fewer configurations.
         normalization: "initial", "min", "last", "quantile" or "last_quantile".
         aggregation: over time: "mean" (rewards fast training), "min" or "last".
-        split: on which split's loss to learn: "valid", "train" or "test".
+        split: on which split's loss to learn: "valid", "train" or "test"; or several, whose scores
+            are averaged: where curves were evaluated on few examples, ("valid", "train") is less
+            noisy than "valid". Reports are on the first.
         horizon: where curves are cut: training steps (int) or a fraction of them (float); None:
             not at all.
         seeds: reduction over seeds: "mean", "median" or "worst".
@@ -120,7 +123,7 @@ class ListLearner(BaseEstimator):
         length: int = 100,
         normalization: str = "initial",
         aggregation: str = "mean",
-        split: str = "valid",
+        split: str | Sequence[str] = "valid",
         horizon: int | float | None = None,
         seeds: str = "mean",
         weights: str | Mapping[str, float] = "family",
@@ -222,6 +225,11 @@ class ListLearner(BaseEstimator):
             )
         return self
 
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """The splits to learn on."""
+        return (self.split,) if isinstance(self.split, str) else tuple(self.split)
+
     def check_parameters(self) -> None:
         """Refuse parameters that fit no data; `fit` begins with it.
 
@@ -233,7 +241,10 @@ class ListLearner(BaseEstimator):
         checked_length(self.length, self.length)
         checked_name("normalization", self.normalization, NORMALIZATIONS)
         checked_name("aggregation", self.aggregation, AGGREGATIONS)
-        checked_name("split", self.split, SPLITS)
+        if not self.splits:
+            raise InvalidValueError("split is empty; name at least one of " + ", ".join(SPLITS))
+        for split in self.splits:
+            checked_name("split", split, SPLITS)
         checked_name("reduction over seeds", self.seeds, SEED_REDUCTIONS)
         if isinstance(self.weights, str):
             checked_name("weights", self.weights, WEIGHTS)
@@ -267,12 +278,17 @@ class ListLearner(BaseEstimator):
 
     def score(self, history: History) -> ScoreMatrix:
         """The scores of a history as this learner's parameters define them."""
-        return score_matrix(
-            history.curves(self.split),
-            self.normalization,
-            self.aggregation,
-            self.seeds,
-            self.horizon,
+        return mean_matrix(
+            [
+                score_matrix(
+                    history.curves(split),
+                    self.normalization,
+                    self.aggregation,
+                    self.seeds,
+                    self.horizon,
+                )
+                for split in self.splits
+            ]
         )
 
     def choose(
@@ -382,7 +398,7 @@ class ListLearner(BaseEstimator):
             "tasks": [str(task) for task in self.scores_.index],
             "tasks_dropped": [str(task) for task in self.dropped_],
             "configurations": self.scores_.shape[1],
-            "split": self.split,
+            "split": self.split if isinstance(self.split, str) else list(self.splits),
             "normalization": self.normalization,
             "aggregation": self.aggregation,
             "seeds": self.seeds,

@@ -1,6 +1,6 @@
 """From learning curves to one number per task and configuration: the score matrix."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -152,6 +152,36 @@ def score_matrix(
         dropped=dropped,
     )
     return matrix.rows(~flat)
+
+
+def mean_matrix(matrices: Sequence[ScoreMatrix]) -> ScoreMatrix:
+    """The mean of the scores of the same runs on several splits.
+
+    Args:
+        matrices: at least one, of `score_matrix`.
+
+    Returns:
+        The tasks and configurations that all have. Tasks that one of them dropped are dropped.
+
+    Raises:
+        InvalidValueError: if no task or no configuration is in all.
+    """
+    if len(matrices) == 1:
+        return matrices[0]
+    tasks = set.intersection(*(set(matrix.tasks) for matrix in matrices))
+    labels = set.intersection(*(set(matrix.configurations) for matrix in matrices))
+    parts = [  # in the same order: both are sorted
+        matrix.rows(np.array([task in tasks for task in matrix.tasks], bool)).columns(
+            np.array([label in labels for label in matrix.configurations], bool)
+        )
+        for matrix in matrices
+    ]
+    if not parts[0].upper.size:
+        raise InvalidValueError("No task has scores on all of the splits; learn on one of them.")
+    lower = np.mean([part.lower for part in parts], axis=0)
+    upper = np.mean([part.upper for part in parts], axis=0)
+    dropped = dict.fromkeys(task for matrix in matrices for task in matrix.dropped)
+    return replace(parts[0], lower=lower, upper=upper, dropped=tuple(dropped))
 
 
 def _points_within(curves: CurveArray, horizon: int | float | None) -> np.ndarray:
