@@ -126,9 +126,9 @@ def conditions(history: khl.History) -> str:
     return (
         f"Learned from {len(tasks)} tasks of the suite in {len(families)} families, "
         f"{len(history.values())} configurations, {' and '.join(steps)} training steps, one seed, "
-        "validation and training loss, small networks and the suite's substitutes for data that cannot be had "
-        "here, on two CPU cores. Trainings that are much longer or networks that are much larger "
-        "are extrapolation."
+        "validation and training loss; small networks on two CPU cores, with the suite's "
+        "substitutes for data that cannot be had here. Trainings that are much longer or networks "
+        "that are much larger are extrapolation."
     )
 
 
@@ -140,7 +140,8 @@ def advice(resampled: dict[str, pd.DataFrame]) -> str:
     needed = f"{as_good[0]}" if len(as_good) else f"more than {len(random)}"
     return (
         f"On tasks left out the first entry reaches {ours[1]:.3f}, the best of {k} {ours[k]:.3f} "
-        f"(0: best known, 1: the start); random search takes {needed} trials for as much."
+        f"(0: best known, 1: the start); random search over the same configurations takes "
+        f"{needed} trials for as much."
     )
 
 
