@@ -8,6 +8,7 @@ import argparse
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import measured
 import pandas as pd
@@ -78,11 +79,11 @@ def learn(name: str) -> khl.HyperparameterList:
         learned,
         learned.space,
         name=name,
-        gains=learned.gains,
+        gains=rounded(learned.gains),
         provenance={
             "about": f"{recipe.about} {conditions(history)}",
             "advice": advice(resampled),
-            **learned.provenance,
+            **rounded(learned.provenance),
             "resampled": {
                 "about": f"J(k) on a random quarter of the tasks that was left out of the choice, "
                 f"over {RESAMPLINGS} such parts",
@@ -97,6 +98,15 @@ def learn(name: str) -> khl.HyperparameterList:
         },
     )
     return Evidence.of(learner, history).attached_to(described)
+
+
+def rounded(document: Any) -> Any:
+    """JSON with six digits after the point, which do not depend on the machine's order of sums."""
+    if isinstance(document, dict):
+        return {key: rounded(value) for key, value in document.items()}
+    if isinstance(document, list):
+        return [rounded(value) for value in document]
+    return round(document, 6) if isinstance(document, float) else document
 
 
 def resample(learner: khl.ListLearner, history: khl.History) -> dict[str, pd.DataFrame]:
