@@ -30,12 +30,12 @@ class Recipe:
 
     Attributes:
         learner: with its parameters.
-        about: what the list is.
+        advice: what to use it for.
         horizons: training steps of the runs that it is learned from.
     """
 
     learner: khl.ListLearner
-    about: str
+    advice: str
     horizons: tuple[int, ...] = (200,)
 
 
@@ -45,24 +45,24 @@ SPLITS = ("valid", "train")
 RECIPES = {
     "nadamw": Recipe(
         khl.ListLearner(length=100, aggregation="min", split=SPLITS),
-        "The list to start with: entries are good in turn, for any number of trials.",
+        "Start here, whatever the number of trials.",
     ),
     "nadamw-five": Recipe(
         khl.ListLearner(length=5, aggregation="min", budget=5, split=SPLITS),
-        "Five entries, chosen for the best of all five: use it if there will be five trials.",
+        "For five trials, no more and no fewer.",
     ),
     "nadamw-anytime": Recipe(
         khl.ListLearner(length=100, aggregation="mean", split=SPLITS),
-        "For trainings that may be stopped early: ordered by the mean loss over the training. All "
-        "configurations of the space take the same time per step, so that this is per second.",
+        "For trainings that may be stopped at any time: judged by the mean loss over the training. "
+        "Steps of all configurations take the same time, so that this is per second.",
     ),
     "adam8p": Recipe(
         khl.ListLearner(length=100, aggregation="min", split=SPLITS),
-        "Adam with L1 and L2 penalties and two decays of the learning rate.",
+        "For Adam with L1 and L2 penalties and decays of its learning rate.",
     ),
     "adam1p": Recipe(
         khl.ListLearner(length=100, aggregation="min", split=SPLITS),
-        "Learning rates alone, constant: for any Keras Adam.",
+        "For any Keras Adam: constant learning rates alone.",
     ),
 }
 
@@ -81,8 +81,8 @@ def learn(name: str) -> khl.HyperparameterList:
         name=name,
         gains=rounded(learned.gains),
         provenance={
-            "about": f"{recipe.about} {conditions(history)}",
-            "advice": advice(resampled),
+            "about": conditions(history),
+            "advice": f"{recipe.advice} {worth(resampled)}",
             **rounded(learned.provenance),
             "resampled": {
                 "about": f"J(k) on a random quarter of the tasks that was left out of the choice, "
@@ -142,8 +142,8 @@ def conditions(history: khl.History) -> str:
     )
 
 
-def advice(resampled: dict[str, pd.DataFrame]) -> str:
-    """A line for the user: what some trials are worth, and what random search takes for as much."""
+def worth(resampled: dict[str, pd.DataFrame]) -> str:
+    """What some trials are worth, and what random search takes for as much."""
     ours, random = (resampled[method]["median"] for method in ("list", "random search"))
     k = min(5, len(ours))
     as_good = random.index[random <= ours[k]]

@@ -40,7 +40,7 @@ def lists(
             return
         table = Table(title="Shipped lists", box=box.SIMPLE)
         for column in ("name", "entries", "tasks", "steps", *(f"J({k})" for k in _TRIALS)):
-            table.add_column(column)
+            table.add_column(column, no_wrap=column == "name")
         for each in loaded:
             known = each.provenance
             steps = sorted(known.get("training_steps", ()))
@@ -92,9 +92,7 @@ def _quality(provenance: Mapping[str, Any], k: str) -> str:
     """J(k) on tasks left out, with its quartiles on a second line where they are known."""
     resampled = provenance.get("resampled", {}).get("list", {})
     if k in resampled.get("median", {}):
-        median, low, high = (
-            f"{resampled[name][k]:.3f}" for name in ("median", "lower_quartile", "upper_quartile")
-        )
-        return f"{median}\n{low}-{high}"
+        low, high = (f"{resampled[name][k]:.2f}" for name in ("lower_quartile", "upper_quartile"))
+        return f"{resampled['median'][k]:.3f}\n{low}-{high}"
     mean = provenance.get("J", {}).get("held_out", {}).get(k)
     return "" if mean is None else f"{mean:.3f}"
