@@ -10,6 +10,7 @@ best score of k trials (0: best known, 1: the start).
 import learn_lists
 import measured
 import pandas as pd
+from sklearn.base import clone
 
 from keras_hplist.learning import evaluation
 
@@ -32,7 +33,7 @@ def main() -> None:
     print("| --- " * (len(TRIALS) + 3) + "|")
     by_family = {}
     for name, recipe in learn_lists.RECIPES.items():
-        history = measured.with_horizons(name.split("-")[0], recipe.horizons)
+        history = measured.complete(measured.with_horizons(name.split("-")[0], recipe.horizons))
         learner = recipe.learner.set_params(name=name)
         for split, left_out in (
             ("tasks", "a quarter of the tasks, 50 times"),
@@ -53,6 +54,29 @@ def main() -> None:
         print("| --- " * (len(table.columns) + 1) + "|")
         for family, row in table.iterrows():
             print(f"| {family} | " + " | ".join(f"{value:.3f}" for value in row) + " |")
+    compare_splits()
+
+
+def compare_splits() -> None:
+    """What it is worth to learn on several splits, judged on test losses of families left out."""
+    recipe = learn_lists.RECIPES["nadamw"]
+    history = measured.complete(measured.with_horizons("nadamw", recipe.horizons))
+    learners = {
+        " and ".join(splits): clone(recipe.learner).set_params(split=splits)
+        for splits in (("valid",), ("train",), ("valid", "train"))
+    }
+    raw = evaluation.resamplings(
+        history,
+        learners,
+        split="leave_one_family_out",
+        report_split="test",
+        aggregation=recipe.learner.aggregation,
+    )
+    print("\n| nadamw learned on; J on test | " + " | ".join(f"k = {k}" for k in TRIALS) + " |")
+    print("| --- " * (len(TRIALS) + 1) + "|")
+    for name in learners:
+        means = raw[raw["method"] == name].groupby("k")["J"].mean()
+        print(f"| {name} | " + " | ".join(f"{means[k]:.3f}" for k in TRIALS) + " |")
 
 
 if __name__ == "__main__":
