@@ -29,6 +29,7 @@ ADAM, NADAMW = "adam1p", "nadamw"
 """The search spaces of Adam's learning rate alone, and the one that is drawn where one is."""
 
 _FEW_TASKS = 4
+_ENOUGH = 40  # tasks that search spaces share, however many one of them has
 
 
 class Resampling(NamedTuple):
@@ -252,8 +253,8 @@ def scores_by_space(material: Material, spaces: Sequence[str]) -> dict[str, Scor
     Args:
         material: with a history.
         spaces: names of search spaces. Of those after the first, one that the history lacks, or
-            that shares less than half of the tasks of the first, is left out, so that few runs of
-            it do not narrow the comparison of the others.
+            that shares less than half of the tasks of the first, and fewer than 40, is left out,
+            so that few runs of it do not narrow the comparison of the others.
 
     Raises:
         NotApplicable: as `main_scores`, if the first is of no use.
@@ -271,7 +272,8 @@ def scores_by_space(material: Material, spaces: Sequence[str]) -> dict[str, Scor
             kept[space], common = matrix, set(matrix.tasks)
             continue
         shared = common & set(matrix.tasks)
-        if _lacking(matrix) is None and 2 * len(shared) >= len(kept[spaces[0]].tasks):
+        enough = min(len(kept[spaces[0]].tasks) / 2, _ENOUGH)
+        if _lacking(matrix) is None and len(shared) >= enough:
             kept[space], common = matrix, shared
     return kept
 
