@@ -91,13 +91,18 @@ def test_suite_task_agrees_with_model_fit(name):
         np.testing.assert_allclose(losses, expected, rtol=1e-3)
 
 
-def test_curve_does_not_depend_on_companions():
-    """Alone, in any population, order or chunk, a configuration has the same curve."""
+@pytest.mark.parametrize(("steps", "largest"), [(10, 1.0), (20, 0.1)])
+def test_curve_does_not_depend_on_companions(steps, largest):
+    """Alone, in any population, order or chunk, a configuration has the same curve.
+
+    One of them has a learning rate of 0.55, which amplifies rounding errors.
+    """
     task = regression(build_model=model_with_dropout)
     configurations = spaces.get("nadamw").sample(5)
-    together = train_population(task, configurations, 10, seed=1, size=5)
-    in_turn = train_population(task, configurations, 10, seed=1, size=1)
-    padded = train_population(task, configurations.iloc[::-1], 10, seed=1, size=2, threads=3)
+    configurations["learning_rate"] = configurations["learning_rate"].clip(upper=largest)
+    together = train_population(task, configurations, steps, seed=1, size=5)
+    in_turn = train_population(task, configurations, steps, seed=1, size=1)
+    padded = train_population(task, configurations.iloc[::-1], steps, seed=1, size=2, threads=3)
     for split, losses in together.losses.items():
         np.testing.assert_allclose(in_turn.losses[split], losses, **TOLERANCE)
         np.testing.assert_allclose(padded.losses[split][::-1], losses, **TOLERANCE)
@@ -134,7 +139,7 @@ def test_convolutions_of_a_user_train_as_in_model_fit(kind):
     space = spaces.get("nadamw")
     configurations = [space.draw(seed) | {"learning_rate": 1e-3} for seed in (1, 2)]
     together = train_population(task, configurations, STEPS, [STEPS], seed=3, size=2)
-    alone = train_population(task, configurations, STEPS, [STEPS], seed=3, size=1)
+    alone = train_population(task, configurations, STEPS, [STEPS], seed=3)
     assert (together.size, alone.size) == (2, 1)
     batches = [task.data.train.batch(k, 10, 3) for k in range(STEPS)]
     keras.utils.set_random_seed(3)
