@@ -11,7 +11,6 @@ import textwrap
 from pathlib import Path
 from string import Template
 
-from keras_hplist.errors import HPListError
 from keras_hplist.figures import NUMBERS, load, report
 from keras_hplist.figures.material import Material
 from keras_hplist.figures.report import Drawn
@@ -36,15 +35,9 @@ def main() -> None:
         material = report.material_of(path and History.read(path), cache)
         if path:
             lines.append(f"- `{path}`: {described(material)}")
-        for number in list(reasons):
-            print(f"figure {number}")
-            try:
-                figures[number] = report.draw(material, number)
-            except HPListError as error:
-                reasons[number] = str(error)
-            else:
-                sources[number] = f" {path}" if path else ""
-                del reasons[number]
+        drawn, reasons = report.draw_all(material, list(reasons), print)
+        figures |= {figure.number: figure for figure in drawn}
+        sources |= {figure.number: f" {path}" if path else "" for figure in drawn}
     head = Template(HEAD.read_text("utf-8"))
     parts = [head.substitute(paths=" ".join(paths), histories="\n".join(lines))]
     for number in (number for number in NUMBERS if number in figures):

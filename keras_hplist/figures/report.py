@@ -124,9 +124,6 @@ def draw_all(
 
     Returns:
         The figures, and the reason for each that does not apply.
-
-    Raises:
-        InvalidValueError: if none applies.
     """
     drawn, reasons = [], {}
     for number in numbers:
@@ -135,9 +132,6 @@ def draw_all(
             drawn.append(draw(material, number))
         except HPListError as error:
             reasons[number] = str(error)
-    if not drawn:
-        told = " ".join(f"Figure {number}: {reason}" for number, reason in reasons.items())
-        raise InvalidValueError(f"No figure applies. {told}")
     return drawn, reasons
 
 
@@ -184,8 +178,14 @@ def write(
 
     Returns:
         The files of each figure, and the reason for each that does not apply.
+
+    Raises:
+        InvalidValueError: if none applies.
     """
     drawn, reasons = draw_all(material, begin=begin)
+    if not drawn:
+        told = " ".join(f"Figure {number}: {reason}" for number, reason in reasons.items())
+        raise InvalidValueError(f"No figure applies. {told}")
     begin("pictures and page")
     files = {figure.number: figure.write(out) for figure in drawn}
     write_text(out / PAGE, page(material, drawn, reasons))
