@@ -1,8 +1,5 @@
 """The estimator that turns a history or a score matrix into a hyperparameter list."""
 
-import datetime
-import importlib.metadata
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
@@ -12,7 +9,6 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-import keras_hplist
 from keras_hplist.errors import InvalidValueError, UnknownNameError
 from keras_hplist.history import History
 from keras_hplist.history.schema import SPLITS
@@ -24,9 +20,10 @@ from keras_hplist.learning.completion import (
     features_of,
     warn_if_thin,
 )
-from keras_hplist.learning.explanation import Explanation, explain_entry, served_tasks
+from keras_hplist.learning.explanation import Explanation, explain_entry
 from keras_hplist.learning.held_out import follow_folds
 from keras_hplist.learning.normalization import NORMALIZATIONS
+from keras_hplist.learning.provenance import provenance_of
 from keras_hplist.learning.scores import (
     AGGREGATIONS,
     SEED_REDUCTIONS,
@@ -47,8 +44,6 @@ from keras_hplist.lists import HyperparameterList
 
 if TYPE_CHECKING:
     from keras_hplist.spaces import SearchSpace
-
-_REPORTED = (1, 2, 3, 5, 10, 20, 50, 100, 200, 500, 1000)  # the k whose J(k) provenance holds
 
 
 @dataclass(frozen=True)
@@ -199,7 +194,7 @@ class ListLearner(BaseEstimator):
             self._values = [candidates.values[label] for label in matrix.configurations]
         warn_if_thin(matrix)
         choice = self.choose(matrix, self._values)
-        self.missing_, self._share_missing = choice.rule, float(np.isnan(matrix.values).mean())
+        self.missing_ = choice.rule
 
         self.scores_ = pd.DataFrame(
             choice.scores,
@@ -221,7 +216,9 @@ class ListLearner(BaseEstimator):
                 candidates.space,
                 name=self.name,
                 gains=self.gains_.tolist(),
-                provenance=self._provenance(source, how),
+                provenance=provenance_of(
+                    self, source, float(np.isnan(matrix.values).mean()), how_held_out=how
+                ),
             )
         return self
 
@@ -389,49 +386,3 @@ class ListLearner(BaseEstimator):
             },
             index=pd.RangeIndex(1, len(order) + 1, name="k"),
         )
-
-    def _provenance(self, source: Mapping[str, Any], how_held_out: str) -> dict[str, Any]:
-        reported = [k for k in _REPORTED if k <= len(self.curve_)]
-        return {
-            "learner": "keras_hplist.ListLearner",
-            **source,
-            "tasks": [str(task) for task in self.scores_.index],
-            "tasks_dropped": [str(task) for task in self.dropped_],
-            "configurations": self.scores_.shape[1],
-            "split": self.split if isinstance(self.split, str) else list(self.splits),
-            "normalization": self.normalization,
-            "aggregation": self.aggregation,
-            "seeds": self.seeds,
-            "horizon": self.horizon,
-            "weights": self.weights if isinstance(self.weights, str) else "given",
-            "missing": {"share": self._share_missing, "rule": self.missing_},
-            "cost": self.cost,
-            "budget": self.budget,
-            "seed": self.seed,
-            "J": {
-                name: {str(k): float(self.curve_[name].to_numpy()[k - 1]) for k in reported}
-                for name in self.curve_.columns
-                if self.curve_[name].notna().all()
-            },
-            "held_out": how_held_out,
-            "serves": [
-                [str(task) for task in tasks]
-                for tasks in served_tasks(self.scores_, self._positions)
-            ],
-            "date": _today(),
-            "versions": {
-                "keras_hplist": keras_hplist.__version__,
-                **{name: importlib.metadata.version(name) for name in ("numpy", "scikit-learn")},
-            },
-        }
-
-
-def _today() -> str:
-    """The date in UTC; that of SOURCE_DATE_EPOCH if it is set, for reproducible files."""
-    epoch = os.environ.get("SOURCE_DATE_EPOCH")
-    moment = (
-        datetime.datetime.fromtimestamp(int(epoch), datetime.UTC)
-        if epoch
-        else datetime.datetime.now(datetime.UTC)
-    )
-    return moment.date().isoformat()

@@ -1,0 +1,77 @@
+"""Where a learned list comes from, as the list itself carries it."""
+
+import datetime
+import importlib.metadata
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+import keras_hplist
+from keras_hplist.learning.explanation import served_tasks
+
+if TYPE_CHECKING:
+    from keras_hplist.learning.learner import ListLearner
+
+_REPORTED = (1, 2, 3, 5, 10, 20, 50, 100, 200, 500, 1000)  # the k whose J(k) is told
+
+
+def provenance_of(
+    learner: "ListLearner", source: Mapping[str, Any], share_missing: float, how_held_out: str
+) -> dict[str, Any]:
+    """What a list's provenance says of its learner: data, parameters, J(k), date, versions.
+
+    Args:
+        learner: fitted.
+        source: what it was fitted on.
+        share_missing: part of the scores that was not measured.
+        how_held_out: a phrase that says which tasks were held out in turn.
+
+    Returns:
+        JSON-able.
+    """
+    reported = [k for k in _REPORTED if k <= len(learner.curve_)]
+    positions = learner.scores_.columns.get_indexer(pd.Index(learner.order_))
+    return {
+        "learner": "keras_hplist.ListLearner",
+        **source,
+        "tasks": [str(task) for task in learner.scores_.index],
+        "tasks_dropped": [str(task) for task in learner.dropped_],
+        "configurations": learner.scores_.shape[1],
+        "split": learner.split if isinstance(learner.split, str) else list(learner.splits),
+        "normalization": learner.normalization,
+        "aggregation": learner.aggregation,
+        "seeds": learner.seeds,
+        "horizon": learner.horizon,
+        "weights": learner.weights if isinstance(learner.weights, str) else "given",
+        "missing": {"share": share_missing, "rule": learner.missing_},
+        "cost": learner.cost,
+        "budget": learner.budget,
+        "seed": learner.seed,
+        "J": {
+            name: {str(k): float(learner.curve_[name].to_numpy()[k - 1]) for k in reported}
+            for name in learner.curve_.columns
+            if learner.curve_[name].notna().all()
+        },
+        "held_out": how_held_out,
+        "serves": [
+            [str(task) for task in tasks] for tasks in served_tasks(learner.scores_, positions)
+        ],
+        "date": _today(),
+        "versions": {
+            "keras_hplist": keras_hplist.__version__,
+            **{name: importlib.metadata.version(name) for name in ("numpy", "scikit-learn")},
+        },
+    }
+
+
+def _today() -> str:
+    """The date in UTC; that of SOURCE_DATE_EPOCH if it is set, for reproducible files."""
+    epoch = os.environ.get("SOURCE_DATE_EPOCH")
+    moment = (
+        datetime.datetime.fromtimestamp(int(epoch), datetime.UTC)
+        if epoch
+        else datetime.datetime.now(datetime.UTC)
+    )
+    return moment.date().isoformat()
