@@ -81,7 +81,8 @@ def first_affordable() -> list[str]:
 
 def by_cost(family: str) -> list[str]:
     """The tasks of a family, the cheapest first, without those that diverge at once."""
-    return sorted(set(tasks.names(family)) - DIVERGING_AT_ONCE, key=seconds_per_step)
+    names = [name for name in tasks.names(family) if name not in DIVERGING_AT_ONCE]
+    return sorted(names, key=seconds_per_step)
 
 
 def further() -> list[str]:
@@ -92,9 +93,14 @@ def further() -> list[str]:
     return found
 
 
+def all_tasks() -> list[str]:
+    """The first tasks but the one that is too dear, and the further ones."""
+    return [*first_affordable(), *further()]
+
+
 def cheapest(count: int) -> list[str]:
     """So many of each family, of the first and further tasks."""
-    chosen = {*first_affordable(), *further()}
+    chosen = set(all_tasks())
     return [
         name
         for family in tasks.family_names()
@@ -104,25 +110,18 @@ def cheapest(count: int) -> list[str]:
 
 def cheap_half() -> list[str]:
     """The cheaper half of the first and further tasks."""
-    chosen = sorted([*first_affordable(), *further()], key=seconds_per_step)
+    chosen = sorted(all_tasks(), key=seconds_per_step)
     return chosen[: len(chosen) // 2]
-
-
-def all_tasks() -> list[str]:
-    """The first tasks but the one that is too dear, and the further ones."""
-    return [*first_affordable(), *further()]
 
 
 def others(stage: str, count: int) -> list[str]:
     """The cheapest of each family without what an earlier collection holds."""
-    return [name for name in cheapest(count) if name not in set(measured(stage))]
+    known = set(measured(stage))
+    return [name for name in cheapest(count) if name not in known]
 
 
-def refined(number: int) -> dict[str, Any]:
-    """Proposals of `refine.py`, if they were made."""
-    file = HERE / "refined" / f"nadamw-{number}.json"
-    return {"configurations": HyperparameterList.load(str(file))} if file.exists() else {}
-
+REFINED = {"configurations": HyperparameterList.load(str(HERE / "refined" / "nadamw-1.json"))}
+"""The first proposals of `refine.py`."""
 
 FEW = {"evaluations": 8}
 """Half as many points as elsewhere, each on more examples: less noise, and half the bytes."""
@@ -131,12 +130,12 @@ STAGES = {
     FIRST: Stage("nadamw", 32, 200, first),
     "nadamw-32-127-200": Stage("nadamw", 96, 200, first_affordable, {"configuration_seed": 32}),
     "nadamw-0-127-200": Stage("nadamw", 128, 200, further),
-    "refined/nadamw-1-200": Stage("nadamw", 64, 200, all_tasks, refined(1)),
+    "refined/nadamw-1-200": Stage("nadamw", 64, 200, all_tasks, REFINED),
     "adam1p-grid-200": Stage(
         "adam1p", 17, 200, all_tasks, {"configurations": spaces.half_orders()}
     ),
     "modern/nadamw-0-127-400": Stage("nadamw", 128, 400, modern_problems.tasks),
-    "refined/nadamw-1-400-modern": Stage("nadamw", 64, 400, modern_problems.tasks, refined(1)),
+    "refined/nadamw-1-400-modern": Stage("nadamw", 64, 400, modern_problems.tasks, REFINED),
     "nadamw-0-31-1000": Stage("nadamw", 32, 1000, lambda: cheapest(16)),
     "nadamw-128-511-200": Stage("nadamw", 384, 200, cheap_half, {"configuration_seed": 128, **FEW}),
     "adam8p-0-31-200": Stage("adam8p", 32, 200, lambda: measured("adam8p-0-31-200")),

@@ -8,7 +8,6 @@ best score of k trials (0: best known, 1: the start).
 """
 
 import learn_lists
-import measured
 import pandas as pd
 from sklearn.base import clone
 
@@ -33,8 +32,7 @@ def main() -> None:
     print("| --- " * (len(TRIALS) + 3) + "|")
     by_family = {}
     for name, recipe in learn_lists.RECIPES.items():
-        history = measured.complete(measured.with_horizons(name.split("-")[0], recipe.horizons))
-        learner = recipe.learner.set_params(name=name)
+        history, learner = recipe.history, recipe.learner
         for split, left_out in (
             ("tasks", "a quarter of the tasks, 50 times"),
             ("leave_one_family_out", "each family once"),
@@ -60,7 +58,7 @@ def main() -> None:
 def compare_splits() -> None:
     """What it is worth to learn on several splits, judged on test losses of families left out."""
     recipe = learn_lists.RECIPES["nadamw"]
-    history = measured.complete(measured.with_horizons("nadamw", recipe.horizons))
+    history = recipe.history
     learners = {
         " and ".join(splits): clone(recipe.learner).set_params(split=splits)
         for splits in (("valid",), ("train",), ("valid", "train"))

@@ -38,30 +38,35 @@ class Recipe:
     advice: str
     horizons: tuple[int, ...] = (200,)
 
+    @property
+    def history(self) -> khl.History:
+        """The runs of the tasks that ran every configuration of the learner's search space."""
+        return measured.complete(measured.with_horizons(self.learner.space, self.horizons))
+
 
 SPLITS = ("valid", "train")
 """Evaluations are on few examples: the mean of both is less noisy."""
 
 RECIPES = {
     "nadamw": Recipe(
-        khl.ListLearner(length=100, aggregation="min", split=SPLITS),
+        khl.ListLearner(length=100, aggregation="min", split=SPLITS, space="nadamw"),
         "Start here, whatever the number of trials.",
     ),
     "nadamw-five": Recipe(
-        khl.ListLearner(length=5, aggregation="min", budget=5, split=SPLITS),
+        khl.ListLearner(length=5, aggregation="min", budget=5, split=SPLITS, space="nadamw"),
         "For five trials, no more and no fewer.",
     ),
     "nadamw-anytime": Recipe(
-        khl.ListLearner(length=100, aggregation="mean", split=SPLITS),
+        khl.ListLearner(length=100, aggregation="mean", split=SPLITS, space="nadamw"),
         "For trainings that may be stopped at any time: judged by the mean loss over the training. "
         "Steps of all configurations take the same time, so that this is per second.",
     ),
     "adam8p": Recipe(
-        khl.ListLearner(length=100, aggregation="min", split=SPLITS),
+        khl.ListLearner(length=100, aggregation="min", split=SPLITS, space="adam8p"),
         "For Adam with L1 and L2 penalties and decays of its learning rate.",
     ),
     "adam1p": Recipe(
-        khl.ListLearner(length=100, aggregation="min", split=SPLITS),
+        khl.ListLearner(length=100, aggregation="min", split=SPLITS, space="adam1p"),
         "For any Keras Adam: constant learning rates alone.",
     ),
 }
@@ -70,9 +75,8 @@ RECIPES = {
 def learn(name: str) -> khl.HyperparameterList:
     """Learn a list, and note what it is worth on tasks that it is not learned from."""
     recipe = RECIPES[name]
-    space = name.split("-")[0]
-    history = measured.complete(measured.with_horizons(space, recipe.horizons))
-    learner = recipe.learner.set_params(name=name).fit(history)
+    history = recipe.history
+    learner = clone(recipe.learner).set_params(name=name).fit(history)
     learned = learner.list_
     resampled = resample(learner, history)
     described = khl.HyperparameterList(

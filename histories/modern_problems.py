@@ -17,9 +17,6 @@ from sklearn import datasets
 
 from keras_hplist.training import KerasTask
 
-CROSS_ENTROPY = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-STEPS = 400
-
 
 class Positions(layers.Layer):
     """Adds a learned vector to each place of a sequence (batch, length, features)."""
@@ -309,7 +306,7 @@ LINES, CHARACTERS = partial(problems.docstring_or_code, 24), partial(problems.ne
 DIGITS, ROWS_OF_DIGITS = partial(problems.digits, (8, 8, 1)), partial(problems.digits, (8, 8))
 MNIST = partial(problems.mnist, (28, 28, 1))
 WINE, CANCER = partial(bunch, datasets.load_wine), partial(bunch, datasets.load_breast_cancer)
-CLASSES = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+CLASSES = problems.CROSS_ENTROPY
 
 ROWS: tuple[tuple[str, str, Callable, Callable, Any, int], ...] = (
     ("attention", "encoder_prose_or_code", encoder_of_lines, LINES, CLASSES, 32),

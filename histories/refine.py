@@ -42,18 +42,10 @@ def learner() -> khl.ListLearner:
     return khl.ListLearner(length=100, aggregation="min", name="nadamw")
 
 
-def complete(history: khl.History) -> tuple[pd.DataFrame, dict[str, str | None]]:
-    """Scores of the tasks that have run all configurations, and the tasks' families."""
-    matrix = learner().score(history)
-    families = dict(zip(matrix.tasks, matrix.families, strict=True))
-    return matrix.to_frame().dropna(), families
-
-
 def propose(history: khl.History, seed: int) -> khl.HyperparameterList:
     """Configurations of NAdamW to measure next, first what the surrogate chose."""
-    scores, families = complete(history)
-    known = history.values()
-    fitted = learner().fit(scores, families=families, configurations=known)
+    fitted = learner().fit(measured.complete(history))
+    scores, known = fitted.scores_, history.values()
     random = np.random.default_rng(seed)
     parents = [known[label] for label in fitted.order_[:PARENTS]]
     seen, drawn = set(known), []
@@ -63,8 +55,7 @@ def propose(history: khl.History, seed: int) -> khl.HyperparameterList:
             seen.add(label)
             drawn.append(values)
     predicted = predicted_scores(scores, known, drawn)
-    weights = fitted.weights_.reindex(scores.index).to_numpy()
-    chosen = greedy(predicted, TAKEN, weights).order
+    chosen = greedy(predicted, TAKEN, fitted.weights_.to_numpy()).order
     rest = [index for index in range(DRAWN) if index not in set(chosen)][:TAKEN]
     return khl.HyperparameterList(
         [drawn[index] for index in (*chosen, *rest)],
@@ -138,8 +129,7 @@ def gain(history: khl.History, refined: khl.HyperparameterList) -> pd.DataFrame:
         A row for each list, columns k.
     """
     judge = learner()
-    matrix = judge.score(history)
-    matrix = matrix.rows(~np.isnan(matrix.values).any(axis=1))
+    matrix = judge.score(measured.complete(history))
     known = np.isin(matrix.tasks, refined.provenance["tasks"])
     ids = {configuration_id("nadamw", values) for values in refined}
     is_refined = np.isin(matrix.configurations, list(ids))
