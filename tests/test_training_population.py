@@ -121,8 +121,8 @@ def test_a_model_of_a_user_is_evaluated_without_dropout(size):
 
 
 @pytest.mark.parametrize("kind", ["images", "series"])
-def test_convolutions_of_a_user_train_as_in_model_fit(kind):
-    """A user's convolutional model trains alone and side by side as in `model.fit`."""
+def test_convolutions_of_a_user_train_as_in_model_fit(kind, caplog, monkeypatch):
+    """A user's convolutional model trains alone and side by side as in `model.fit`, quietly."""
     convolutions, shape = {
         "images": (convolutions_of_images, (6, 6, 2)),
         "series": (convolutions_of_series, (9, 2)),
@@ -138,9 +138,11 @@ def test_convolutions_of_a_user_train_as_in_model_fit(kind):
     )
     space = spaces.get("nadamw")
     configurations = [space.draw(seed) | {"learning_rate": 1e-3} for seed in (1, 2)]
+    monkeypatch.setattr(tf.get_logger(), "handlers", [caplog.handler])
     together = train_population(task, configurations, STEPS, [STEPS], seed=3, size=2)
     alone = train_population(task, configurations, STEPS, [STEPS], seed=3)
     assert (together.size, alone.size) == (2, 1)
+    assert not caplog.messages
     batches = [task.data.train.batch(k, 10, 3) for k in range(STEPS)]
     keras.utils.set_random_seed(3)
     model = convolutions()

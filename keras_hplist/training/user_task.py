@@ -1,6 +1,8 @@
 """A user's own problem as a task for the population trainer."""
 
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import SimpleNamespace
@@ -120,7 +122,8 @@ class KerasTask:
 class KerasProgram:
     """A Keras model's loss as a pure function of (weights, batch, seed).
 
-    Members of a population are mapped over with `tf.vectorized_map`.
+    Members of a population are mapped over with `tf.vectorized_map`, or one by one where an
+    operation of the model has no vectorised form.
     """
 
     def __init__(self, build_model: Callable[[], "keras.Model"], loss: Any) -> None:
@@ -134,6 +137,7 @@ class KerasProgram:
         self._build_model = build_model
         self._model = build_model()
         self._loss = keras.losses.get(loss)
+        self._is_vectorizable = True
         for variable in self._model.non_trainable_variables:
             if "seed_generator_state" not in variable.path:
                 raise InvalidValueError(
@@ -169,11 +173,16 @@ class KerasProgram:
 
         if len(weights[0].shape) == len(self.weights[0].shape):
             return member_loss(weights)
-        try:
-            return tf.vectorized_map(member_loss, list(weights), fallback_to_while_loop=False)
-        except ValueError:  # some operation has no vectorised form, such as most convolutions
-            members = zip(*(tf.unstack(w) for w in weights))
-            return tf.stack([member_loss(list(own)) for own in members])
+        if self._is_vectorizable:
+            try:
+                with _without_logs_of_tensorflow():
+                    return tf.vectorized_map(
+                        member_loss, list(weights), fallback_to_while_loop=False
+                    )
+            except ValueError:  # some operation has no vectorised form: most convolutions
+                self._is_vectorizable = False
+        members = zip(*(tf.unstack(w) for w in weights))
+        return tf.stack([member_loss(list(own)) for own in members])
 
     def _member_loss(
         self, weights: Sequence[Any], batch: tuple[Any, Any], seed: Any, training: bool
@@ -189,6 +198,20 @@ class KerasProgram:
             weights, states, x, training=training, return_losses=True
         )
         return ops.mean(self._loss(y, outputs)) + sum(penalties)
+
+
+@contextmanager
+def _without_logs_of_tensorflow() -> Iterator[None]:
+    """Keeps back the pages that `vectorized_map` logs before it raises."""
+    import tensorflow as tf
+
+    logger = tf.get_logger()
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def _narrow(array: np.ndarray) -> np.ndarray:
