@@ -186,3 +186,14 @@ if __name__ == "__main__":
     if "KERASTUNER_ORACLE_IP" in os.environ:
         shorten_the_chiefs_wait()
     search(sys.argv[1], **json.loads(sys.argv[2] if len(sys.argv) > 2 else "{}"))
+
+
+def random_search_values(hyperparameters, n):
+    """Values that KerasTuner's RandomSearch proposes, without running trials."""
+    oracle = keras_tuner.oracles.RandomSearchOracle(
+        objective=keras_tuner.Objective("loss", "min"),
+        max_trials=n,
+        hyperparameters=hyperparameters,
+        seed=0,
+    )
+    return [oracle.populate_space(str(i))["values"] for i in range(n)]

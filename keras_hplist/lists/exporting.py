@@ -90,7 +90,7 @@ def to_optuna(hplist: HyperparameterList) -> dict[str, Any]:
 
     Raises:
         InvalidValueError: if a hyperparameter has distributions, under different conditions, that
-            Optuna cannot have in one study, or depends on what is no part of the entries.
+            Optuna cannot have in one study.
     """
     notes: list[str] = []
     conditions: dict[str, list[dict[str, list[Value]]]] = {}
@@ -101,13 +101,6 @@ def to_optuna(hplist: HyperparameterList) -> dict[str, Any]:
         distributions[name] = _optuna_distribution(name, rows, values, notes)
         if all(row.when and row.otherwise is None for row in rows):
             conditions[name] = [{parent: list(v) for parent, v in row.when} for row in rows]
-            hidden = {parent for row in rows for parent, _ in row.when} - set(hplist.space.names)
-            if hidden:
-                raise InvalidValueError(
-                    f"{name!r} depends on {hidden.pop()!r}, which is no part of a configuration of "
-                    f"{hplist.space.name!r}, so that Optuna cannot know when to suggest it. Make "
-                    "that a hyperparameter that is not hidden."
-                )
     return {
         "list": hplist.name,
         "distributions": distributions,

@@ -42,14 +42,14 @@ class SearchSpace:
     family: str = ""
 
     def __post_init__(self) -> None:
-        """Refuse a taken name, no hyperparameters, and conditions on what is not there."""
+        """Refuse a taken name, no hyperparameters, and conditions that cannot be looked up."""
         if self.name in FAMILIES and not self.family:
             raise InvalidValueError(
                 f"{self.name!r} is the name of a published search space; choose another for yours."
             )
         if not self.names:
             raise InvalidValueError(f"Search space {self.name!r} has no hyperparameters.")
-        known: set[str] = set()
+        known: dict[str, Hyperparameter] = {}
         for row in self.rows:
             for parent, _ in row.when:
                 if parent not in known:
@@ -57,7 +57,13 @@ class SearchSpace:
                         f"Search space {self.name!r}: {row.name!r} depends on {parent!r}, "
                         f"which no earlier row defines."
                     )
-            known.add(row.name)
+                if known[parent].hidden and row.otherwise is None:
+                    raise InvalidValueError(
+                        f"Search space {self.name!r}: {row.name!r} depends on the hidden "
+                        f"{parent!r}, which is no part of a configuration; give it the value "
+                        f"`otherwise`, which says that it is switched off."
+                    )
+            known[row.name] = row
 
     @property
     def names(self) -> tuple[str, ...]:
