@@ -182,12 +182,6 @@ def shorten_the_chiefs_wait():
     oracle_chief.time = Clock
 
 
-if __name__ == "__main__":
-    if "KERASTUNER_ORACLE_IP" in os.environ:
-        shorten_the_chiefs_wait()
-    search(sys.argv[1], **json.loads(sys.argv[2] if len(sys.argv) > 2 else "{}"))
-
-
 def random_search_values(hyperparameters, n):
     """Values that KerasTuner's RandomSearch proposes, without running trials."""
     oracle = keras_tuner.oracles.RandomSearchOracle(
@@ -197,3 +191,9 @@ def random_search_values(hyperparameters, n):
         seed=0,
     )
     return [oracle.populate_space(str(i))["values"] for i in range(n)]
+
+
+if __name__ == "__main__":
+    if "KERASTUNER_ORACLE_IP" in os.environ:
+        shorten_the_chiefs_wait()
+    search(sys.argv[1], **json.loads(sys.argv[2] if len(sys.argv) > 2 else "{}"))
