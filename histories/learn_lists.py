@@ -134,15 +134,17 @@ def resample(learner: khl.ListLearner, history: khl.History) -> dict[str, pd.Dat
 
 def conditions(history: khl.History) -> str:
     """What a list was learned from, in a sentence or two."""
-    steps = sorted({task.rpartition("@")[2] for task in history.tasks}, key=int)
-    tasks = {task.rpartition("@")[0] for task in history.tasks}
-    families = set(history.families.values())
+    sources: dict[str, set[str]] = {}
+    for task, family in history.families.items():
+        name, _, steps = task.rpartition("@")
+        kind = "modern problems" if family.startswith("modern_") else "tasks of the suite"
+        sources.setdefault(f"{kind} ({int(steps):,} training steps)", set()).add(name)
+    counts = " and ".join(f"{len(names)} {source}" for source, names in sorted(sources.items()))
     return (
-        f"Learned from {len(tasks)} tasks of the suite in {len(families)} families, "
-        f"{len(history.values())} configurations, {' and '.join(steps)} training steps, one seed, "
-        "validation and training loss; small networks on two CPU cores, with the suite's "
-        "substitutes for data that cannot be had here. Trainings that are much longer or networks "
-        "that are much larger are extrapolation."
+        f"Learned from {counts}, in {len(set(history.families.values()))} families; "
+        f"{len(history.values())} configurations, one seed, validation and training loss; small "
+        "networks on two CPU cores, with the suite's substitutes for data that cannot be had here. "
+        "Trainings that are much longer or networks that are much larger are extrapolation."
     )
 
 
