@@ -122,7 +122,10 @@ def test_a_model_of_a_user_is_evaluated_without_dropout(size):
 
 @pytest.mark.parametrize("kind", ["images", "series"])
 def test_convolutions_of_a_user_train_as_in_model_fit(kind, caplog, monkeypatch):
-    """A user's convolutional model trains alone and side by side as in `model.fit`, quietly."""
+    """A user's convolutional model trains alone and side by side as in `model.fit`, quietly.
+
+    Alone by default: side by side it is several times as slow.
+    """
     convolutions, shape = {
         "images": (convolutions_of_images, (6, 6, 2)),
         "series": (convolutions_of_series, (9, 2)),

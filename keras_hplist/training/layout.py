@@ -92,7 +92,8 @@ class Cost:
         weights: number of weight arrays.
         inputs: numbers in a batch.
         matrix_bytes: constant matrices that the objective reads.
-        convolution_flops: the part of `flops` in convolutions; infinite for those of a Keras model.
+        convolution_flops: the part of `flops` in convolutions; infinite for those of a Keras model,
+            and for all that TensorFlow cannot vectorise over members.
     """
 
     parameters: int
@@ -127,7 +128,12 @@ class Cost:
             for u, size, w in zip(uses, sizes, program.weights)
             if len(w.shape) == 1 and u > 1
         )
-        convolutions = [w for w in program.weights if len(w.shape) == 4]
+        vectorizable = getattr(program, "is_vectorizable", True)
+        convolutions = sum(
+            6.0 * task.batch_size * w.size * w.uses if hasattr(w, "uses") else float("inf")
+            for w in program.weights
+            if len(w.shape) == 4
+        )
         return cls(
             parameters=sum(sizes),
             flops=3 * flops,
@@ -135,10 +141,7 @@ class Cost:
             weights=len(sizes),
             inputs=task.batch_size * example,
             matrix_bytes=matrix,
-            convolution_flops=sum(
-                6.0 * task.batch_size * w.size * w.uses if hasattr(w, "uses") else float("inf")
-                for w in convolutions
-            ),
+            convolution_flops=convolutions if vectorizable else float("inf"),
         )
 
     @property

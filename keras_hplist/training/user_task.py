@@ -94,7 +94,12 @@ class KerasTask:
     @cached_property
     def program(self) -> "KerasProgram":
         """The model and the loss as a function of weights."""
-        return KerasProgram(self.build_model, self.loss)
+        x, y = self.train
+        batch = (
+            _narrow(np.asarray(x[: self.batch_size])),
+            _narrow(np.asarray(y[: self.batch_size])),
+        )
+        return KerasProgram(self.build_model, self.loss, batch)
 
     @cached_property
     def data(self) -> Any:
@@ -122,11 +127,20 @@ class KerasTask:
 class KerasProgram:
     """A Keras model's loss as a pure function of (weights, batch, seed).
 
-    Members of a population are mapped over with `tf.vectorized_map`, or one by one where an
-    operation of the model has no vectorised form.
+    Members of a population are mapped over with `tf.vectorized_map` where it can, or one by one.
+
+    Args:
+        build_model: as in `KerasTask`.
+        loss: as in `KerasTask`.
+        batch: any batch (x, y), for its shapes and types.
     """
 
-    def __init__(self, build_model: Callable[[], "keras.Model"], loss: Any) -> None:
+    def __init__(
+        self,
+        build_model: Callable[[], "keras.Model"],
+        loss: Any,
+        batch: tuple[np.ndarray, np.ndarray],
+    ) -> None:
         """Build the model once.
 
         Raises:
@@ -137,7 +151,7 @@ class KerasProgram:
         self._build_model = build_model
         self._model = build_model()
         self._loss = keras.losses.get(loss)
-        self._is_vectorizable = True
+        self._batch = batch
         for variable in self._model.non_trainable_variables:
             if "seed_generator_state" not in variable.path:
                 raise InvalidValueError(
@@ -154,6 +168,25 @@ class KerasProgram:
 
         keras.utils.set_random_seed(seed)
         return [np.asarray(w) for w in self._build_model().trainable_variables]
+
+    @cached_property
+    def is_vectorizable(self) -> bool:
+        """Whether all operations of the model have a vectorised form; most convolutions do not."""
+        import tensorflow as tf
+
+        def losses(weights: Sequence[Any], batch: tuple[Any, Any], seed: Any) -> Any:
+            return _map(lambda own: self._member_loss(own, batch, seed, training=True), weights)
+
+        try:
+            with _without_logs_of_tensorflow():
+                tf.function(losses).get_concrete_function(
+                    [tf.TensorSpec((2, *w.shape), w.dtype) for w in self.weights],
+                    tuple(tf.TensorSpec(array.shape, array.dtype) for array in self._batch),
+                    tf.TensorSpec((2,), tf.int32),
+                )
+        except ValueError:
+            return False
+        return True
 
     def loss_value(self, weights: Sequence[Any], batch: tuple[Any, Any], seed: Any) -> Any:
         """Loss on one batch: a scalar, or (P,) where the weights have a population axis."""
@@ -173,14 +206,8 @@ class KerasProgram:
 
         if len(weights[0].shape) == len(self.weights[0].shape):
             return member_loss(weights)
-        if self._is_vectorizable:
-            try:
-                with _without_logs_of_tensorflow():
-                    return tf.vectorized_map(
-                        member_loss, list(weights), fallback_to_while_loop=False
-                    )
-            except ValueError:  # some operation has no vectorised form: most convolutions
-                self._is_vectorizable = False
+        if self.is_vectorizable:
+            return _map(member_loss, weights)
         members = zip(*(tf.unstack(w) for w in weights))
         return tf.stack([member_loss(list(own)) for own in members])
 
@@ -198,6 +225,13 @@ class KerasProgram:
             weights, states, x, training=training, return_losses=True
         )
         return ops.mean(self._loss(y, outputs)) + sum(penalties)
+
+
+def _map(f: Callable[[Sequence[Any]], Any], weights: Sequence[Any]) -> Any:
+    """f of each member's weights, all members at once."""
+    import tensorflow as tf
+
+    return tf.vectorized_map(f, list(weights), fallback_to_while_loop=False)
 
 
 @contextmanager
