@@ -47,19 +47,25 @@ class Recipe:
 SPLITS = ("valid", "train")
 """Evaluations are on few examples: the mean of both is less noisy."""
 
+SUITE_AND_MODERN = (200, 400)
+"""Training steps of the suite's tasks and of the modern problems."""
+
 RECIPES = {
     "nadamw": Recipe(
         khl.ListLearner(length=100, aggregation="min", split=SPLITS, space="nadamw"),
         "Start here, whatever the number of trials.",
+        SUITE_AND_MODERN,
     ),
     "nadamw-five": Recipe(
         khl.ListLearner(length=5, aggregation="min", budget=5, split=SPLITS, space="nadamw"),
         "For five trials, no more and no fewer.",
+        SUITE_AND_MODERN,
     ),
     "nadamw-anytime": Recipe(
         khl.ListLearner(length=100, aggregation="mean", split=SPLITS, space="nadamw"),
         "For trainings that may be stopped at any time: judged by the mean loss over the training. "
         "Steps of all configurations take the same time, so that this is per second.",
+        SUITE_AND_MODERN,
     ),
     "adam8p": Recipe(
         khl.ListLearner(length=100, aggregation="min", split=SPLITS, space="adam8p"),
