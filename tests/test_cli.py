@@ -42,7 +42,8 @@ def test_lists_shows_what_is_shipped():
     """The table and the JSON name every shipped list."""
     names = [row["name"] for row in json.loads(run("lists", "--json").stdout)]
     assert names == khl.available_lists()
-    assert all(name in run("lists").stdout for name in names)
+    shown = run("lists").stdout
+    assert all(name in shown for name in names)
 
 
 def test_lists_shows_the_entries_of_one():
