@@ -12,7 +12,6 @@ diverges there at once.
 
 import argparse
 import time
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -100,17 +99,14 @@ def all_tasks() -> list[str]:
 
 def cheapest(total: int, of_each: int) -> list[str]:
     """So many of the first and further tasks, among them so many of each family."""
-    ordered = sorted(all_tasks(), key=seconds_per_step)
-    family = {name: family for family in tasks.family_names() for name in tasks.names(family)}
-    taken: Counter[str] = Counter()
-    chosen = []
-    for name in ordered:
-        taken[family[name]] += 1
-        if taken[family[name]] <= of_each:
-            chosen.append(name)
-    known = set(chosen)
-    further = [name for name in ordered if name not in known]
-    return chosen + further[: total - len(chosen)]
+    known = set(all_tasks())
+    chosen = [
+        name
+        for family in tasks.family_names()
+        for name in [task for task in by_cost(family) if task in known][:of_each]
+    ]
+    others = sorted(known - set(chosen), key=lambda name: (seconds_per_step(name), name))
+    return chosen + others[: total - len(chosen)]
 
 
 def cheap_half() -> list[str]:

@@ -7,6 +7,7 @@ result is the test score where the validation score is lowest, or J on validatio
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import learn_lists
 import numpy as np
@@ -15,28 +16,30 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 
 from keras_hplist.learning import best_after, greedy
+from keras_hplist.learning.splits import task_weights
 
 TRIALS = (1, 3, 5, 10, 20)
 WIDTHS = (0.05, 0.1, 0.2, 0.3)
 SYNTHETIC = ("quadratic_family", "losg_tasks_family")
 Scores = NDArray[np.float64]
-Chooser = Callable[[Scores, Scores, Scores, int], list[int]]
-"""Of scores (task, configuration), weights, and a new task's scores on valid: an order."""
+Learner = Callable[[Scores, Scores], Callable[[Scores], list[int]]]
+"""Learns from scores (task, configuration) and weights to order by a new task's scores on valid."""
 
 
-def fixed(scores: Scores, weights: Scores, valid: Scores, length: int) -> list[int]:
+def fixed(scores: Scores, weights: Scores) -> Callable[[Scores], list[int]]:
     """The list: the same order for every task."""
-    return greedy(scores, length, weights).order.tolist()
+    order = greedy(scores, max(TRIALS), weights).order.tolist()
+    return lambda valid: order
 
 
-def adaptive(width: float) -> Chooser:
+def adaptive(width: float) -> Learner:
     """An order that follows the tasks on which the trials so far did as they do here."""
 
-    def choose(scores: Scores, weights: Scores, valid: Scores, length: int) -> list[int]:
+    def order_of(valid: Scores, scores: Scores, weights: Scores) -> list[int]:
         order: list[int] = []
         best = np.ones(len(scores))
         near = weights
-        for _ in range(length):
+        for _ in range(max(TRIALS)):
             if order:
                 # Of the new task the best loss is not known, so that all tasks are compared on a
                 # scale from the best trial so far to the start; roots tell good trials apart.
@@ -48,7 +51,7 @@ def adaptive(width: float) -> Chooser:
             best = np.minimum(best, scores[:, order[-1]])
         return order
 
-    return choose
+    return lambda scores, weights: partial(order_of, scores=scores, weights=weights)
 
 
 def _rescaled(scores: Scores) -> Scores:
@@ -61,20 +64,21 @@ def follow(
     families: pd.Series,
     judged: list[str],
     factors: Mapping[str, float],
-    choose: Chooser,
+    learn: Learner,
 ) -> tuple[Scores, Scores]:
     """Mean over families, each left out in turn: the selected test score, and J; (trial,) each."""
     selected, reached = [], []
     for family in judged:
         inside = families == family
         outside = families[~inside]
-        weights = outside.map(factors).fillna(1.0) / outside.map(outside.value_counts())
+        weights = task_weights(outside.index, outside) * outside.map(factors).fillna(1.0).to_numpy()
         known = np.clip(matrices["both"].loc[outside.index].to_numpy(), None, 1.5)
-        kept = weights.to_numpy() > 0
+        kept = weights > 0
+        order_of = learn(known[kept], weights[kept])
         tests, best = [], []
         for task in families.index[inside]:
             valid = matrices["valid"].loc[task].to_numpy()
-            order = choose(known[kept], weights[kept].to_numpy(), valid, max(TRIALS))
+            order = order_of(valid)
             lowest = [order[np.argmin(valid[order[:k]])] for k in TRIALS]
             tests.append(matrices["test"].loc[task].to_numpy()[lowest])
             curve = best_after(matrices["both"].loc[[task]].to_numpy(), np.array(order))[0]
@@ -89,7 +93,7 @@ def main() -> None:
     recipe = learn_lists.RECIPES["nadamw"]
     history = recipe.history
     matrices = {
-        name: clone(recipe.learner).set_params(length=1, split=split).fit(history).scores_
+        name: clone(recipe.learner).set_params(split=split).score(history).to_frame()
         for name, split in {
             "both": learn_lists.SPLITS,
             "valid": ("valid",),
@@ -102,7 +106,7 @@ def main() -> None:
     modern = sorted(name for name in families.unique() if name.startswith("modern_"))
     networks = sorted(set(families) - set(modern) - set(SYNTHETIC))
     suite = sorted(set(families) - set(modern))
-    variants: dict[str, tuple[dict[str, float], Chooser]] = {
+    variants: dict[str, tuple[dict[str, float], Learner]] = {
         "as shipped": ({}, fixed),
         "without modern problems": (dict.fromkeys(modern, 0.0), fixed),
         "modern problems only": (dict.fromkeys(suite, 0.0), fixed),
@@ -113,8 +117,8 @@ def main() -> None:
     print("| judged on | variant | result | " + " | ".join(f"k = {k}" for k in TRIALS) + " |")
     print("| --- " * (len(TRIALS) + 3) + "|")
     for label, judged in (("modern", modern), ("networks of the suite", networks)):
-        for name, (factors, choose) in variants.items():
-            results = follow(matrices, families, judged, factors, choose)
+        for name, (factors, learn) in variants.items():
+            results = follow(matrices, families, judged, factors, learn)
             for result, values in zip(("test", "J"), results, strict=True):
                 numbers = " | ".join(f"{value:.3f}" for value in values)
                 print(f"| {label} | {name} | {result} | {numbers} |")

@@ -34,8 +34,8 @@ def test_version():
 
 def test_wrong_usage_has_status_2():
     """An unknown option and an unknown command are wrong usage."""
-    run("lists", "--colour", status=2)
-    run("liste", status=2)
+    assert "--colour" in run("lists", "--colour", status=2).stderr
+    assert "liste" in run("liste", status=2).stderr
 
 
 def test_lists_shows_what_is_shipped():
