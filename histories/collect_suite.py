@@ -39,6 +39,24 @@ FURTHER = {
 }
 """How many tasks of a family come to its first ones; 16 of the dearer families."""
 
+FUNCTIONS = ("quadratic_family", "losg_tasks_family")
+"""The families of synthetic functions, whose steps cost next to nothing."""
+
+AFFORDABLE_MODERN = tuple(
+    f"modern_{name}"
+    for name in (
+        "complete_digits",
+        "embeddings_affairs",
+        "feature_tokens_wine",
+        "forecast_carbon_dioxide",
+        "gated_cancer",
+        "mixer_mnist",
+        "recurrent_rows_digits",
+        "residual_mlp_visits",
+        "wide_and_deep_diabetes",
+    )
+)
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -126,8 +144,24 @@ def without(stage: str, names: list[str]) -> list[str]:
     return [name for name in names if name not in known]
 
 
-REFINED = {"configurations": HyperparameterList.load(str(HERE / "refined" / "nadamw-1.json"))}
-"""The first proposals of `refine.py`."""
+def for_finalists() -> list[str]:
+    """The four cheapest tasks of each family of networks, eight of each of functions."""
+    return [
+        task
+        for family in tasks.family_names()
+        for task in by_cost(family)[: 8 if family in FUNCTIONS else 4]
+    ]
+
+
+def affordable_modern() -> list[Any]:
+    """The modern problems whose step takes at most 4.5 ms of one core."""
+    return [task for task in modern_problems.tasks() if task.name in AFFORDABLE_MODERN]
+
+
+def refined(name: str) -> dict[str, Any]:
+    """Configurations that `refine.py` proposed."""
+    return {"configurations": HyperparameterList.load(str(HERE / "refined" / f"{name}.json"))}
+
 
 FEW = {"evaluations": 8}
 """Half as many points as elsewhere, each on more examples: less noise, and half the bytes."""
@@ -136,12 +170,24 @@ STAGES = {
     FIRST: Stage("nadamw", 32, 200, first),
     "nadamw-32-127-200": Stage("nadamw", 96, 200, first_affordable, {"configuration_seed": 32}),
     "nadamw-0-127-200": Stage("nadamw", 128, 200, further),
-    "refined/nadamw-1-200": Stage("nadamw", 64, 200, all_tasks, REFINED),
+    "refined/nadamw-1-200": Stage("nadamw", 64, 200, all_tasks, refined("nadamw-1")),
     "adam1p-grid-200": Stage(
         "adam1p", 17, 200, all_tasks, {"configurations": spaces.half_orders()}
     ),
     "modern/nadamw-0-127-400": Stage("nadamw", 128, 400, modern_problems.tasks),
-    "refined/nadamw-1-400-modern": Stage("nadamw", 64, 400, modern_problems.tasks, REFINED),
+    "refined/nadamw-1-400-modern": Stage(
+        "nadamw", 64, 400, modern_problems.tasks, refined("nadamw-1")
+    ),
+    "refined/nadamw-2-200": Stage(
+        "nadamw", 48, 200, lambda: measured("refined/nadamw-1-200"), refined("nadamw-2")
+    ),
+    "refined/nadamw-2-400-modern": Stage(
+        "nadamw", 48, 400, modern_problems.tasks, refined("nadamw-2")
+    ),
+    "refined/finalists-1-1000": Stage("nadamw", 112, 1000, for_finalists, refined("finalists-1")),
+    "refined/finalists-1-1200-modern": Stage(
+        "nadamw", 112, 1200, affordable_modern, refined("finalists-1")
+    ),
     "nadamw-0-31-1000": Stage("nadamw", 32, 1000, some),
     "nadamw-128-511-200": Stage("nadamw", 384, 200, cheap_half, {"configuration_seed": 128, **FEW}),
     "adam8p-0-31-200": Stage("adam8p", 32, 200, lambda: measured("adam8p-0-31-200")),

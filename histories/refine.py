@@ -1,22 +1,30 @@
 """Propose configurations next to the best measured ones, and say what they gained once measured.
 
-    python histories/refine.py propose histories/refined/nadamw-1.json   # from all runs so far
-    python histories/collect_suite.py refined/nadamw-1-200               # measure them
+    python histories/refine.py propose histories/refined/nadamw-2.json --seed 2
+    python histories/refine.py finalists histories/refined/finalists-1.json \\
+        --proposals histories/refined/nadamw-2.json
+    python histories/collect_suite.py refined/nadamw-2-200               # measure them
     python histories/refine.py gain histories/refined/nadamw-1.json      # on other tasks
 
 Proposals are drawn around the entries of a list that is learned from what was measured: each is an
-entry, or a cross of two, with some hyperparameters moved. Half of them are taken as they are drawn;
-the other half is chosen out of many by a surrogate: a regression forest predicts each proposal's
-score on every task, and the list learner chooses among them.
+entry, or a cross of two, with some hyperparameters moved; out of many, a surrogate chooses: a
+regression forest predicts each proposal's score on every task, and the list learner chooses among
+them. The same number again are the list's first entries at a third of their learning rate, for
+trainings that are longer than the measured ones. Finalists are the list's first entries and the
+proposals: what is worth measuring over longer trainings.
+
+The first round, `nadamw-1.json`, was 32 choices of the surrogate and 32 proposals as drawn.
 """
 
 import argparse
 from pathlib import Path
 from typing import Any
 
+import learn_lists
 import measured
 import numpy as np
 import pandas as pd
+from sklearn.base import clone
 from sklearn.ensemble import ExtraTreesRegressor
 
 import keras_hplist as khl
@@ -30,21 +38,27 @@ from keras_hplist.spaces.search_space import configuration_id
 PARENTS = 24
 """Entries of the list so far from which proposals are drawn, earlier ones more often."""
 
-DRAWN, TAKEN = 4000, 32
-"""Proposals that the surrogate chooses from; how many it takes, and how many are taken blindly."""
+DRAWN, TAKEN = 4000, 24
+"""Proposals that the surrogate chooses from; how many it takes."""
+
+LOWERED = 1 / 3
+"""The learning rate of an entry's slower variant, of the entry's own."""
+
+FINALISTS = 64
+"""Entries of the list so far that are finalists, beside the proposals."""
 
 MOVED, WIDTH = 0.5, 0.08
 """Chance that a hyperparameter is moved; by how much, in the unit interval of its distribution."""
 
 
 def learner() -> khl.ListLearner:
-    """How configurations are judged: by the best loss of a run on valid."""
-    return khl.ListLearner(length=100, aggregation="min", name="nadamw")
+    """How configurations are judged: as those of the shipped list."""
+    return clone(learn_lists.RECIPES["nadamw"].learner)
 
 
 def propose(history: khl.History, seed: int) -> khl.HyperparameterList:
     """Configurations of NAdamW to measure next, first what the surrogate chose."""
-    fitted = learner().fit(measured.complete(history))
+    fitted = learner().fit(history)
     scores, known = fitted.scores_, history.values()
     random = np.random.default_rng(seed)
     parents = [known[label] for label in fitted.order_[:PARENTS]]
@@ -56,18 +70,35 @@ def propose(history: khl.History, seed: int) -> khl.HyperparameterList:
             drawn.append(values)
     predicted = predicted_scores(scores, known, drawn)
     chosen = greedy(predicted, TAKEN, fitted.weights_.to_numpy()).order
-    rest = [index for index in range(DRAWN) if index not in set(chosen)][:TAKEN]
+    slower = [{**values, "learning_rate": values["learning_rate"] * LOWERED} for values in parents]
     return khl.HyperparameterList(
-        [drawn[index] for index in (*chosen, *rest)],
+        [*(drawn[index] for index in chosen), *slower],
         "nadamw",
         name=f"nadamw-refined-{seed}",
         provenance={
             "about": f"Proposals around the first {PARENTS} entries of a list learned from the "
-            f"tasks below; the first {TAKEN} chosen by a surrogate, the rest as drawn.",
+            f"tasks below: {TAKEN} chosen by a surrogate, then these entries at a third of their "
+            "learning rate.",
             "history": history.fingerprint,
             "seed": seed,
             "configurations": len(known),
             "tasks": list(scores.index),
+        },
+    )
+
+
+def finalists(history: khl.History, proposals: khl.HyperparameterList) -> khl.HyperparameterList:
+    """The first entries of the list so far, then the proposals."""
+    known = history.values()
+    first = [known[label] for label in learner().fit(history).order_[:FINALISTS]]
+    return khl.HyperparameterList(
+        [*first, *proposals],
+        "nadamw",
+        name="nadamw-finalists",
+        provenance={
+            "about": f"The first {FINALISTS} entries of a list learned from {len(known)} "
+            f"configurations, then the proposals {proposals.name}.",
+            "history": history.fingerprint,
         },
     )
 
@@ -151,18 +182,21 @@ def gain(history: khl.History, refined: khl.HyperparameterList) -> pd.DataFrame:
 
 
 def main() -> None:
-    """Propose, or say what was gained."""
+    """Propose, name finalists, or say what was gained."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("what", choices=("propose", "gain"))
-    parser.add_argument("file", type=Path, help="the list of proposals")
+    parser.add_argument("what", choices=("propose", "finalists", "gain"))
+    parser.add_argument("file", type=Path, help="the list of proposals, or of finalists")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--proposals", type=Path, help="the list of proposals, for finalists")
     options = parser.parse_args()
-    history = measured.suite("nadamw", 200)
     if options.what == "propose":
-        propose(history, options.seed).save(options.file)
-        return
-    table = gain(history, khl.HyperparameterList.load(options.file))
-    print(table[[1, 2, 3, 5, 10, 20]].round(3).to_string())
+        propose(learn_lists.RECIPES["nadamw"].history, options.seed).save(options.file)
+    elif options.what == "finalists":
+        proposals = khl.HyperparameterList.load(options.proposals)
+        finalists(learn_lists.RECIPES["nadamw"].history, proposals).save(options.file)
+    else:
+        table = gain(measured.suite("nadamw", 200), khl.HyperparameterList.load(options.file))
+        print(table[[1, 2, 3, 5, 10, 20]].round(3).to_string())
 
 
 if __name__ == "__main__":
