@@ -39,18 +39,20 @@ FURTHER = {
 }
 """How many tasks of a family come to its first ones; 16 of the dearer families."""
 
-FUNCTIONS = ("quadratic_family", "losg_tasks_family")
-"""The families of synthetic functions, whose steps cost next to nothing."""
-
 AFFORDABLE_MODERN = tuple(
     f"modern_{name}"
     for name in (
+        "causal_characters",
         "complete_digits",
+        "denoise_mnist",
         "embeddings_affairs",
+        "encoder_prose_or_code",
+        "feature_tokens_visits",
         "feature_tokens_wine",
         "forecast_carbon_dioxide",
         "gated_cancer",
         "mixer_mnist",
+        "post_norm_patches_digits",
         "recurrent_rows_digits",
         "residual_mlp_visits",
         "wide_and_deep_diabetes",
@@ -145,16 +147,16 @@ def without(stage: str, names: list[str]) -> list[str]:
 
 
 def for_finalists() -> list[str]:
-    """The four cheapest tasks of each family of networks, eight of each of functions."""
+    """The eight cheapest tasks of each family; of the hand-designed ones also eight networks."""
     return [
         task
         for family in tasks.family_names()
-        for task in by_cost(family)[: 8 if family in FUNCTIONS else 4]
+        for task in by_cost(family)[: 16 if family == "fixed" else 8]
     ]
 
 
 def affordable_modern() -> list[Any]:
-    """The modern problems whose step takes at most 4.5 ms of one core."""
+    """The modern problems whose step takes at most 9 ms of one core."""
     return [task for task in modern_problems.tasks() if task.name in AFFORDABLE_MODERN]
 
 

@@ -6,6 +6,7 @@ python histories/learn_lists.py --output /tmp nadamw   # one of them, to compare
 
 import argparse
 import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,41 +32,54 @@ class Recipe:
     Attributes:
         learner: with its parameters.
         advice: what to use it for.
-        horizons: training steps of the runs that it is learned from.
+        horizons: training steps of the runs that it is learned from; of a task the longest.
+        candidates: what it is chosen from; default: all configurations that were measured.
     """
 
     learner: khl.ListLearner
     advice: str
     horizons: tuple[int, ...] = (200,)
+    candidates: Sequence[Mapping[str, Any]] = ()
+
+    @property
+    def chosen_from(self) -> str:
+        """What it is chosen from, in words."""
+        return "finalists of shorter trainings" if self.candidates else "configurations"
 
     @property
     def history(self) -> khl.History:
-        """The runs of the tasks that ran every configuration of the learner's search space."""
-        return measured.complete(measured.with_horizons(self.learner.space, self.horizons))
+        """The runs of the tasks that ran every candidate."""
+        return measured.longest(self.learner.space, self.horizons, self.candidates)
 
 
 SPLITS = ("valid", "train")
 """Evaluations are on few examples: the mean of both is less noisy."""
 
-SUITE_AND_MODERN = (200, 400)
+LONG = (1000, 1200)
 """Training steps of the suite's tasks and of the modern problems."""
+
+FINALISTS = khl.HyperparameterList.load(Path(__file__).parent / "refined" / "finalists-1.json")
+"""Configurations that long trainings were measured with; see `refine.py`."""
 
 RECIPES = {
     "nadamw": Recipe(
         khl.ListLearner(length=100, aggregation="min", split=SPLITS, space="nadamw"),
         "Start here, whatever the number of trials.",
-        SUITE_AND_MODERN,
+        LONG,
+        FINALISTS,
     ),
     "nadamw-five": Recipe(
         khl.ListLearner(length=5, aggregation="min", budget=5, split=SPLITS, space="nadamw"),
         "For five trials, no more and no fewer.",
-        SUITE_AND_MODERN,
+        LONG,
+        FINALISTS,
     ),
     "nadamw-anytime": Recipe(
         khl.ListLearner(length=100, aggregation="mean", split=SPLITS, space="nadamw"),
         "For trainings that may be stopped at any time: judged by the mean loss over the training. "
         "Steps of all configurations take the same time, so that this is per second.",
-        SUITE_AND_MODERN,
+        LONG,
+        FINALISTS,
     ),
     "adam8p": Recipe(
         khl.ListLearner(length=100, aggregation="min", split=SPLITS, space="adam8p"),
@@ -91,8 +105,8 @@ def learn(name: str) -> khl.HyperparameterList:
         name=name,
         gains=rounded(learned.gains),
         provenance={
-            "about": conditions(history),
-            "advice": f"{recipe.advice} {worth(resampled)}",
+            "about": conditions(history, recipe.chosen_from),
+            "advice": f"{recipe.advice} {worth(resampled, recipe.chosen_from)}",
             **rounded(learned.provenance),
             "resampled": {
                 "about": f"J(k) on a random quarter of the tasks that was left out of the choice, "
@@ -138,23 +152,24 @@ def resample(learner: khl.ListLearner, history: khl.History) -> dict[str, pd.Dat
     }
 
 
-def conditions(history: khl.History) -> str:
+def conditions(history: khl.History, chosen_from: str) -> str:
     """What a list was learned from, in a sentence or two."""
-    sources: dict[str, set[str]] = {}
-    for task, family in history.families.items():
-        name, _, steps = task.rpartition("@")
-        kind = "modern problems" if family.startswith("modern_") else "tasks of the suite"
-        sources.setdefault(f"{kind} ({int(steps):,} training steps)", set()).add(name)
-    counts = " and ".join(f"{len(names)} {source}" for source, names in sorted(sources.items()))
+    rows = history.table.select(["task", "family", "training_steps"]).to_pandas().drop_duplicates()
+    modern = rows["family"].str.startswith("modern_")
+    counts = [
+        f"{count} {'modern problems' if modern else 'tasks of the suite'} ({steps:,} steps)"
+        for (modern, steps), count in rows.groupby([modern, "training_steps"]).size().items()
+    ]
+    sources = " and ".join(filter(None, (", ".join(counts[:-1]), counts[-1])))
     return (
-        f"Learned from {counts}, in {len(set(history.families.values()))} families; "
-        f"{len(history.values())} configurations, one seed, validation and training loss; small "
+        f"Learned from {sources}, in {len(set(history.families.values()))} families; "
+        f"{len(history.values())} {chosen_from}, one seed, validation and training loss; small "
         "networks on two CPU cores, with the suite's substitutes for data that cannot be had here. "
         "Trainings that are much longer or networks that are much larger are extrapolation."
     )
 
 
-def worth(resampled: dict[str, pd.DataFrame]) -> str:
+def worth(resampled: dict[str, pd.DataFrame], chosen_from: str) -> str:
     """What some trials are worth, and what random search takes for as much."""
     ours, random = (resampled[method]["median"] for method in ("list", "random search"))
     k = min(5, len(ours))
@@ -162,7 +177,7 @@ def worth(resampled: dict[str, pd.DataFrame]) -> str:
     needed = f"{as_good[0]}" if len(as_good) else f"more than {len(random)}"
     return (
         f"On tasks left out the first entry reaches {ours[1]:.3f}, the best of {k} {ours[k]:.3f} "
-        f"(0: best known, 1: the start); random search over the same configurations takes "
+        f"(0: best known, 1: the start); random search over the same {chosen_from} takes "
         f"{needed} trials for as much."
     )
 

@@ -1,11 +1,11 @@
 """The committed histories of the suite, by search space and number of training steps."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-
-import pyarrow as pa
+from typing import Any
 
 import keras_hplist as khl
+from keras_hplist.spaces.search_space import configuration_id
 from keras_hplist.training.folder import Folder
 
 HERE = Path(__file__).parent
@@ -28,24 +28,36 @@ def suite(space: str, steps: int) -> khl.History:
     return khl.History.concat(khl.History.read(path) for path in folders(space, steps))
 
 
-def with_horizons(space: str, horizons: Iterable[int]) -> khl.History:
-    """All runs of a search space, where a task is one task for each number of training steps.
+def longest(
+    space: str, horizons: Iterable[int], candidates: Sequence[Mapping[str, Any]] = ()
+) -> khl.History:
+    """Each task with its longest training, of those in which it ran every configuration.
 
-    Returns:
-        A history whose tasks are called `<task>@<training steps>`.
+    Args:
+        space: name of a search space.
+        horizons: numbers of training steps that count.
+        candidates: the configurations that count; default: all that were run.
     """
-    parts = []
-    for steps in horizons:
+    parts: list[khl.History] = []
+    known: set[str] = set()
+    for steps in sorted(horizons, reverse=True):
         if folders(space, steps):
-            table = suite(space, steps).table
-            names = pa.array([f"{task}@{steps}" for task in table["task"].to_pylist()])
-            column = table.schema.get_field_index("task")
-            parts.append(khl.History(table.set_column(column, table.schema.field(column), names)))
+            history = complete(suite(space, steps), candidates)
+            parts.append(history.select(task=sorted(set(history.tasks) - known)))
+            known.update(history.tasks)
     return khl.History.concat(parts)
 
 
-def complete(history: khl.History) -> khl.History:
-    """The tasks that ran every configuration, so that no score has to be estimated."""
+def complete(history: khl.History, candidates: Sequence[Mapping[str, Any]] = ()) -> khl.History:
+    """The tasks that ran every configuration, so that no score has to be estimated.
+
+    Args:
+        history: runs of one search space.
+        candidates: the configurations that count; default: all that were run.
+    """
+    if candidates:
+        space = history.table["space"][0].as_py()
+        history = history.select(configuration=[configuration_id(space, c) for c in candidates])
     runs = history.table.select(["task", "configuration"]).to_pandas().drop_duplicates()
     counts = runs.groupby("task").size()
     kept = set(counts.index[counts == runs["configuration"].nunique()])

@@ -2,24 +2,33 @@
 
     python histories/variants.py        # Markdown, for docs/results.md
 
-Other weights of the families; and an order that depends on the losses of the trials so far. A
-result is the test score where the validation score is lowest, or J on validation and training.
+Shorter trainings, other weights of the families, and an order that depends on the losses of the
+trials so far. All are judged on the trainings that the shipped list learns from. A result is the
+test score where the validation score is lowest, or J on validation and training.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import learn_lists
+import measured
 import numpy as np
 import pandas as pd
+import refine
 from numpy.typing import NDArray
 from sklearn.base import clone
 
+import keras_hplist as khl
 from keras_hplist.learning import best_after, greedy
 from keras_hplist.learning.splits import task_weights
+from keras_hplist.spaces.search_space import configuration_id
 
 TRIALS = (1, 3, 5, 10, 20)
-WIDTHS = (0.05, 0.1, 0.2, 0.3)
+WIDTHS = (0.05, 0.2)
+SHORT = (200, 400)
+WORST = 1.5
 SYNTHETIC = ("quadratic_family", "losg_tasks_family")
 Scores = NDArray[np.float64]
 Learner = Callable[[Scores, Scores], Callable[[Scores], list[int]]]
@@ -59,29 +68,56 @@ def _rescaled(scores: Scores) -> Scores:
     return np.clip((scores - lowest) / np.maximum(1 - lowest, 1e-9), 0.0, 1.2)
 
 
+@dataclass(frozen=True)
+class Measured:
+    """Scores of trainings: frames (task, configuration), and the family of each task."""
+
+    scores: pd.DataFrame
+    families: pd.Series
+
+    @classmethod
+    def of(cls, history: khl.History, splits: Sequence[str]) -> "Measured":
+        """Scores on the mean of some splits, as the shipped list's learner makes them."""
+        learner = clone(learn_lists.RECIPES["nadamw"].learner).set_params(split=tuple(splits))
+        scores = learner.score(history).to_frame()
+        return cls(scores, pd.Series(history.families)[scores.index])
+
+    def without(self, candidates: Sequence[Mapping[str, Any]]) -> "Measured":
+        """No list is chosen from these: they are as bad as a score can be."""
+        labels = [configuration_id("nadamw", values) for values in candidates]
+        return Measured(self.scores.assign(**dict.fromkeys(labels, WORST)), self.families)
+
+    def and_also(self, other: "Measured") -> "Measured":
+        """The trainings of both."""
+        return Measured(
+            pd.concat([self.scores, other.scores]), pd.concat([self.families, other.families])
+        )
+
+
 def follow(
-    matrices: Mapping[str, pd.DataFrame],
-    families: pd.Series,
-    judged: list[str],
+    judges: Mapping[str, Measured],
+    judged: Sequence[str],
+    known: Measured,
     factors: Mapping[str, float],
     learn: Learner,
 ) -> tuple[Scores, Scores]:
     """Mean over families, each left out in turn: the selected test score, and J; (trial,) each."""
     selected, reached = [], []
+    families = judges["both"].families
     for family in judged:
-        inside = families == family
-        outside = families[~inside]
-        weights = task_weights(outside.index, outside) * outside.map(factors).fillna(1.0).to_numpy()
-        known = np.clip(matrices["both"].loc[outside.index].to_numpy(), None, 1.5)
-        kept = weights > 0
-        order_of = learn(known[kept], weights[kept])
+        outside = known.families[known.families != family]
+        weights = task_weights(range(len(outside)), outside.tolist())
+        weights = weights * outside.map(factors).fillna(1.0).to_numpy()
+        scores = np.clip(
+            known.scores[(known.families != family).to_numpy()].to_numpy(), None, WORST
+        )
+        order_of = learn(scores[weights > 0], weights[weights > 0])
         tests, best = [], []
-        for task in families.index[inside]:
-            valid = matrices["valid"].loc[task].to_numpy()
+        for task in families.index[families == family]:
+            valid, test = (judges[split].scores.loc[task].to_numpy() for split in ("valid", "test"))
             order = order_of(valid)
-            lowest = [order[np.argmin(valid[order[:k]])] for k in TRIALS]
-            tests.append(matrices["test"].loc[task].to_numpy()[lowest])
-            curve = best_after(matrices["both"].loc[[task]].to_numpy(), np.array(order))[0]
+            tests.append(test[[order[np.argmin(valid[order[:k]])] for k in TRIALS]])
+            curve = best_after(judges["both"].scores.loc[[task]].to_numpy(), np.array(order))[0]
             best.append(curve[np.array(TRIALS) - 1])
         selected.append(np.mean(tests, axis=0))
         reached.append(np.mean(best, axis=0))
@@ -91,34 +127,39 @@ def follow(
 def main() -> None:
     """Print the table."""
     recipe = learn_lists.RECIPES["nadamw"]
-    history = recipe.history
-    matrices = {
-        name: clone(recipe.learner).set_params(split=split).score(history).to_frame()
-        for name, split in {
+    judges = {
+        name: Measured.of(recipe.history, splits)
+        for name, splits in {
             "both": learn_lists.SPLITS,
             "valid": ("valid",),
             "test": ("test",),
         }.items()
     }
-    common = sorted(set.intersection(*(set(matrix.index) for matrix in matrices.values())))
-    matrices = {name: matrix.loc[common] for name, matrix in matrices.items()}
-    families = pd.Series(history.families)[common]
-    modern = sorted(name for name in families.unique() if name.startswith("modern_"))
-    networks = sorted(set(families) - set(modern) - set(SYNTHETIC))
-    suite = sorted(set(families) - set(modern))
-    variants: dict[str, tuple[dict[str, float], Learner]] = {
-        "as shipped": ({}, fixed),
-        "without modern problems": (dict.fromkeys(modern, 0.0), fixed),
-        "modern problems only": (dict.fromkeys(suite, 0.0), fixed),
-        "without synthetic functions": (dict.fromkeys(SYNTHETIC, 0.0), fixed),
-        "synthetic functions a quarter": (dict.fromkeys(SYNTHETIC, 0.25), fixed),
-        **{f"adaptive, width {width}": ({}, adaptive(width)) for width in WIDTHS},
+    shipped = judges["both"]
+    short = Measured.of(measured.longest("nadamw", SHORT, recipe.candidates), learn_lists.SPLITS)
+    modern = sorted(name for name in shipped.families.unique() if name.startswith("modern_"))
+    networks = sorted(set(shipped.families) - set(modern) - set(SYNTHETIC))
+    suite = [*networks, *SYNTHETIC]
+    variants: dict[str, tuple[Measured, dict[str, float], Learner]] = {
+        "as shipped": (shipped, {}, fixed),
+        "without the second refinement": (
+            shipped.without(learn_lists.FINALISTS[refine.FINALISTS :]),
+            {},
+            fixed,
+        ),
+        "short trainings": (short, {}, fixed),
+        "short trainings as well": (shipped.and_also(short), {}, fixed),
+        "without modern problems": (shipped, dict.fromkeys(modern, 0.0), fixed),
+        "modern problems only": (shipped, dict.fromkeys(suite, 0.0), fixed),
+        "without synthetic functions": (shipped, dict.fromkeys(SYNTHETIC, 0.0), fixed),
+        "synthetic functions a quarter": (shipped, dict.fromkeys(SYNTHETIC, 0.25), fixed),
+        **{f"adaptive, width {width}": (shipped, {}, adaptive(width)) for width in WIDTHS},
     }
     print("| judged on | variant | result | " + " | ".join(f"k = {k}" for k in TRIALS) + " |")
     print("| --- " * (len(TRIALS) + 3) + "|")
     for label, judged in (("modern", modern), ("networks of the suite", networks)):
-        for name, (factors, learn) in variants.items():
-            results = follow(matrices, families, judged, factors, learn)
+        for name, (known, factors, learn) in variants.items():
+            results = follow(judges, judged, known, factors, learn)
             for result, values in zip(("test", "J"), results, strict=True):
                 numbers = " | ".join(f"{value:.3f}" for value in values)
                 print(f"| {label} | {name} | {result} | {numbers} |")
