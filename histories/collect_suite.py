@@ -39,25 +39,12 @@ FURTHER = {
 }
 """How many tasks of a family come to its first ones; 16 of the dearer families."""
 
-AFFORDABLE_MODERN = tuple(
-    f"modern_{name}"
-    for name in (
-        "causal_characters",
-        "complete_digits",
-        "denoise_mnist",
-        "embeddings_affairs",
-        "encoder_prose_or_code",
-        "feature_tokens_visits",
-        "feature_tokens_wine",
-        "forecast_carbon_dioxide",
-        "gated_cancer",
-        "mixer_mnist",
-        "post_norm_patches_digits",
-        "recurrent_rows_digits",
-        "residual_mlp_visits",
-        "wide_and_deep_diabetes",
-    )
+DEAR_MODERN = (
+    "modern_convolved_characters",
+    "modern_depthwise_digits",
+    "modern_group_norm_residual_mnist",
 )
+"""The modern problems whose step takes more than 9 ms of one core: all that are convolutional."""
 
 
 @dataclass(frozen=True)
@@ -156,13 +143,14 @@ def for_finalists() -> list[str]:
 
 
 def affordable_modern() -> list[Any]:
-    """The modern problems whose step takes at most 9 ms of one core."""
-    return [task for task in modern_problems.tasks() if task.name in AFFORDABLE_MODERN]
+    """The modern problems but the dear ones."""
+    return [task for task in modern_problems.tasks() if task.name not in DEAR_MODERN]
 
 
-def refined(name: str) -> dict[str, Any]:
-    """Configurations that `refine.py` proposed."""
-    return {"configurations": HyperparameterList.load(str(HERE / "refined" / f"{name}.json"))}
+def refined(name: str, steps: int, tasks: Callable[[], list[Any]]) -> Stage:
+    """A collection of what `refine.py` proposed."""
+    proposals = HyperparameterList.load(str(HERE / "refined" / f"{name}.json"))
+    return Stage("nadamw", len(proposals), steps, tasks, {"configurations": proposals})
 
 
 FEW = {"evaluations": 8}
@@ -172,24 +160,16 @@ STAGES = {
     FIRST: Stage("nadamw", 32, 200, first),
     "nadamw-32-127-200": Stage("nadamw", 96, 200, first_affordable, {"configuration_seed": 32}),
     "nadamw-0-127-200": Stage("nadamw", 128, 200, further),
-    "refined/nadamw-1-200": Stage("nadamw", 64, 200, all_tasks, refined("nadamw-1")),
+    "refined/nadamw-1-200": refined("nadamw-1", 200, all_tasks),
     "adam1p-grid-200": Stage(
         "adam1p", 17, 200, all_tasks, {"configurations": spaces.half_orders()}
     ),
     "modern/nadamw-0-127-400": Stage("nadamw", 128, 400, modern_problems.tasks),
-    "refined/nadamw-1-400-modern": Stage(
-        "nadamw", 64, 400, modern_problems.tasks, refined("nadamw-1")
-    ),
-    "refined/nadamw-2-200": Stage(
-        "nadamw", 48, 200, lambda: measured("refined/nadamw-1-200"), refined("nadamw-2")
-    ),
-    "refined/nadamw-2-400-modern": Stage(
-        "nadamw", 48, 400, modern_problems.tasks, refined("nadamw-2")
-    ),
-    "refined/finalists-1-1000": Stage("nadamw", 112, 1000, for_finalists, refined("finalists-1")),
-    "refined/finalists-1-1200-modern": Stage(
-        "nadamw", 112, 1200, affordable_modern, refined("finalists-1")
-    ),
+    "refined/nadamw-1-400-modern": refined("nadamw-1", 400, modern_problems.tasks),
+    "refined/nadamw-2-200": refined("nadamw-2", 200, lambda: measured("refined/nadamw-1-200")),
+    "refined/nadamw-2-400-modern": refined("nadamw-2", 400, modern_problems.tasks),
+    "refined/finalists-1-1000": refined("finalists-1", 1000, for_finalists),
+    "refined/finalists-1-1200-modern": refined("finalists-1", 1200, affordable_modern),
     "nadamw-0-31-1000": Stage("nadamw", 32, 1000, some),
     "nadamw-128-511-200": Stage("nadamw", 384, 200, cheap_half, {"configuration_seed": 128, **FEW}),
     "adam8p-0-31-200": Stage("adam8p", 32, 200, lambda: measured("adam8p-0-31-200")),

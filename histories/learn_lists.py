@@ -155,10 +155,10 @@ def resample(learner: khl.ListLearner, history: khl.History) -> dict[str, pd.Dat
 def conditions(history: khl.History, chosen_from: str) -> str:
     """What a list was learned from, in a sentence or two."""
     rows = history.table.select(["task", "family", "training_steps"]).to_pandas().drop_duplicates()
-    modern = rows["family"].str.startswith("modern_")
+    is_modern = rows["family"].str.startswith("modern_")
     counts = [
         f"{count} {'modern problems' if modern else 'tasks of the suite'} ({steps:,} steps)"
-        for (modern, steps), count in rows.groupby([modern, "training_steps"]).size().items()
+        for (modern, steps), count in rows.groupby([is_modern, "training_steps"]).size().items()
     ]
     sources = " and ".join(filter(None, (", ".join(counts[:-1]), counts[-1])))
     return (

@@ -41,10 +41,9 @@ def longest(
     parts: list[khl.History] = []
     known: set[str] = set()
     for steps in sorted(horizons, reverse=True):
-        if folders(space, steps):
-            history = complete(suite(space, steps), candidates)
-            parts.append(history.select(task=sorted(set(history.tasks) - known)))
-            known.update(history.tasks)
+        history = complete(suite(space, steps), candidates)
+        parts.append(history.select(task=sorted(set(history.tasks) - known)))
+        known.update(history.tasks)
     return khl.History.concat(parts)
 
 

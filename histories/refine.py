@@ -47,6 +47,9 @@ LOWERED = 1 / 3
 FINALISTS = 64
 """Entries of the list so far that are finalists, beside the proposals."""
 
+DRAWS = 128
+"""Draws of the space, the published seeds from 0, that proposals are compared with."""
+
 MOVED, WIDTH = 0.5, 0.08
 """Chance that a hyperparameter is moved; by how much, in the unit interval of its distribution."""
 
@@ -153,14 +156,17 @@ def gain(history: khl.History, refined: khl.HyperparameterList) -> pd.DataFrame:
     Lists are learned from the tasks that the proposals were made from and followed on the others.
 
     Args:
-        history: runs of all configurations; tasks that lack some are left out.
+        history: runs of the space's first 128 draws and of the proposals; tasks that lack some are
+            left out, as are other configurations.
         refined: the proposals.
 
     Returns:
         A row for each list, columns k.
     """
-    judge = learner()
-    matrix = judge.score(measured.complete(history))
+    judge = learner().set_params(split="valid")
+    space = spaces.get("nadamw")
+    draws = [space.draw(seed) for seed in range(DRAWS)]
+    matrix = judge.score(measured.complete(history, [*draws, *refined]))
     known = np.isin(matrix.tasks, refined.provenance["tasks"])
     ids = {configuration_id("nadamw", values) for values in refined}
     is_refined = np.isin(matrix.configurations, list(ids))
