@@ -1,5 +1,8 @@
 """`train_population`: curves, their independence of companions, and its errors."""
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
 
 import keras
@@ -106,6 +109,33 @@ def test_curve_does_not_depend_on_companions(steps, largest):
     for split, losses in together.losses.items():
         np.testing.assert_allclose(in_turn.losses[split], losses, **TOLERANCE)
         np.testing.assert_allclose(padded.losses[split][::-1], losses, **TOLERANCE)
+
+
+POINTS_OF_A_USER_TASK = """
+import sys
+from training_tasks import model_with_dropout, regression
+from keras_hplist import spaces
+from keras_hplist.training import train_population
+
+task = regression(build_model=model_with_dropout)
+for points in (2, 6):
+    train_population(task, spaces.get("adam1p").sample(2), 6, points, size=2, threads=1)
+    print("measured", points, file=sys.stderr, flush=True)
+"""
+
+
+def test_a_model_of_a_user_is_compiled_once_for_all_batches():
+    """Six points take as many compilations as two: a batch or a step is no constant for XLA."""
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([os.path.dirname(__file__), *sys.path]),
+        "TF_CPP_MIN_LOG_LEVEL": "0",
+        "TF_CPP_VMODULE": "device_compiler=1",
+    }
+    command = [sys.executable, "-c", POINTS_OF_A_USER_TASK]
+    run = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    first, second, _ = run.stderr.split("measured")
+    assert first.count("Compilation of XLA") == second.count("Compilation of XLA") == 2
 
 
 @pytest.mark.parametrize("size", [1, 2])

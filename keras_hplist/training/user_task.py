@@ -175,7 +175,9 @@ class KerasProgram:
         import tensorflow as tf
 
         def losses(weights: Sequence[Any], batch: tuple[Any, Any], seed: Any) -> Any:
-            return _map(lambda own: self._member_loss(own, batch, seed, training=True), weights)
+            return _map_with_gradient(
+                lambda own: self._member_loss(own, batch, seed, training=True), weights
+            )
 
         try:
             with _without_logs_of_tensorflow():
@@ -207,7 +209,7 @@ class KerasProgram:
         if len(weights[0].shape) == len(self.weights[0].shape):
             return member_loss(weights)
         if self.is_vectorizable:
-            return _map(member_loss, weights)
+            return (_map_with_gradient if training else _map)(member_loss, weights)
         members = zip(*(tf.unstack(w) for w in weights))
         return tf.stack([member_loss(list(own)) for own in members])
 
@@ -232,6 +234,36 @@ def _map(f: Callable[[Sequence[Any]], Any], weights: Sequence[Any]) -> Any:
     import tensorflow as tf
 
     return tf.vectorized_map(f, list(weights), fallback_to_while_loop=False)
+
+
+def _map_with_gradient(f: Callable[[Sequence[Any]], Any], weights: Sequence[Any]) -> Any:
+    """The same, with a gradient that is mapped along.
+
+    In TensorFlow's own gradient of a mapped function XLA takes all that enters the function for
+    compile-time constants, and compiles anew for each batch.
+    """
+    import tensorflow as tf
+
+    def loss_and_slopes(own: Sequence[Any]) -> tuple[Any, list[Any]]:
+        with tf.GradientTape() as tape:
+            tape.watch(own)
+            loss = f(own)
+        slopes = tape.gradient(loss, own, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+        return loss, [tf.convert_to_tensor(slope) for slope in slopes]
+
+    @tf.custom_gradient
+    def losses(*weights: Any) -> tuple[Any, Callable[..., list[Any]]]:
+        values, slopes = _map(loss_and_slopes, weights)
+
+        def gradient(upstream: Any) -> list[Any]:
+            return [
+                slope * tf.reshape(upstream, [-1] + [1] * (len(slope.shape) - 1))
+                for slope in slopes
+            ]
+
+        return values, gradient
+
+    return losses(*weights)
 
 
 @contextmanager
