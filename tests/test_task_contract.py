@@ -1,4 +1,7 @@
-"""Every family and every group of hand-designed tasks keeps the contract of a task."""
+"""Every family and every group of hand-designed tasks keeps the contract of a task.
+
+`tests/slow/test_task_suite.py` checks all tasks.
+"""
 
 import pytest
 from task_contract import (
@@ -13,18 +16,18 @@ from keras_hplist.tasks import fixed
 
 # Cheap ones that differ in kind; one for each of the fourteen LOSG problems.
 SEEDS = {
-    "mlp_family": (30, 10, 3),
-    "mlp_ae_family": (17, 40, 36),
-    "mlp_vae_family": (10, 35, 21),
-    "conv_fc_family": (29, 11, 14),
-    "conv_pooling_family": (17, 11, 15),
-    "quadratic_family": (0, 10, 13),
+    "mlp_family": (30, 10),
+    "mlp_ae_family": (17, 40),
+    "mlp_vae_family": (10, 35),
+    "conv_fc_family": (29, 11),
+    "conv_pooling_family": (17, 11),
+    "quadratic_family": (0, 10),
     "losg_tasks_family": (9, 12, 15, 16, 17, 18, 19, 20, 31, 43, 32, 36, 40, 41),
-    "maf_family": (16, 4, 28),
-    "nvp_family": (38, 5, 37),
-    "char_rnn_language_model_family": (21, 11, 42),
-    "word_rnn_language_model_family": (11, 25, 17),
-    "rnn_text_classification_family": (5, 16, 9),
+    "maf_family": (16, 4),
+    "nvp_family": (38, 5),
+    "char_rnn_language_model_family": (21, 11),
+    "word_rnn_language_model_family": (11, 25),
+    "rnn_text_classification_family": (5, 16),
 }
 SAMPLED = [f"{family}_seed{seed}" for family, seeds in SEEDS.items() for seed in seeds]
 # Nine of ten gradient entries of a sparse problem are zero, and this one has two weights.
@@ -32,14 +35,14 @@ UNREACHED = {"losg_tasks_family_seed12": frozenset({"x"})}
 
 
 def cheapest_of_each_group():
-    """The three hand-designed tasks of each group with the fewest operations per step."""
+    """The two hand-designed tasks of each group with the fewest operations per step."""
     groups = {}
     for name, (module, _) in fixed.rows().items():
         groups.setdefault(module.__name__, []).append(name)
     return [
         name
         for names in groups.values()
-        for name in sorted(names, key=lambda n: tasks.get(n).flops_per_step)[:3]
+        for name in sorted(names, key=lambda n: tasks.get(n).flops_per_step)[:2]
     ]
 
 
