@@ -265,7 +265,37 @@ def test_unknown_names_are_refused():
         train_population("mlp_famly_seed1", [{"learning_rate": 0.1}], 5)
 
 
-def test_model_with_statistics_is_refused():
-    """A model that keeps statistics is refused, with the way out."""
-    with pytest.raises(InvalidValueError, match="LayerNormalization"):
-        train_population(regression(build_model=model_with_statistics), [{"learning_rate": 0.1}], 5)
+@pytest.mark.parametrize(
+    ("build_model", "message"),
+    [
+        (model_with_statistics, "LayerNormalization"),
+        (lambda: keras.Sequential([keras.layers.Dense(1)]), "no trainable weights.*keras.Input"),
+        (lambda: None, "must return a keras.Model; it returned NoneType"),
+    ],
+)
+def test_unsuitable_models_are_refused(build_model, message):
+    """What cannot be trained side by side is refused, with the way out."""
+    with pytest.raises(InvalidValueError, match=message):
+        train_population(regression(build_model=build_model), [{"learning_rate": 0.1}], 5)
+
+
+X, Y = np.zeros((40, 6)), np.zeros((40, 1))
+
+
+@pytest.mark.parametrize(
+    ("train", "message"),
+    [
+        ((X, Y, Y), r"train must be a pair.*tuple of 3"),
+        (X, r"train must be a pair.*ndarray of 40"),
+        ((X, Y[:30]), "40 inputs and 30 targets"),
+        (({"a": X, "b": X}, Y), "x of train must be one array of numbers; got dict"),
+        (([X, X[:30]], Y), "x of train must be one array of numbers; got list"),
+        ((np.array(["a"] * 40), Y), "x of train.*<U1.*as integers"),
+        ((X, None), "y of train must be one array.*NoneType"),
+        ((X[:10], Y[:10]), "batch_size is 20, and train has 10"),
+    ],
+)
+def test_unsuitable_data_are_refused(train, message):
+    """Before anything is built."""
+    with pytest.raises(InvalidValueError, match=message):
+        replace(regression(), train=train)

@@ -64,7 +64,8 @@ class KerasTask:
         family: groups tasks in reports and budgets.
 
     Raises:
-        InvalidValueError: if arrays of a pair differ in length, or the batch size does not fit.
+        InvalidValueError: if a split is no pair of arrays of numbers of the same length, or the
+            batch size does not fit.
     """
 
     name: str
@@ -79,7 +80,7 @@ class KerasTask:
     def __post_init__(self) -> None:
         """Refuse data that cannot give a batch."""
         for name in ("train", "valid", "test"):
-            x, y = getattr(self, name)
+            x, y = self._pair(name)
             if len(x) != len(y):
                 raise InvalidValueError(
                     f"Task {self.name!r}: {name} has {len(x)} inputs and {len(y)} targets; "
@@ -91,15 +92,35 @@ class KerasTask:
                     f"examples; choose a batch size from 1 to {len(x)}."
                 )
 
+    def _pair(self, name: str) -> tuple[np.ndarray, np.ndarray]:
+        """The arrays of a split."""
+        given = getattr(self, name)
+        if not isinstance(given, tuple | list) or len(given) != 2:
+            raise InvalidValueError(
+                f"Task {self.name!r}: {name} must be a pair of arrays (x, y); got a "
+                f"{type(given).__name__}{f' of {len(given)}' if hasattr(given, '__len__') else ''}."
+            )
+        x, y = (self._array(f"{part} of {name}", value) for part, value in zip(("x", "y"), given))
+        return x, y
+
+    def _array(self, what: str, given: Any) -> np.ndarray:
+        try:
+            array = np.asarray(given)
+        except ValueError:  # ragged
+            array = np.empty((), object)
+        if array.ndim and array.dtype.kind in "biuf":
+            return array
+        found = array.dtype if array.ndim and array.dtype != object else type(given).__name__
+        raise InvalidValueError(
+            f"Task {self.name!r}: {what} must be one array of numbers; got {found}. Encode text "
+            "and categories as integers, and join several inputs into one that the model cuts."
+        )
+
     @cached_property
     def program(self) -> "KerasProgram":
         """The model and the loss as a function of weights."""
-        x, y = self.train
-        batch = (
-            _narrow(np.asarray(x[: self.batch_size])),
-            _narrow(np.asarray(y[: self.batch_size])),
-        )
-        return KerasProgram(self.build_model, self.loss, batch)
+        x, y = (_narrow(array[: self.batch_size]) for array in self._pair("train"))
+        return KerasProgram(self.build_model, self.loss, (x, y))
 
     @cached_property
     def data(self) -> Any:
@@ -111,7 +132,7 @@ class KerasTask:
         )
 
     def _split(self, name: str) -> ArraySplit:
-        x, y = (np.asarray(array) for array in getattr(self, name))
+        x, y = self._pair(name)
         return ArraySplit(f"{self.name}, {name}", _narrow(x), _narrow(y))
 
     @property
@@ -144,12 +165,22 @@ class KerasProgram:
         """Build the model once.
 
         Raises:
-            InvalidValueError: if the model keeps state other than of random draws.
+            InvalidValueError: if there is no model with weights, or it keeps state other than of
+                random draws.
         """
         import keras
 
         self._build_model = build_model
         self._model = build_model()
+        if not isinstance(self._model, keras.Model):
+            raise InvalidValueError(
+                f"build_model must return a keras.Model; it returned {type(self._model).__name__}."
+            )
+        if not self._model.trainable_variables:
+            raise InvalidValueError(
+                "The model has no trainable weights. If it makes them when it sees data, give it "
+                "a keras.Input, or call model.build(shape) in build_model."
+            )
         self._loss = keras.losses.get(loss)
         self._batch = batch
         for variable in self._model.non_trainable_variables:
