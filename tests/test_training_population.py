@@ -150,21 +150,22 @@ def test_a_model_of_a_user_is_evaluated_without_dropout(size):
     np.testing.assert_allclose(curves.losses["valid"][:, 0], expected, rtol=1e-5)
 
 
-@pytest.mark.parametrize("kind", ["images", "series"])
-def test_convolutions_of_a_user_train_as_in_model_fit(kind, caplog, monkeypatch):
-    """A user's convolutional model trains alone and side by side as in `model.fit`, quietly.
+@pytest.mark.parametrize("kind", ["images", "series", "recurrent"])
+def test_what_has_no_vectorised_form_trains_as_in_model_fit(kind, caplog, monkeypatch):
+    """Convolutions and loops over time train alone and side by side as in `model.fit`, quietly.
 
     Alone by default: side by side it is several times as slow.
     """
-    convolutions, shape = {
+    build_model, shape = {
         "images": (convolutions_of_images, (6, 6, 2)),
         "series": (convolutions_of_series, (9, 2)),
+        "recurrent": (recurrent, (9,)),
     }[kind]
     rng = np.random.default_rng(0)
-    x, y = rng.standard_normal((80, *shape)).astype("float32"), rng.integers(0, 3, 80)
+    x, y = rng.integers(0, 4, (80, *shape)).astype("float32"), rng.integers(0, 3, 80)
     task = KerasTask(
-        "convolutions",
-        convolutions,
+        kind,
+        build_model,
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         *[(x, y)] * 3,
         batch_size=10,
@@ -178,12 +179,24 @@ def test_convolutions_of_a_user_train_as_in_model_fit(kind, caplog, monkeypatch)
     assert not caplog.messages
     batches = [task.data.train.batch(k, 10, 3) for k in range(STEPS)]
     keras.utils.set_random_seed(3)
-    model = convolutions()
+    model = build_model()
     model.compile(space.optimizer(configurations[1], STEPS), loss=task.loss)
     model.fit(*map(np.concatenate, zip(*batches)), batch_size=10, shuffle=False, verbose=0)
     expected = validation_loss(task, [w.value for w in model.trainable_variables], 3)
     for curves in (together, alone):
         np.testing.assert_allclose(curves.losses["valid"][1, 0], expected, **TOLERANCE)
+
+
+def recurrent():
+    return keras.Sequential(
+        [
+            keras.Input((9,)),
+            keras.layers.Embedding(4, 3, mask_zero=True),
+            keras.layers.LSTM(4, return_sequences=True),
+            keras.layers.GRU(4),
+            keras.layers.Dense(3),
+        ]
+    )
 
 
 def convolutions_of_series():

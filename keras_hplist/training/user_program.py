@@ -71,7 +71,11 @@ class KerasProgram:
 
     @cached_property
     def is_vectorizable(self) -> bool:
-        """Whether all operations of the model have a vectorised form; most convolutions do not."""
+        """Whether the loss and its gradient can be taken for many members at once.
+
+        Most convolutions have no vectorised form, and recurrent layers that loop over time steps
+        keep lists, of which XLA has none for each member (`unroll=True` avoids the loop).
+        """
         import tensorflow as tf
 
         def losses(weights: Sequence[Any], batch: tuple[Any, Any], seed: Any) -> Any:
@@ -81,14 +85,16 @@ class KerasProgram:
 
         try:
             with _without_logs_of_tensorflow():
-                tf.function(losses).get_concrete_function(
+                traced = tf.function(losses).get_concrete_function(
                     [tf.TensorSpec((2, *w.shape), w.dtype) for w in self.weights],
                     tuple(tf.TensorSpec(array.shape, array.dtype) for array in self._batch),
                     tf.TensorSpec((2,), tf.int32),
                 )
-        except ValueError:
+        except (TypeError, ValueError):
             return False
-        return True
+        graph = traced.graph.as_graph_def()
+        bodies = (graph.node, *(function.node_def for function in graph.library.function))
+        return not any(node.op.startswith("TensorList") for body in bodies for node in body)
 
     def loss_value(self, weights: Sequence[Any], batch: tuple[Any, Any], seed: Any) -> Any:
         """Loss on one batch: a scalar, or (P,) where the weights have a population axis."""
