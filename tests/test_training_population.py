@@ -176,7 +176,8 @@ def test_what_has_no_vectorised_form_trains_as_in_model_fit(kind, caplog, monkey
     together = train_population(task, configurations, STEPS, [STEPS], seed=3, size=2)
     alone = train_population(task, configurations, STEPS, [STEPS], seed=3)
     assert (together.size, alone.size) == (2, 1)
-    assert not caplog.messages
+    # So many small populations in one process look to TensorFlow like one function traced anew.
+    assert not [message for message in caplog.messages if "retracing" not in message]
     batches = [task.data.train.batch(k, 10, 3) for k in range(STEPS)]
     keras.utils.set_random_seed(3)
     model = build_model()
