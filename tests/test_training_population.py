@@ -188,6 +188,34 @@ def test_what_has_no_vectorised_form_trains_as_in_model_fit(kind, caplog, monkey
         np.testing.assert_allclose(curves.losses["valid"][1, 0], expected, **TOLERANCE)
 
 
+def partly_frozen(seed=3):
+    initializer = keras.initializers.GlorotUniform(seed)
+    return keras.Sequential(
+        [
+            keras.Input((6,)),
+            keras.layers.Dense(5, "tanh", kernel_initializer=initializer, trainable=False),
+            keras.layers.BatchNormalization(trainable=False),
+            keras.layers.Dense(1, dtype="mixed_bfloat16"),
+        ]
+    )
+
+
+@pytest.mark.parametrize("size", [1, 2])
+def test_frozen_layers_stay_as_they_are(size):
+    """Also a BatchNormalization; the rest trains as in `model.fit`, here in mixed precision."""
+    task, space = regression(build_model=partly_frozen), spaces.get("adam1p")
+    rates = [{"learning_rate": 0.1}, {"learning_rate": 0.01}]
+    curves = train_population(task, rates, STEPS, [STEPS], seed=3, size=size)
+    batches = [task.data.train.batch(k, 20, 3) for k in range(STEPS)]
+    keras.utils.set_random_seed(3)
+    model = partly_frozen()
+    model.compile(space.optimizer(rates[1], STEPS), loss=task.loss)
+    model.fit(*map(np.concatenate, zip(*batches)), batch_size=20, shuffle=False, verbose=0)
+    expected = validation_loss(task, [w.value for w in model.trainable_variables], 3)
+    # Products in bfloat16 have three digits.
+    np.testing.assert_allclose(curves.losses["valid"][1, 0], expected, rtol=2e-2)
+
+
 def recurrent():
     return keras.Sequential(
         [
@@ -285,6 +313,11 @@ def test_unknown_names_are_refused():
         (model_with_statistics, "LayerNormalization"),
         (lambda: keras.Sequential([keras.layers.Dense(1)]), "no trainable weights.*keras.Input"),
         (lambda: None, "must return a keras.Model; it returned NoneType"),
+        (lambda: partly_frozen(None), "kernel' is frozen.*other values each time"),
+        (
+            lambda: keras.Sequential([keras.Input((6,)), keras.layers.Dense(1, dtype="float64")]),
+            "weights of type float64; only float32",
+        ),
     ],
 )
 def test_unsuitable_models_are_refused(build_model, message):

@@ -34,8 +34,8 @@ class KerasProgram:
         """Build the model once.
 
         Raises:
-            InvalidValueError: if there is no model with weights, or it keeps state other than of
-                random draws.
+            InvalidValueError: if there is no model with float32 weights, or a step changes more
+                of it than these and its random draws.
         """
         import keras
 
@@ -52,22 +52,58 @@ class KerasProgram:
             )
         self._loss = keras.losses.get(loss)
         self._batch = batch
-        for variable in self._model.non_trainable_variables:
-            if "seed_generator_state" not in variable.path:
+        self.weights = self._model.trainable_variables
+        if other := {str(w.dtype) for w in self.weights} - {"float32"}:
+            raise InvalidValueError(
+                f"The model has weights of type {', '.join(sorted(other))}; only float32 can be "
+                "trained side by side. Mixed precision is fine: it keeps its weights in float32."
+            )
+        self.num_parameters = sum(int(np.prod(w.shape)) for w in self.weights)
+        self._states = self._constant_states()
+
+    def _constant_states(self) -> list[Any]:
+        """The values of all that is not trained, such as frozen weights; None for random draws.
+
+        Raises:
+            InvalidValueError: if a step changes one.
+        """
+        import tensorflow as tf
+
+        variables = self._model.non_trainable_variables
+        before = [tf.convert_to_tensor(variable) for variable in variables]
+        _, after = self._model.stateless_call(
+            self._model.trainable_variables, before, self._batch[0], training=True
+        )
+        states: list[Any] = []
+        for variable, old, new in zip(variables, before, after, strict=True):
+            is_random = "seed_generator_state" in variable.path
+            states.append(None if is_random else old)
+            if not is_random and new is not old:
                 raise InvalidValueError(
                     f"The model keeps the statistic {variable.path!r} beside its weights, which "
-                    "the population trainer does not carry along. Use layers without moving "
-                    "statistics, such as LayerNormalization in place of BatchNormalization."
+                    "the population trainer does not carry along. Freeze its layer, or use layers "
+                    "without moving statistics, such as LayerNormalization in place of "
+                    "BatchNormalization."
                 )
-        self.weights = self._model.trainable_variables
-        self.num_parameters = sum(int(np.prod(w.shape)) for w in self.weights)
+        return states
 
     def init(self, seed: int) -> list[np.ndarray]:
-        """Initial weights: those of `keras.utils.set_random_seed(seed); build_model()`."""
+        """Initial weights: those of `keras.utils.set_random_seed(seed); build_model()`.
+
+        Raises:
+            InvalidValueError: if frozen weights are not the same in every model.
+        """
         import keras
 
         keras.utils.set_random_seed(seed)
-        return [np.asarray(w) for w in self._build_model().trainable_variables]
+        model = self._build_model()
+        for variable, state in zip(model.non_trainable_variables, self._states, strict=True):
+            if state is not None and not np.array_equal(variable, state, equal_nan=True):
+                raise InvalidValueError(
+                    f"{variable.path!r} is frozen, and build_model gives it other values each "
+                    "time. Load trained values into it, or give its initializer a seed."
+                )
+        return [np.asarray(w) for w in model.trainable_variables]
 
     @cached_property
     def is_vectorizable(self) -> bool:
@@ -125,14 +161,15 @@ class KerasProgram:
         from keras import ops
 
         x, y = batch
+        variables = self._model.non_trainable_variables
         states = [
-            ops.cast(ops.stack([seed[0] + i, seed[1]]), variable.dtype)
-            for i, variable in enumerate(self._model.non_trainable_variables)
+            ops.cast(ops.stack([seed[0] + i, seed[1]]), variable.dtype) if state is None else state
+            for i, (variable, state) in enumerate(zip(variables, self._states))
         ]
         outputs, _, penalties = self._model.stateless_call(
             weights, states, x, training=training, return_losses=True
         )
-        return ops.mean(self._loss(y, outputs)) + sum(penalties)
+        return ops.cast(ops.mean(self._loss(y, outputs)) + sum(penalties), "float32")
 
 
 def _map(f: Callable[[Sequence[Any]], Any], weights: Sequence[Any]) -> Any:
