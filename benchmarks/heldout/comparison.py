@@ -228,6 +228,8 @@ def _estimate(values: NDArray[np.float64]) -> Estimate:
 
 def draw(ax: "Axes", frame: Any) -> None:
     """Draw mean normalised losses over the number of trials, ours thick."""
+    from keras_hplist.figures import bands
+
     for number, (title, losses) in enumerate(frame.iterrows()):
         ax.plot(
             losses.index,
@@ -243,5 +245,6 @@ def draw(ax: "Axes", frame: Any) -> None:
     ax.set_xticks(list(frame.columns), [str(k) for k in frame.columns])
     ax.minorticks_off()
     ax.set_xlabel("trials")
+    bands.score_axis(ax)
     ax.set_ylabel("mean normalised loss on test")
     ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize=8)
