@@ -17,6 +17,7 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
+from throughput import geometric_mean
 
 from keras_hplist import spaces
 from keras_hplist.training import train_population
@@ -44,7 +45,8 @@ def fit_seconds(task, values, steps, **compiling):
 def main():
     """Print a row for each problem."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--problems", nargs="+", help="default: all")
+    found = {task.name: task for task in modern_problems.tasks()}
+    parser.add_argument("--problems", nargs="+", choices=found, default=found, metavar="NAME")
     parser.add_argument("--configurations", type=int, default=32)
     parser.add_argument("--steps", type=int, default=200)
     options = parser.parse_args()
@@ -52,9 +54,7 @@ def main():
     print("| problem | side by side | `fit`, s | `fit`, jit, s | population, s | ratio | to jit |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
     ratios = []
-    for task in modern_problems.tasks():
-        if options.problems and task.name not in options.problems:
-            continue
+    for task in map(found.get, options.problems):
         plain, jit = (
             np.mean([fit_seconds(task, row, options.steps, **compiling) for row in values[:TIMED]])
             * len(values)
@@ -69,7 +69,7 @@ def main():
             f"| {plain / seconds:.1f} | {jit / seconds:.1f} |",
             flush=True,
         )
-    means = np.exp(np.mean(np.log(ratios), axis=0))
+    means = [geometric_mean(column) for column in zip(*ratios)]
     print(f"| geometric mean | | | | | {means[0]:.1f} | {means[1]:.1f} |")
 
 

@@ -14,6 +14,7 @@ from scipy.stats import wilcoxon
 from store import Record, Runs, best_point, read_search, search_file
 
 from keras_hplist.errors import InvalidValueError
+from keras_hplist.figures import bands
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -228,8 +229,6 @@ def _estimate(values: NDArray[np.float64]) -> Estimate:
 
 def draw(ax: "Axes", frame: Any) -> None:
     """Draw mean normalised losses over the number of trials, ours thick."""
-    from keras_hplist.figures import bands
-
     for number, (title, losses) in enumerate(frame.iterrows()):
         ax.plot(
             losses.index,
@@ -245,6 +244,5 @@ def draw(ax: "Axes", frame: Any) -> None:
     ax.set_xticks(list(frame.columns), [str(k) for k in frame.columns])
     ax.minorticks_off()
     ax.set_xlabel("trials")
-    bands.score_axis(ax)
-    ax.set_ylabel("mean normalised loss on test")
+    bands.score_axis(ax, "mean normalised loss on test")
     ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize=8)

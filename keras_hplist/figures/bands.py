@@ -104,7 +104,7 @@ def count_axis(ax: "Axes", label: str, counts: Any) -> None:
     ax.set_xlabel(label)
 
 
-def score_axis(ax: "Axes") -> None:
+def score_axis(ax: "Axes", label: str = SCORE) -> None:
     """Make the vertical axis one of scores: logarithmic, as lists differ where they are good."""
     from matplotlib.ticker import LogLocator, NullLocator
 
@@ -115,7 +115,7 @@ def score_axis(ax: "Axes") -> None:
     ax.yaxis.set_major_locator(LogLocator(subs=ticks))
     ax.yaxis.set_major_formatter("{x:g}")
     ax.yaxis.set_minor_locator(NullLocator())
-    ax.set_ylabel(SCORE)
+    ax.set_ylabel(label)
 
 
 def legend(ax: "Axes", columns: int, heading: str | None = None) -> None:

@@ -71,14 +71,15 @@ class KerasProgram:
 
         variables = self._model.non_trainable_variables
         before = [tf.convert_to_tensor(variable) for variable in variables]
-        _, after = self._model.stateless_call(
-            self._model.trainable_variables, before, self._batch[0], training=True
-        )
-        states: list[Any] = []
-        for variable, old, new in zip(variables, before, after, strict=True):
-            is_random = "seed_generator_state" in variable.path
-            states.append(None if is_random else old)
-            if not is_random and new is not old:
+        states = [
+            None if "seed_generator_state" in variable.path else value
+            for variable, value in zip(variables, before)
+        ]
+        if all(state is None for state in states):
+            return states  # without the time of a step
+        _, after = self._model.stateless_call(self.weights, before, self._batch[0], training=True)
+        for variable, state, new in zip(variables, states, after, strict=True):
+            if state is not None and new is not state:
                 raise InvalidValueError(
                     f"The model keeps the statistic {variable.path!r} beside its weights, which "
                     "the population trainer does not carry along. Freeze its layer, or use layers "
