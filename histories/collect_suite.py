@@ -43,6 +43,7 @@ DEAR_MODERN = (
     "modern_convolved_characters",
     "modern_depthwise_digits",
     "modern_group_norm_residual_mnist",
+    "modern_u_net_colours",
 )
 """The modern problems whose step takes more than 9 ms of one core: all that are convolutional."""
 

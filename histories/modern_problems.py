@@ -9,6 +9,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+import dense_problems
 import keras
 import numpy as np
 import problems
@@ -347,7 +348,7 @@ ROWS: tuple[tuple[str, str, Callable, Callable, Any, int], ...] = (
 def tasks() -> list[KerasTask]:
     """All of them, with their data in memory."""
     found = []
-    for family, name, build, load, loss, batch_size in ROWS:
+    for family, name, build, load, loss, batch_size in (*ROWS, *dense_problems.ROWS):
         arrays = load()
         pairs = [(arrays[index], arrays[index + 1]) for index in (0, 2, 4)]
         found.append(

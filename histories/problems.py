@@ -101,7 +101,7 @@ def mnist(shape: tuple[int, ...], target_is_input: bool = False) -> Arrays:
 
 
 @functools.cache
-def _library_sources() -> dict[str, str]:
+def library_sources() -> dict[str, str]:
     """Return the source text of pure-Python standard library modules, by name."""
     texts = {}
     for name in (
@@ -145,7 +145,7 @@ def _library_sources() -> dict[str, str]:
     return texts
 
 
-def _codes(text: str) -> np.ndarray:
+def character_codes(text: str) -> np.ndarray:
     """Map ASCII to 0..96; anything else shares one code."""
     bytes_ = np.frombuffer(text.encode("ascii", "replace"), dtype=np.uint8).astype("int32")
     return np.clip(np.where(bytes_ == 10, 0, bytes_ - 31), 0, 96)
@@ -153,7 +153,7 @@ def _codes(text: str) -> np.ndarray:
 
 def next_characters(length: int = 24, count: int = 4000) -> Arrays:
     """Windows of source text, and the same one character on."""
-    codes = _codes("\n".join(_library_sources().values()))
+    codes = character_codes("\n".join(library_sources().values()))
     starts = np.random.default_rng(0).integers(0, len(codes) - length - 1, count)
     windows = codes[starts[:, None] + np.arange(length + 1)]
     return split(windows[:, :-1], windows[:, 1:])
@@ -162,7 +162,7 @@ def next_characters(length: int = 24, count: int = 4000) -> Arrays:
 def docstring_or_code(length: int = 48, count: int = 3000) -> Arrays:
     """Lines of the standard library: is it a line of prose in a comment or docstring, or code?"""
     prose, code = [], []
-    for text in _library_sources().values():
+    for text in library_sources().values():
         inside = False
         for line in text.splitlines():
             stripped = line.strip()
@@ -175,7 +175,9 @@ def docstring_or_code(length: int = 48, count: int = 3000) -> Arrays:
     rng = np.random.default_rng(0)
     half = min(len(prose), len(code), count // 2)
     lines = [*rng.choice(prose, half, replace=False), *rng.choice(code, half, replace=False)]
-    x = np.stack([np.resize(np.pad(_codes(line)[:length], (0, length)), length) for line in lines])
+    x = np.stack(
+        [np.resize(np.pad(character_codes(line)[:length], (0, length)), length) for line in lines]
+    )
     return split(x, np.repeat([0, 1], half))
 
 

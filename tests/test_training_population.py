@@ -201,6 +201,42 @@ def test_loops_over_time_train_as_in_model_fit():
     assert_as_in_model_fit(*without_vectorised_form(recurrent, tokens))
 
 
+def group_normalised():
+    x = image = keras.Input((16, 16, 1))
+    for _ in range(2):
+        x = keras.layers.Conv2D(12, 3, padding="same")(keras.layers.GroupNormalization(1)(x))
+    return keras.Model(image, keras.layers.Dense(3)(keras.layers.GlobalAveragePooling2D()(x)))
+
+
+def test_threads_share_no_graph_of_convolutions(monkeypatch):
+    """What oneDNN puts in place of the normalisation crashes if two threads run the same one."""
+    running, shared = set(), []
+    compiled = tf.function
+
+    def watched(f=None, **options):
+        function = compiled(f, **options)
+        if f is None or options != {"autograph": False}:
+            return function
+
+        def call(*args):
+            shared.append(id(function) in running)
+            running.add(id(function))
+            result = function(*args)
+            running.discard(id(function))
+            return result
+
+        return call
+
+    monkeypatch.setattr(tf, "function", watched)
+    x, y = np.random.default_rng(0).standard_normal((64, 16, 16, 1)), np.arange(64) % 3
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    task = KerasTask("normalised", group_normalised, loss, *[(x, y)] * 3, batch_size=16)
+    rates = spaces.half_orders()[2:12]
+    several, one = (train_population(task, rates, 12, [6, 12], threads=n) for n in (3, 1))
+    np.testing.assert_allclose(several.losses["valid"], one.losses["valid"], rtol=1e-2)
+    assert shared and not any(shared)
+
+
 def partly_frozen(seed=3):
     initializer = keras.initializers.GlorotUniform(seed)
     return keras.Sequential(

@@ -1,6 +1,6 @@
 """The compiled loops: many steps of training, and an evaluation, of P members at once."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -55,6 +55,28 @@ class State:
         return State([f(w) for w in self.weights], [tuple(map(f, s)) for s in self.slots])
 
 
+class _Copies:
+    """A function that several threads may call, each of them a copy of its own.
+
+    Not all of TensorFlow's operations can run twice at the same time: the one that oneDNN puts in
+    the place of group normalisation crashes.
+    """
+
+    def __init__(self, make: Callable[[], Callable[..., Any]]) -> None:
+        self._make = make
+        self._idle: list[Callable[..., Any]] = []
+
+    def __call__(self, *args: Any) -> Any:
+        try:
+            copy = self._idle.pop()
+        except IndexError:
+            copy = self._make()
+        try:
+            return copy(*args)
+        finally:
+            self._idle.append(copy)
+
+
 class CompiledPopulation:
     """One task and one rule, compiled for each population size on first use.
 
@@ -89,8 +111,12 @@ class CompiledPopulation:
         self._training_steps = tf.constant(training_steps)
         self._seed = tf.constant(seed % 2**31, tf.int32)
         self._prepare = tf.function(self._prepared, autograph=False)
-        self._train = tf.function(self._train_steps, jit_compile=xla, autograph=False)
-        self._evaluate = tf.function(self._mean_losses, jit_compile=xla, autograph=False)
+        self._train, self._evaluate = (
+            tf.function(f, jit_compile=True, autograph=False)
+            if xla
+            else _Copies(partial(tf.function, f, autograph=False))
+            for f in (self._train_steps, self._mean_losses)
+        )
         self._update = tf.function(self._updated, jit_compile=True, autograph=False)
 
     def batches(self, rows: Sequence[np.ndarray], start: int) -> Tensors:
@@ -235,4 +261,4 @@ class CompiledPopulation:
             return k + 1, tf.tensor_scatter_nd_update(losses, [[k]], loss[None])
 
         start = (tf.constant(0), tf.zeros((count, size)))
-        return tf.while_loop(lambda k, _: k < count, one_batch, start)[1]
+        return tf.while_loop(lambda k, _: k < count, one_batch, start, parallel_iterations=1)[1]
