@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from training_tasks import model_with_dropout, model_with_statistics, regression
+from training_tasks import batch_normalised, model_with_dropout, regression
 
 from keras_hplist import spaces, tasks
 from keras_hplist.errors import InvalidValueError, UnknownNameError
@@ -19,17 +19,25 @@ from keras_hplist.training.evaluations import evaluation_batches, evaluation_ste
 STEPS = 8
 # Sums taken in another order differ in the last digits; the steps amplify that.
 TOLERANCE = {"rtol": 1e-4, "atol": 1e-6}
+RATES = [{"learning_rate": 0.1}, {"learning_rate": 0.01}]
 
 
-def validation_loss(task, weights, seed):
+def validation_loss(task, weights, seed, statistics=()):
     """The loss of given weights on the batches that the trainer evaluates on."""
+    program = task.program
+
+    def loss_value(weights, batch, seed):
+        if isinstance(task, KerasTask):
+            return program.evaluation_loss(weights, statistics, batch, seed)
+        return program.loss_value(weights, batch, seed)
+
     count = evaluation_batches(STEPS, 1, task.batch_size)
     split = task.data.outer_valid
     size = min(
         task.batch_size, *(len(getattr(task.data, s)) for s in ("train", "outer_valid", "test"))
     )
     # Compiled, because TensorFlow's compiled draws are others than its uncompiled ones.
-    loss = tf.function(task.program.loss_value, jit_compile=True)
+    loss = tf.function(loss_value, jit_compile=True)
     return np.mean(
         [
             # Batches of the validation split come after those of the training split.
@@ -39,15 +47,22 @@ def validation_loss(task, weights, seed):
     )
 
 
-def loss_after_model_fit(task, space, values, seed):
-    """The validation loss of the Keras model that `model.fit` trained on the same batches."""
+def model_after_fit(task, space, values, seed):
+    """The Keras model that `model.fit` trained on the same batches."""
     batches = [task.data.train.batch(k, task.batch_size, seed) for k in range(STEPS)]
     x, y = (np.concatenate(arrays) for arrays in zip(*batches))
     keras.utils.set_random_seed(seed)
     model = task.build_model()
     model.compile(space.optimizer(values, STEPS), loss=task.loss)
     model.fit(x, y, batch_size=task.batch_size, shuffle=False, verbose=0)
-    return validation_loss(task, [w.value for w in model.trainable_variables], seed)
+    return model
+
+
+def loss_after_model_fit(task, space, values, seed):
+    """The validation loss of that model."""
+    model = model_after_fit(task, space, values, seed)
+    statistics = [v.value for v in model.non_trainable_variables if "moving" in v.path]
+    return validation_loss(task, [w.value for w in model.trainable_variables], seed, statistics)
 
 
 @pytest.mark.parametrize("space", spaces.names())
@@ -118,11 +133,11 @@ def test_curve_does_not_depend_on_companions(steps, largest):
 
 POINTS_OF_A_USER_TASK = """
 import sys
-from training_tasks import model_with_dropout, regression
+from training_tasks import batch_normalised, regression
 from keras_hplist import spaces
 from keras_hplist.training import train_population
 
-task = regression(build_model=model_with_dropout)
+task = regression(build_model=lambda: batch_normalised(dropout=0.5))
 for points in (2, 6):
     train_population(task, spaces.get("adam1p").sample(2), 6, points, size=2, threads=1)
     print("measured", points, file=sys.stderr, flush=True)
@@ -253,11 +268,53 @@ def partly_frozen(seed=3):
 def test_frozen_layers_stay_as_they_are(size):
     """Also a BatchNormalization; the rest trains as in `model.fit`, here in mixed precision."""
     task, space = regression(build_model=partly_frozen), spaces.get("adam1p")
-    rates = [{"learning_rate": 0.1}, {"learning_rate": 0.01}]
-    curves = train_population(task, rates, STEPS, [STEPS], seed=3, size=size)
-    expected = loss_after_model_fit(task, space, rates[1], seed=3)
+    curves = train_population(task, RATES, STEPS, [STEPS], seed=3, size=size)
+    expected = loss_after_model_fit(task, space, RATES[1], seed=3)
     # Products in bfloat16 have three digits.
     np.testing.assert_allclose(curves.losses["valid"][1, 0], expected, rtol=2e-2)
+
+
+@pytest.mark.parametrize("size", [1, 2])
+def test_statistics_of_batches_are_kept_as_in_model_fit(size):
+    """Each member has its own moving means, and is evaluated with them."""
+    task = replace(regression(build_model=batch_normalised), batch_size=100)
+    curves = train_population(task, RATES, STEPS, [STEPS], seed=3, size=size)
+    for member, values in enumerate(RATES):
+        model = model_after_fit(task, spaces.get("adam1p"), values, seed=3)
+        expected = model.evaluate(*task.valid, verbose=0)
+        np.testing.assert_allclose(curves.losses["valid"][member, 0], expected, **TOLERANCE)
+
+
+def batch_normalised_convolutions():
+    return keras.Sequential(
+        [
+            keras.Input((6, 6, 2)),
+            keras.layers.Conv2D(4, 3, use_bias=False),
+            keras.layers.BatchNormalization(),
+            keras.layers.Activation("relu"),
+            keras.layers.Flatten(),
+            keras.layers.Dense(3),
+        ]
+    )
+
+
+def test_statistics_of_convolutions_are_kept_as_in_model_fit():
+    """They train alone and side by side, as other convolutions."""
+    x = np.random.default_rng(0).standard_normal((80, 6, 6, 2))
+    assert_as_in_model_fit(*without_vectorised_form(batch_normalised_convolutions, x))
+
+
+def test_statistics_may_start_at_random():
+    """As those of SpectralNormalization do: they come from the seed, like the weights."""
+
+    def build_model():
+        layer = keras.layers.SpectralNormalization(keras.layers.Dense(1))
+        return keras.Sequential([keras.Input((6,)), layer])
+
+    task = regression(build_model=build_model)
+    one, other = (train_population(task, RATES, STEPS, seed=3, size=n) for n in (1, 2))
+    np.testing.assert_allclose(one.losses["valid"], other.losses["valid"], **TOLERANCE)
+    assert one.losses["valid"][0, -1] < one.losses["valid"][0, 0]
 
 
 def recurrent():
@@ -354,7 +411,6 @@ def test_unknown_names_are_refused():
 @pytest.mark.parametrize(
     ("build_model", "message"),
     [
-        (model_with_statistics, "LayerNormalization"),
         (lambda: keras.Sequential([keras.layers.Dense(1)]), "no trainable weights.*keras.Input"),
         (lambda: None, "must return a keras.Model; it returned NoneType"),
         (lambda: partly_frozen(None), "kernel' is frozen.*other values each time"),

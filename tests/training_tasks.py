@@ -25,10 +25,20 @@ def model_with_dropout():
     return model(0.5)
 
 
-def model_with_statistics():
+def batch_normalised(dropout=0.0):
     import keras
 
-    return keras.Sequential([keras.Input((6,)), keras.layers.BatchNormalization()])
+    return keras.Sequential(
+        [
+            keras.Input((6,)),
+            # A bias would be normalised away, and Adam follow the rounding of its gradient.
+            keras.layers.Dense(5, use_bias=False),
+            keras.layers.BatchNormalization(momentum=0.8),
+            keras.layers.Activation("tanh"),
+            keras.layers.Dropout(dropout),
+            keras.layers.Dense(1),
+        ]
+    )
 
 
 def broken():

@@ -24,16 +24,29 @@ class State:
     Attributes:
         weights: one tensor for each weight.
         slots: one tuple of tensors for each weight, the optimizer's.
+        statistics: what a model keeps beside its weights, such as moving means.
     """
 
-    def __init__(self, weights: Tensors, slots: list[tuple[Any, ...]]) -> None:
-        self.weights, self.slots = weights, slots
+    def __init__(
+        self, weights: Tensors, slots: list[tuple[Any, ...]], statistics: Sequence[Any] = ()
+    ) -> None:
+        self.weights, self.slots, self.statistics = weights, slots, list(statistics)
 
     @classmethod
-    def initial(cls, weights: Sequence[np.ndarray], size: int, rule: Rule) -> "State":
-        """`size` members with the same weights and empty slots."""
-        stacked = [tf.constant(np.broadcast_to(w, (size, *w.shape))) for w in weights]
-        return cls(stacked, [tuple(tf.zeros_like(w) for _ in rule.slots) for w in stacked])
+    def initial(
+        cls,
+        weights: Sequence[np.ndarray],
+        size: int,
+        rule: Rule,
+        statistics: Sequence[np.ndarray] = (),
+    ) -> "State":
+        """`size` members with the same weights and statistics, and empty slots."""
+        stacked, kept = (
+            [tf.constant(np.broadcast_to(a, (size, *a.shape))) for a in arrays]
+            for arrays in (weights, statistics)
+        )
+        slots = [tuple(tf.zeros_like(w) for _ in rule.slots) for w in stacked]
+        return cls(stacked, slots, kept)
 
     def take(self, members: Sequence[int] | np.ndarray) -> "State":
         """The state of some members, in that order."""
@@ -44,15 +57,19 @@ class State:
         """The members of several states, one after the other."""
         if len(states) == 1:
             return states[0]
-        weights = [tf.concat(tensors, 0) for tensors in zip(*(s.weights for s in states))]
+        weights, statistics = (
+            [tf.concat(tensors, 0) for tensors in zip(*parts)]
+            for parts in ((s.weights for s in states), (s.statistics for s in states))
+        )
         slots = [
             tuple(tf.concat(tensors, 0) for tensors in zip(*of_weight))
             for of_weight in zip(*(s.slots for s in states))
         ]
-        return State(weights, slots)
+        return State(weights, slots, statistics)
 
     def _map(self, f: Any) -> "State":
-        return State([f(w) for w in self.weights], [tuple(map(f, s)) for s in self.slots])
+        slots = [tuple(map(f, of_weight)) for of_weight in self.slots]
+        return State(list(map(f, self.weights)), slots, list(map(f, self.statistics)))
 
 
 class _Copies:
@@ -75,6 +92,14 @@ class _Copies:
             return copy(*args)
         finally:
             self._idle.append(copy)
+
+
+def _own(f: Callable[..., Any], **options: Any) -> Callable[..., Any]:
+    """f, compiled for itself: TensorFlow would take a method for that of all instances.
+
+    It warns of a function that is traced again and again.
+    """
+    return tf.function(lambda *args: f(*args), autograph=False, **options)
 
 
 class CompiledPopulation:
@@ -102,19 +127,23 @@ class CompiledPopulation:
     ) -> None:
         self._program, self._rule, self._source, self._xla = program, rule, source, xla
         self._prepares = getattr(program, "preparation", None) is not None
-        self._loss = (
-            partial(program.loss_value, prepared=True) if self._prepares else program.loss_value
-        )
-        # The suite's tasks act in evaluation as in training; a user's model does not.
-        self._evaluation_loss = getattr(program, "evaluation_loss", self._loss)
+        if hasattr(program, "loss_and_statistics"):
+            self._loss, self._evaluation_loss = program.loss_and_statistics, program.evaluation_loss
+        else:  # The suite's tasks act in evaluation as in training, and keep no statistics.
+            pure = (
+                partial(program.loss_value, prepared=True) if self._prepares else program.loss_value
+            )
+            self._loss = lambda weights, statistics, batch, seed: (
+                pure(weights, batch, seed),
+                statistics,
+            )
+            self._evaluation_loss = lambda weights, _, batch, seed: pure(weights, batch, seed)
         self._constants = [tf.constant(array) for array in source.constants]
         self._training_steps = tf.constant(training_steps)
         self._seed = tf.constant(seed % 2**31, tf.int32)
         self._prepare = tf.function(self._prepared, autograph=False)
         self._train, self._evaluate = (
-            tf.function(f, jit_compile=True, autograph=False)
-            if xla
-            else _Copies(partial(tf.function, f, autograph=False))
+            _own(f, jit_compile=True) if xla else _Copies(partial(_own, f))
             for f in (self._train_steps, self._mean_losses)
         )
         self._update = tf.function(self._updated, jit_compile=True, autograph=False)
@@ -165,16 +194,17 @@ class CompiledPopulation:
             The members after `stop` steps, and int32 (P,): the first step whose loss was not
             finite, or `NEVER`.
         """
-        weights, slots, diverged = self._train(
+        weights, slots, statistics, diverged = self._train(
             state.weights,
             state.slots,
+            state.statistics,
             dict(parameters),
             self._training_steps,
             list(batches),
             tf.constant(start),
             tf.constant(stop - start),
         )
-        return State(weights, slots), diverged.numpy()
+        return State(weights, slots, statistics), diverged.numpy()
 
     def evaluate(self, state: State, batches: Sequence[Any]) -> np.ndarray:
         """The loss of each member on each of K batches: float32 (K, P).
@@ -183,20 +213,25 @@ class CompiledPopulation:
             state: P members.
             batches: K of `evaluation_batches`.
         """
-        return self._evaluate(state.weights, batches).numpy()
+        return self._evaluate(state.weights, state.statistics, batches).numpy()
 
     def _train_steps(
         self,
         weights: Tensors,
         slots: list[tuple[Any, ...]],
+        statistics: Tensors,
         parameters: dict[str, Any],
         training_steps: Any,
         batches: Tensors,
         start: Any,
         count: Any,
-    ) -> tuple[Tensors, list[tuple[Any, ...]], Any]:
+    ) -> tuple[Tensors, list[tuple[Any, ...]], Tensors, Any]:
         def one_step(
-            i: Any, weights: Tensors, slots: list[tuple[Any, ...]], diverged: Any
+            i: Any,
+            weights: Tensors,
+            slots: list[tuple[Any, ...]],
+            statistics: Tensors,
+            diverged: Any,
         ) -> tuple[Any, ...]:
             # The batch is found by a counter from 0: XLA would compile anew for each value of
             # `start` that goes into an index.
@@ -204,7 +239,8 @@ class CompiledPopulation:
             batch = tuple(array[i] for array in batches)
             with tf.GradientTape() as tape:
                 tape.watch(weights)
-                loss = self._losses(self._loss, weights, batch, tf.stack([self._seed, step]))
+                seed = tf.stack([self._seed, step])
+                loss, statistics = self._losses(self._loss, weights, statistics, batch, seed)
             # The gradient of the sum over members: a member's loss depends on its weights only.
             gradients = tape.gradient(
                 loss, weights, unconnected_gradients=tf.UnconnectedGradients.ZERO
@@ -217,15 +253,15 @@ class CompiledPopulation:
                 weights, gradients, slots, parameters, step, training_steps
             )
             diverged = tf.where(tf.math.is_finite(loss), diverged, tf.minimum(diverged, step))
-            return i + 1, weights, slots, diverged
+            return i + 1, weights, slots, statistics, diverged
 
         size = weights[0].shape[0]
-        _, weights, slots, diverged = tf.while_loop(
+        _, *trained = tf.while_loop(
             lambda i, *_: i < count,
             one_step,
-            (tf.constant(0), weights, slots, tf.fill((size,), NEVER)),
+            (tf.constant(0), weights, slots, statistics, tf.fill((size,), NEVER)),
         )
-        return weights, slots, diverged
+        return tuple(trained)
 
     def _updated(
         self,
@@ -242,22 +278,25 @@ class CompiledPopulation:
         ]
         return [w for w, _ in updated], [s for _, s in updated]
 
-    def _losses(self, loss: Any, weights: Tensors, batch: tuple[Any, ...], seed: Any) -> Any:
-        """The loss of each member, (P,).
+    def _losses(
+        self, loss: Any, weights: Tensors, statistics: Tensors, batch: tuple[Any, ...], seed: Any
+    ) -> Any:
+        """What `loss` gives for each member, with the population's axis first.
 
         Without XLA one member goes without the axis: for that TensorFlow has fast code.
         """
         if self._xla or weights[0].shape[0] > 1:
-            return loss(weights, batch, seed)
-        return loss([w[0] for w in weights], batch, seed)[None]
+            return loss(weights, statistics, batch, seed)
+        found = loss([w[0] for w in weights], [s[0] for s in statistics], batch, seed)
+        return tf.nest.map_structure(lambda tensor: tensor[None], found)
 
-    def _mean_losses(self, weights: Tensors, batches: Tensors) -> Any:
+    def _mean_losses(self, weights: Tensors, statistics: Tensors, batches: Tensors) -> Any:
         count, size = batches[0].shape[0], weights[0].shape[0]
 
         def one_batch(k: Any, losses: Any) -> tuple[Any, Any]:
             seed = tf.stack([self._seed ^ _EVALUATION_SEED, k])
             batch = tuple(array[k] for array in batches)
-            loss = self._losses(self._evaluation_loss, weights, batch, seed)
+            loss = self._losses(self._evaluation_loss, weights, statistics, batch, seed)
             return k + 1, tf.tensor_scatter_nd_update(losses, [[k]], loss[None])
 
         start = (tf.constant(0), tf.zeros((count, size)))

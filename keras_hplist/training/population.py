@@ -175,7 +175,8 @@ class _Run:
 
         self._rule = rules.get(space.family)
         self._steps = steps
-        self._initial = task.program.init(seed)
+        initial, count = task.program.init(seed), len(task.program.weights)
+        self._initial, self._statistics = initial[:count], initial[count:]
         self._source: Feed = feeds.feed(task.data.train, task.batch_size, seed)
         self._compiled: CompiledPopulation = CompiledPopulation(
             task.program, self._rule, self._source, training_steps, seed, xla
@@ -208,7 +209,7 @@ class _Run:
         diverged = np.full(len(values), NEVER, np.int64)
         parameters = self._encode(values)
         groups = [
-            _Group(members, State.initial(self._initial, size, self._rule))
+            _Group(members, State.initial(self._initial, size, self._rule, self._statistics))
             for members in _cut(np.arange(len(values)), size)
         ]
         if self._at_start is None:

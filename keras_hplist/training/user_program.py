@@ -14,10 +14,16 @@ if TYPE_CHECKING:
     import keras
 
 
+_DRAW, _CONSTANT, _STATISTIC = "draw", "constant", "statistic"
+"""What a variable that is not trained is: of a random generator, frozen, or kept up to date."""
+
+
 class KerasProgram:
-    """A Keras model's loss as a pure function of (weights, batch, seed).
+    """A Keras model's loss as a pure function of (weights, statistics, batch, seed).
 
     Members of a population are mapped over with `tf.vectorized_map` where it can, or one by one.
+    Statistics are what a step of training changes beside the weights, such as the moving means of
+    BatchNormalization.
 
     Args:
         build_model: as in `KerasTask`.
@@ -34,10 +40,10 @@ class KerasProgram:
         """Build the model once.
 
         Raises:
-            InvalidValueError: if there is no model with float32 weights, or a step changes more
-                of it than these and its random draws.
+            InvalidValueError: if there is no model with float32 weights.
         """
         import keras
+        import tensorflow as tf
 
         self._build_model = build_model
         self._model = build_model()
@@ -59,37 +65,31 @@ class KerasProgram:
                 "trained side by side. Mixed precision is fine: it keeps its weights in float32."
             )
         self.num_parameters = sum(int(np.prod(w.shape)) for w in self.weights)
-        self._states = self._constant_states()
+        self._beside = [tf.convert_to_tensor(v) for v in self._model.non_trainable_variables]
+        self._kinds = self._find_kinds()
 
-    def _constant_states(self) -> list[Any]:
-        """The values of all that is not trained, such as frozen weights; None for random draws.
+    def _find_kinds(self) -> list[str]:
+        """For each variable that is not trained what it is.
 
-        Raises:
-            InvalidValueError: if a step changes one.
+        One step is taken, unless there are random draws alone.
         """
-        import tensorflow as tf
-
         variables = self._model.non_trainable_variables
-        before = [tf.convert_to_tensor(variable) for variable in variables]
-        states = [
-            None if "seed_generator_state" in variable.path else value
-            for variable, value in zip(variables, before)
+        kinds = [_DRAW if "seed_generator_state" in v.path else _CONSTANT for v in variables]
+        if _CONSTANT not in kinds:
+            return kinds
+        _, after = self._model.stateless_call(
+            self.weights, self._beside, self._batch[0], training=True
+        )
+        return [
+            _STATISTIC if kind == _CONSTANT and new is not old else kind
+            for kind, new, old in zip(kinds, after, self._beside, strict=True)
         ]
-        if all(state is None for state in states):
-            return states  # without the time of a step
-        _, after = self._model.stateless_call(self.weights, before, self._batch[0], training=True)
-        for variable, state, new in zip(variables, states, after, strict=True):
-            if state is not None and new is not state:
-                raise InvalidValueError(
-                    f"The model keeps the statistic {variable.path!r} beside its weights, which "
-                    "the population trainer does not carry along. Freeze its layer, or use layers "
-                    "without moving statistics, such as LayerNormalization in place of "
-                    "BatchNormalization."
-                )
-        return states
+
+    def _of_kind(self, kind: str, variables: Sequence[Any]) -> list[Any]:
+        return [v for v, found in zip(variables, self._kinds, strict=True) if found == kind]
 
     def init(self, seed: int) -> list[np.ndarray]:
-        """Initial weights: those of `keras.utils.set_random_seed(seed); build_model()`.
+        """Initial weights, then statistics: of `keras.utils.set_random_seed(seed); build_model()`.
 
         Raises:
             InvalidValueError: if frozen weights are not the same in every model.
@@ -98,13 +98,16 @@ class KerasProgram:
 
         keras.utils.set_random_seed(seed)
         model = self._build_model()
-        for variable, state in zip(model.non_trainable_variables, self._states, strict=True):
-            if state is not None and not np.array_equal(variable, state, equal_nan=True):
+        for variable, ours, kind in zip(
+            model.non_trainable_variables, self._beside, self._kinds, strict=True
+        ):
+            if kind == _CONSTANT and not np.array_equal(variable, ours, equal_nan=True):
                 raise InvalidValueError(
                     f"{variable.path!r} is frozen, and build_model gives it other values each "
                     "time. Load trained values into it, or give its initializer a seed."
                 )
-        return [np.asarray(w) for w in model.trainable_variables]
+        statistics = self._of_kind(_STATISTIC, model.non_trainable_variables)
+        return [np.asarray(a) for a in (*model.trainable_variables, *statistics)]
 
     @cached_property
     def is_vectorizable(self) -> bool:
@@ -115,15 +118,22 @@ class KerasProgram:
         """
         import tensorflow as tf
 
-        def losses(weights: Sequence[Any], batch: tuple[Any, Any], seed: Any) -> Any:
+        def losses(
+            weights: Sequence[Any], statistics: Sequence[Any], batch: tuple[Any, Any], seed: Any
+        ) -> Any:
             return _map_with_gradient(
-                lambda own: self._member_loss(own, batch, seed, training=True), weights
+                lambda own, kept: self._member_loss(own, kept, batch, seed, training=True),
+                weights,
+                statistics,
             )
 
         try:
             with _without_logs_of_tensorflow():
                 traced = tf.function(losses).get_concrete_function(
-                    [tf.TensorSpec((2, *w.shape), w.dtype) for w in self.weights],
+                    *(
+                        [tf.TensorSpec((2, *a.shape), a.dtype) for a in arrays]
+                        for arrays in (self.weights, self._of_kind(_STATISTIC, self._beside))
+                    ),
                     tuple(tf.TensorSpec(array.shape, array.dtype) for array in self._batch),
                     tf.TensorSpec((2,), tf.int32),
                 )
@@ -133,54 +143,94 @@ class KerasProgram:
         bodies = (graph.node, *(function.node_def for function in graph.library.function))
         return not any(node.op.startswith("TensorList") for body in bodies for node in body)
 
-    def loss_value(self, weights: Sequence[Any], batch: tuple[Any, Any], seed: Any) -> Any:
-        """Loss on one batch: a scalar, or (P,) where the weights have a population axis."""
-        return self._loss_value(weights, batch, seed, training=True)
+    def loss_and_statistics(
+        self,
+        weights: Sequence[Any],
+        statistics: Sequence[Any],
+        batch: tuple[Any, Any],
+        seed: Any,
+    ) -> tuple[Any, list[Any]]:
+        """What a step of training has.
 
-    def evaluation_loss(self, weights: Sequence[Any], batch: tuple[Any, Any], seed: Any) -> Any:
-        """The same as `model.evaluate` has it: without dropout."""
-        return self._loss_value(weights, batch, seed, training=False)
+        Returns:
+            Loss on one batch, a scalar, or (P,) where the weights have a population axis; and the
+            new statistics.
+        """
+        return self._map(weights, statistics, batch, seed, training=True)
 
-    def _loss_value(
-        self, weights: Sequence[Any], batch: tuple[Any, Any], seed: Any, training: bool
+    def evaluation_loss(
+        self,
+        weights: Sequence[Any],
+        statistics: Sequence[Any],
+        batch: tuple[Any, Any],
+        seed: Any,
     ) -> Any:
+        """The loss as `model.evaluate` has it: without dropout, normalised by the statistics."""
+        return self._map(weights, statistics, batch, seed, training=False)[0]
+
+    def _map(
+        self,
+        weights: Sequence[Any],
+        statistics: Sequence[Any],
+        batch: tuple[Any, Any],
+        seed: Any,
+        training: bool,
+    ) -> tuple[Any, list[Any]]:
         import tensorflow as tf
 
-        def member_loss(own: Sequence[Any]) -> Any:
-            return self._member_loss(own, batch, seed, training)
+        def member_loss(own: Sequence[Any], kept: Sequence[Any]) -> tuple[Any, list[Any]]:
+            return self._member_loss(own, kept, batch, seed, training)
 
         if len(weights[0].shape) == len(self.weights[0].shape):
-            return member_loss(weights)
+            return member_loss(weights, statistics)
         if self.is_vectorizable:
-            return (_map_with_gradient if training else _map)(member_loss, weights)
-        members = zip(*(tf.unstack(w) for w in weights))
-        return tf.stack([member_loss(list(own)) for own in members])
+            return (_map_with_gradient if training else _map)(member_loss, weights, statistics)
+        members = [
+            member_loss([w[i] for w in weights], [s[i] for s in statistics])
+            for i in range(weights[0].shape[0])
+        ]
+        return tf.nest.map_structure(lambda *tensors: tf.stack(tensors), *members)
 
     def _member_loss(
-        self, weights: Sequence[Any], batch: tuple[Any, Any], seed: Any, training: bool
-    ) -> Any:
+        self,
+        weights: Sequence[Any],
+        statistics: Sequence[Any],
+        batch: tuple[Any, Any],
+        seed: Any,
+        training: bool,
+    ) -> tuple[Any, list[Any]]:
         from keras import ops
 
         x, y = batch
-        variables = self._model.non_trainable_variables
+        left = iter(statistics)
         states = [
-            ops.cast(ops.stack([seed[0] + i, seed[1]]), variable.dtype) if state is None else state
-            for i, (variable, state) in enumerate(zip(variables, self._states))
+            ops.cast(ops.stack([seed[0] + i, seed[1]]), initial.dtype)
+            if kind == _DRAW
+            else next(left)
+            if kind == _STATISTIC
+            else initial
+            for i, (initial, kind) in enumerate(zip(self._beside, self._kinds))
         ]
-        outputs, _, penalties = self._model.stateless_call(
+        outputs, after, penalties = self._model.stateless_call(
             weights, states, x, training=training, return_losses=True
         )
-        return ops.cast(ops.mean(self._loss(y, outputs)) + sum(penalties), "float32")
+        loss = ops.cast(ops.mean(self._loss(y, outputs)) + sum(penalties), "float32")
+        return loss, self._of_kind(_STATISTIC, after)
 
 
-def _map(f: Callable[[Sequence[Any]], Any], weights: Sequence[Any]) -> Any:
-    """f of each member's weights, all members at once."""
+MemberLoss = Callable[[Sequence[Any], Sequence[Any]], tuple[Any, list[Any]]]
+
+
+def _map(f: MemberLoss, weights: Sequence[Any], statistics: Sequence[Any]) -> Any:
+    """f of each member's weights and statistics, all members at once."""
     import tensorflow as tf
 
-    return tf.vectorized_map(f, list(weights), fallback_to_while_loop=False)
+    return tf.vectorized_map(
+        lambda own: f(*own), (list(weights), list(statistics)), fallback_to_while_loop=False
+    )
 
 
-def _map_with_gradient(f: Callable[[Sequence[Any]], Any], weights: Sequence[Any]) -> Any:
+def _map_with_gradient(f: MemberLoss, weights: Sequence[Any], statistics: Sequence[Any]) -> Any:
     """The same, with a gradient that is mapped along.
 
     In TensorFlow's own gradient of a mapped function XLA takes all that enters the function for
@@ -188,26 +238,27 @@ def _map_with_gradient(f: Callable[[Sequence[Any]], Any], weights: Sequence[Any]
     """
     import tensorflow as tf
 
-    def loss_and_slopes(own: Sequence[Any]) -> tuple[Any, list[Any]]:
+    def loss_and_slopes(own: Sequence[Any], kept: Sequence[Any]) -> Any:
         with tf.GradientTape() as tape:
             tape.watch(own)
-            loss = f(own)
+            loss, new = f(own, kept)
         slopes = tape.gradient(loss, own, unconnected_gradients=tf.UnconnectedGradients.ZERO)
-        return loss, [tf.convert_to_tensor(slope) for slope in slopes]
+        return loss, new, [tf.convert_to_tensor(slope) for slope in slopes]
 
     @tf.custom_gradient
     def losses(*weights: Any) -> tuple[Any, Callable[..., list[Any]]]:
-        values, slopes = _map(loss_and_slopes, weights)
+        values, new, slopes = _map(loss_and_slopes, weights, statistics)
 
-        def gradient(upstream: Any) -> list[Any]:
+        def gradient(upstream: Any, *_: Any) -> list[Any]:
             return [
                 slope * tf.reshape(upstream, [-1] + [1] * (len(slope.shape) - 1))
                 for slope in slopes
             ]
 
-        return values, gradient
+        return (values, *new), gradient
 
-    return losses(*weights)
+    values, *new = losses(*weights)
+    return values, new
 
 
 @contextmanager

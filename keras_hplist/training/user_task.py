@@ -54,8 +54,7 @@ class KerasTask:
     Attributes:
         name: name of the task in histories; unique within a collection.
         build_model: called without arguments, returns a new, uncompiled `keras.Model` with float32
-            weights. Its layers must not keep statistics (BatchNormalization), unless they are
-            frozen; Dropout is fine.
+            weights. Frozen layers must be the same each time.
         loss: name of a Keras loss, a `keras.losses.Loss`, or a function of (y_true, y_pred).
         train: pair of arrays (x, y), what gradients are taken on.
         valid: pair of arrays (x, y).
