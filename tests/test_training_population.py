@@ -114,7 +114,9 @@ def test_suite_task_agrees_with_model_fit(name):
         np.testing.assert_allclose(losses, expected, rtol=1e-3)
 
 
-@pytest.mark.parametrize(("steps", "largest"), [(10, 1.0), (20, 0.1)])
+@pytest.mark.parametrize(
+    ("steps", "largest"), [(10, 1.0), pytest.param(20, 0.1, marks=pytest.mark.slow)]
+)
 def test_curve_does_not_depend_on_companions(steps, largest):
     """Alone, in any population, order or chunk, a configuration has the same curve.
 
