@@ -77,9 +77,10 @@ class KerasTask:
     family: str = "user"
 
     def __post_init__(self) -> None:
-        """Refuse data that cannot give a batch."""
+        """Keep the data as arrays; refuse those that cannot give a batch."""
         for name in ("train", "valid", "test"):
             x, y = self._pair(name)
+            object.__setattr__(self, name, (x, y))
             if len(x) != len(y):
                 raise InvalidValueError(
                     f"Task {self.name!r}: {name} has {len(x)} inputs and {len(y)} targets; "
@@ -118,7 +119,7 @@ class KerasTask:
     @cached_property
     def program(self) -> KerasProgram:
         """The model and the loss as a function of weights."""
-        x, y = (_narrow(array[: self.batch_size]) for array in self._pair("train"))
+        x, y = (_narrow(array[: self.batch_size]) for array in self.train)
         return KerasProgram(self.build_model, self.loss, (x, y))
 
     @cached_property
@@ -131,8 +132,8 @@ class KerasTask:
         )
 
     def _split(self, name: str) -> ArraySplit:
-        x, y = self._pair(name)
-        return ArraySplit(f"{self.name}, {name}", _narrow(x), _narrow(y))
+        x, y = map(_narrow, getattr(self, name))
+        return ArraySplit(f"{self.name}, {name}", x, y)
 
     @property
     def num_parameters(self) -> int:
