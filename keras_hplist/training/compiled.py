@@ -95,11 +95,12 @@ class _Copies:
 
 
 def _own(f: Callable[..., Any], **options: Any) -> Callable[..., Any]:
-    """f, compiled for itself: TensorFlow would take a method for that of all instances.
+    """f, compiled for itself.
 
-    It warns of a function that is traced again and again.
+    TensorFlow warns of a function that is traced again and again, and takes a method for that of
+    all instances, but not a partial one.
     """
-    return tf.function(lambda *args: f(*args), autograph=False, **options)
+    return tf.function(partial(f), autograph=False, **options)
 
 
 class CompiledPopulation:
