@@ -107,8 +107,8 @@ def distances() -> problems.Arrays:
 
     left, right, apart = photographs.stereo_motorcycle()
     left, right = rgb2gray(left), rgb2gray(right)
-    moved = [np.pad(right, ((0, 0), (by, 0)), mode="edge")[:, : right.shape[1]]
-             for by in range(0, 64, 8)]  # fmt: skip
+    width = right.shape[1]
+    moved = [np.pad(right, ((0, 0), (by, 0)), mode="edge")[:, :width] for by in range(0, 64, 8)]
     views = tiles(np.stack([left, *moved], axis=-1), 16)
     known = np.isfinite(apart)
     target = np.where(known, apart, apart[known].mean())[..., None] / 8 - 4
@@ -144,8 +144,12 @@ def holes() -> problems.Arrays:
 
 
 SPACE, NAME, KEYWORD, NUMBER, STRING, COMMENT, OPERATOR = range(7)
-KINDS = {tokenize.NUMBER: NUMBER, tokenize.STRING: STRING, tokenize.COMMENT: COMMENT,
-         tokenize.OP: OPERATOR}  # fmt: skip
+KINDS = {
+    tokenize.NUMBER: NUMBER,
+    tokenize.STRING: STRING,
+    tokenize.COMMENT: COMMENT,
+    tokenize.OP: OPERATOR,
+}
 
 
 def kinds_of_characters(text: str) -> np.ndarray:

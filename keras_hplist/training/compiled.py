@@ -142,12 +142,12 @@ class CompiledPopulation:
         self._constants = [tf.constant(array) for array in source.constants]
         self._training_steps = tf.constant(training_steps)
         self._seed = tf.constant(seed % 2**31, tf.int32)
-        self._prepare = tf.function(self._prepared, autograph=False)
+        self._prepare = _own(self._prepared)
         self._train, self._evaluate = (
             _own(f, jit_compile=True) if xla else _Copies(partial(_own, f))
             for f in (self._train_steps, self._mean_losses)
         )
-        self._update = tf.function(self._updated, jit_compile=True, autograph=False)
+        self._update = _own(self._updated, jit_compile=True)
 
     def batches(self, rows: Sequence[np.ndarray], start: int) -> Tensors:
         """What all members see in the steps from `start`: prepared x and y, each (L, B, …).
@@ -300,5 +300,6 @@ class CompiledPopulation:
             loss = self._losses(self._evaluation_loss, weights, statistics, batch, seed)
             return k + 1, tf.tensor_scatter_nd_update(losses, [[k]], loss[None])
 
+        # One after the other, for the same reason as `_Copies`.
         start = (tf.constant(0), tf.zeros((count, size)))
         return tf.while_loop(lambda k, _: k < count, one_batch, start, parallel_iterations=1)[1]

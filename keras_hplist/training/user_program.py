@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +13,10 @@ from keras_hplist.errors import InvalidValueError
 if TYPE_CHECKING:
     import keras
 
+
+Tensors = Sequence[Any]
+Batch = tuple[Any, Any]
+MemberLoss = Callable[[Tensors, Tensors], tuple[Any, list[Any]]]
 
 _DRAW, _CONSTANT, _STATISTIC = "draw", "constant", "statistic"
 """What a variable that is not trained is: of a random generator, frozen, or kept up to date."""
@@ -118,14 +122,9 @@ class KerasProgram:
         """
         import tensorflow as tf
 
-        def losses(
-            weights: Sequence[Any], statistics: Sequence[Any], batch: tuple[Any, Any], seed: Any
-        ) -> Any:
-            return _map_with_gradient(
-                lambda own, kept: self._member_loss(own, kept, batch, seed, training=True),
-                weights,
-                statistics,
-            )
+        def losses(weights: Tensors, statistics: Tensors, batch: Batch, seed: Any) -> Any:
+            f = partial(self._member_loss, batch=batch, seed=seed, training=True)
+            return _map_with_gradient(f, weights, statistics)
 
         try:
             with _without_logs_of_tensorflow():
@@ -144,11 +143,7 @@ class KerasProgram:
         return not any(node.op.startswith("TensorList") for body in bodies for node in body)
 
     def loss_and_statistics(
-        self,
-        weights: Sequence[Any],
-        statistics: Sequence[Any],
-        batch: tuple[Any, Any],
-        seed: Any,
+        self, weights: Tensors, statistics: Tensors, batch: Batch, seed: Any, training: bool = True
     ) -> tuple[Any, list[Any]]:
         """What a step of training has.
 
@@ -156,48 +151,27 @@ class KerasProgram:
             Loss on one batch, a scalar, or (P,) where the weights have a population axis; and the
             new statistics.
         """
-        return self._map(weights, statistics, batch, seed, training=True)
-
-    def evaluation_loss(
-        self,
-        weights: Sequence[Any],
-        statistics: Sequence[Any],
-        batch: tuple[Any, Any],
-        seed: Any,
-    ) -> Any:
-        """The loss as `model.evaluate` has it: without dropout, normalised by the statistics."""
-        return self._map(weights, statistics, batch, seed, training=False)[0]
-
-    def _map(
-        self,
-        weights: Sequence[Any],
-        statistics: Sequence[Any],
-        batch: tuple[Any, Any],
-        seed: Any,
-        training: bool,
-    ) -> tuple[Any, list[Any]]:
         import tensorflow as tf
 
-        def member_loss(own: Sequence[Any], kept: Sequence[Any]) -> tuple[Any, list[Any]]:
-            return self._member_loss(own, kept, batch, seed, training)
-
+        f = partial(self._member_loss, batch=batch, seed=seed, training=training)
         if len(weights[0].shape) == len(self.weights[0].shape):
-            return member_loss(weights, statistics)
+            return f(weights, statistics)
         if self.is_vectorizable:
-            return (_map_with_gradient if training else _map)(member_loss, weights, statistics)
+            return (_map_with_gradient if training else _map)(f, weights, statistics)
         members = [
-            member_loss([w[i] for w in weights], [s[i] for s in statistics])
+            f([w[i] for w in weights], [s[i] for s in statistics])
             for i in range(weights[0].shape[0])
         ]
         return tf.nest.map_structure(lambda *tensors: tf.stack(tensors), *members)
 
+    def evaluation_loss(
+        self, weights: Tensors, statistics: Tensors, batch: Batch, seed: Any
+    ) -> Any:
+        """The loss as `model.evaluate` has it: without dropout, normalised by the statistics."""
+        return self.loss_and_statistics(weights, statistics, batch, seed, training=False)[0]
+
     def _member_loss(
-        self,
-        weights: Sequence[Any],
-        statistics: Sequence[Any],
-        batch: tuple[Any, Any],
-        seed: Any,
-        training: bool,
+        self, weights: Tensors, statistics: Tensors, batch: Batch, seed: Any, training: bool
     ) -> tuple[Any, list[Any]]:
         from keras import ops
 
@@ -218,10 +192,7 @@ class KerasProgram:
         return loss, self._of_kind(_STATISTIC, after)
 
 
-MemberLoss = Callable[[Sequence[Any], Sequence[Any]], tuple[Any, list[Any]]]
-
-
-def _map(f: MemberLoss, weights: Sequence[Any], statistics: Sequence[Any]) -> Any:
+def _map(f: MemberLoss, weights: Tensors, statistics: Tensors) -> Any:
     """f of each member's weights and statistics, all members at once."""
     import tensorflow as tf
 
@@ -230,7 +201,7 @@ def _map(f: MemberLoss, weights: Sequence[Any], statistics: Sequence[Any]) -> An
     )
 
 
-def _map_with_gradient(f: MemberLoss, weights: Sequence[Any], statistics: Sequence[Any]) -> Any:
+def _map_with_gradient(f: MemberLoss, weights: Tensors, statistics: Tensors) -> Any:
     """The same, with a gradient that is mapped along.
 
     In TensorFlow's own gradient of a mapped function XLA takes all that enters the function for
@@ -238,7 +209,7 @@ def _map_with_gradient(f: MemberLoss, weights: Sequence[Any], statistics: Sequen
     """
     import tensorflow as tf
 
-    def loss_and_slopes(own: Sequence[Any], kept: Sequence[Any]) -> Any:
+    def loss_and_slopes(own: Tensors, kept: Tensors) -> Any:
         with tf.GradientTape() as tape:
             tape.watch(own)
             loss, new = f(own, kept)
