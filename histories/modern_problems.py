@@ -9,6 +9,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+import batch_norm_problems
 import dense_problems
 import keras
 import numpy as np
@@ -343,12 +344,13 @@ ROWS: tuple[tuple[str, str, Callable, Callable, Any, int], ...] = (
     ("sequence", "forecast_carbon_dioxide", partial(forecaster, 32), carbon_dioxide, "mae", 32),
 )
 """Family, name, network, data, loss, batch size."""
+ALL_ROWS = (*ROWS, *dense_problems.ROWS, *batch_norm_problems.ROWS)
 
 
 def tasks() -> list[KerasTask]:
     """All of them, with their data in memory."""
     found = []
-    for family, name, build, load, loss, batch_size in (*ROWS, *dense_problems.ROWS):
+    for family, name, build, load, loss, batch_size in ALL_ROWS:
         arrays = load()
         pairs = [(arrays[index], arrays[index + 1]) for index in (0, 2, 4)]
         found.append(

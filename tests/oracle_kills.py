@@ -18,6 +18,8 @@ from pathlib import Path
 
 import oracle_searches
 
+import keras_hplist.learning  # noqa: F401  once, not in each of the processes
+
 # The files in which a moment of death is chosen line by line: all that touch the project folder.
 _BOOKKEEPING = (
     "keras_hplist/files.py",

@@ -3,6 +3,7 @@
 Run as a script it is one process of a search: `python oracle_searches.py FOLDER [JSON options]`.
 """
 
+import itertools
 import json
 import math
 import os
@@ -12,6 +13,8 @@ import time
 from pathlib import Path
 
 import keras_tuner
+import numpy as np
+import pandas as pd
 from keras_tuner.engine.base_tuner import BaseTuner
 
 from keras_hplist import HyperparameterList, HyperparameterListOracle
@@ -34,6 +37,16 @@ def tiny_list(length=5, first_seed=1000):
     return HyperparameterList(
         [space.draw(first_seed + k) for k in range(length)], space, name="tiny"
     )
+
+
+def told_list(scores, families, length=None):
+    """A tiny list that carries scores of its first entries: (task, rank); for `AdaptiveOrder`."""
+    from keras_hplist.learning.evidence import Evidence
+
+    entries = pd.DataFrame(np.asarray(scores, float), [f"task {n}" for n in range(len(scores))])
+    best = entries.cummin(axis=1).set_axis(range(1, entries.shape[1] + 1), axis=1)
+    kinds = pd.Series(families or [None] * len(entries), entries.index, dtype=object)
+    return Evidence(entries, best, best, kinds).attached_to(tiny_list(length or entries.shape[1]))
 
 
 def loss_of(values):
@@ -88,10 +101,19 @@ class Search(BaseTuner):
 
 
 def search(
-    folder, length=5, threads=1, outcomes=None, log=None, meet=False, verbose=0, **arguments
+    folder,
+    length=5,
+    threads=1,
+    outcomes=None,
+    log=None,
+    meet=False,
+    verbose=0,
+    scores=None,
+    **arguments,
 ):
-    """Run or resume a search over the tiny list; returns its oracle."""
-    oracle = HyperparameterListOracle(None, hyperparameter_list=tiny_list(length), **arguments)
+    """Run or resume a search over the tiny list, with scores if given; returns its oracle."""
+    entries = tiny_list(length) if scores is None else told_list(scores, None, length)
+    oracle = HyperparameterListOracle(None, hyperparameter_list=entries, **arguments)
     tuners = []
     for number in range(threads):
         tuner = Search(
@@ -128,13 +150,27 @@ def trials_on_disk(folder):
     }
 
 
+def adaptive_order(scores, losses):
+    """The ranks in the order in which entries with these losses are to be tried."""
+    from keras_hplist.learning import AdaptiveOrder
+
+    order, seen = AdaptiveOrder(told_list(scores, None, len(losses))), {}
+    while (rank := order.next_entry(seen)) is not None:
+        seen[rank] = losses[rank]
+    return list(seen)
+
+
 def assert_each_ran_once_in_order(
-    folder, log, length=5, max_trials=None, outcomes=None, threads=1, seed=0, **_
+    folder, log, length=5, max_trials=None, outcomes=None, threads=1, seed=0, scores=None, **_
 ):
     """Check the folder and the log of a search that was killed and resumed until its end."""
     outcomes = {int(index): outcome for index, outcome in (outcomes or {}).items()}
     entries, trials = tiny_list(length), list(trials_on_disk(folder).values())
-    expected = [*range(length), *[-1] * ((max_trials or length) - length)]
+    ranks = list(range(length))
+    if scores is not None:
+        losses = [math.inf if outcomes.get(k) == "nan" else loss_of(entries[k]) for k in ranks]
+        ranks = adaptive_order(scores, losses)
+    expected = [*ranks, *[-1] * ((max_trials or length) - length)]
     indices = [trial["hyperparameters"]["values"]["hplist/index"] for trial in trials]
     assert sorted(indices, key=lambda i: (i < 0, i)) == expected
     if threads == 1:
@@ -167,7 +203,7 @@ def assert_each_ran_once_in_order(
             assert int(index) not in recorded, f"entry {index} ran again after its end was recorded"
             started.append(int(index))
     if threads == 1:
-        assert started == sorted(started)
+        assert [rank for rank, _ in itertools.groupby(started)] == ranks
 
 
 def shorten_the_chiefs_wait():

@@ -168,6 +168,7 @@ def test_published_points_are_places_of_the_published_list(heldout, reference_da
 @pytest.mark.parametrize(
     "method",
     [
+        "adaptive_nadamw",
         "keras_tuner_hyperband",
         "optuna_tpe",
         pytest.param("keras_tuner_bayesian", marks=pytest.mark.slow),  # seconds for each proposal

@@ -62,6 +62,14 @@ def test_each_entry_runs_once_in_order_when_killed_from_outside_at_any_time(tmp_
     )
 
 
+def test_kills_do_not_change_an_order_that_follows_the_trials(tmp_path):
+    """Each trial is the one that a search without kills makes; so are those after the list."""
+    scores = [[0.4, 0.1, 0.2, 0.0], [0.1, 0.4, 0.0, 0.9], [0.3, 0.2, 0.1, 0.5]]
+    outcomes = {"1": "nan"}
+    options = {"order": "adaptive", "scores": scores, "outcomes": outcomes}
+    assert killed_searches(tmp_path, "lines", 30, **options)["kills"] >= 30
+
+
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     """The folder of a search of five entries that is at its end; the second diverged."""

@@ -6,10 +6,11 @@ from pathlib import Path
 
 from configurations import AS_PUBLISHED, DEFAULT_RATES, KINDS, NADAMW, Configuration
 
-from keras_hplist import HyperparameterList, spaces
+from keras_hplist import HyperparameterList, available_lists, spaces
 from keras_hplist.errors import UnknownNameError
 
 TRIALS, POOL = 20, 100
+ADAPTIVE = "adaptive_"
 RATES = tuple(10.0 ** (half / 2) for half in range(-10, 0))
 """Half orders of magnitude from 1e-5 to 10^-0.5."""
 
@@ -62,6 +63,11 @@ def available(lists: list[str], opt_list: Path | None) -> dict[str, Method]:
         opt_list: the published list; None leaves it out, and AlgoPerf's points with it.
     """
     methods = [_list_method(HyperparameterList.load(name)) for name in lists]
+    methods += [
+        Method(f"{ADAPTIVE}{name}", f"list {name}, adaptive order")
+        for name in lists
+        if name in available_lists()
+    ]
     if opt_list is not None:
         published = HyperparameterList.from_opt_list(opt_list)
         chosen = [Configuration.of(AS_PUBLISHED, published[i]) for i in range(TRIALS)]

