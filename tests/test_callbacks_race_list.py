@@ -129,3 +129,33 @@ def test_fits_that_are_too_short_are_refused():
     with pytest.raises(SetupError, match="at least 27"):
         fit(model, khl.callbacks.RaceList(RATE_LIST, entries=4, fraction=0.3), epochs=20)
     assert int(model.optimizer.iterations) == 0
+
+
+def test_heats_are_whole_executions():
+    """Entries change between executions only: too few of these are refused, enough are not."""
+    race = khl.callbacks.RaceList(RATE_LIST, entries=4, fraction=0.5)
+    many = {"batch_size": 1, "shuffle": False}
+    with pytest.raises(SetupError, match="at least 512 with steps_per_execution=32"):
+        fit(compiled_model(steps_per_execution=32, run_eagerly=False), race, epochs=15, **many)
+    fit(compiled_model(steps_per_execution=8, run_eagerly=False), race, epochs=15, **many)
+    assert race.winner == 2
+    assert {heat["steps"] % 8 for heat in race.results} == {0}
+    assert sum(heat["steps"] for heat in race.results if heat["round"] == 0) <= 120
+
+
+def test_a_fit_that_ends_before_the_race_keeps_the_best_entry_and_says_so():
+    """For example because training_steps was overstated."""
+    model = compiled_model()
+    race = khl.callbacks.RaceList(RATE_LIST, entries=4, training_steps=400)
+    with pytest.warns(UserWarning, match="before the race was over.* entry 2, the best so far"):
+        fit(model, race, epochs=50)
+    assert race.winner == 2
+    assert model.optimizer.hyperparameters == RATE_LIST[2]
+
+
+def test_the_log_of_an_epoch_at_whose_end_the_race_ends_is_a_loss():
+    """Keras's running means are not reset before it has logged them."""
+    race = khl.callbacks.RaceList(RATE_LIST[2:], entries=2, fraction=0.25)
+    history = fit(compiled_model(), race, batch_size=4, epochs=8)  # 64 steps: the race takes 16
+    assert race.winner is not None
+    assert min(history.history["loss"]) > 0.0

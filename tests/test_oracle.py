@@ -435,3 +435,17 @@ def test_the_space_of_the_first_build_is_that_of_the_first_entry():
     """KerasTuner builds the model once before the search; it gets usable values."""
     space = HyperparameterListOracle(hyperparameter_list=tiny_list()).get_space()
     assert {name: space.get(name) for name in tiny_space().names} == tiny_list()[0]
+
+
+def test_a_folder_of_another_objective_is_refused_and_left_as_it_is(tmp_path):
+    """Scores of different objectives do not compare, however the metrics are called."""
+    arguments = {"hyperparameter_list": tiny_list()}
+    search(tmp_path, max_trials=2)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*.json")}
+    for other in ("val_loss", keras_tuner.Objective("default_objective", "max")):
+        oracle = HyperparameterListOracle(other, **arguments)
+        with pytest.raises(InvalidValueError, match=r"search by default_objective \(min\); this"):
+            Search(oracle, directory=tmp_path, project_name="project").search(verbose=0)
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*.json")} == before
+    search(tmp_path, max_trials=3)
+    assert len(trials_on_disk(tmp_path)) == 3

@@ -199,6 +199,33 @@ def test_recorded_curves_are_read_instead_of_single_values(tmp_path):
     assert history.report.dropped == [("p/trial_2", "no learning curve was recorded")]
 
 
+def recorded(folder, task, loss):
+    """A project as our tuner leaves it: a trial and its curve, with a task of that name."""
+    search(keras_tuner.RandomSearch, folder.parent, folder.name, trials=1)
+    row = {"task": task, "space": "adam1p", "values": {"learning_rate": 0.1}, "seed": 1}
+    row |= {"training_steps": 10, "steps": [10], "valid": [loss]}
+    History.from_records([row]).write(folder / "curves" / "trial_0000_execution0.parquet")
+
+
+def test_projects_of_the_same_name_are_tasks_of_their_own(tmp_path):
+    """Recorded under the project's name, by the tuner's default, they are told apart by folder."""
+    recorded(tmp_path / "a" / "untitled_project", "untitled_project", 1.0)
+    recorded(tmp_path / "b" / "untitled_project", "untitled_project", 2.0)
+    recorded(tmp_path / "c", "named by the user", 3.0)
+    history = read_keras_tuner(tmp_path)
+    assert history.tasks == ["a/untitled_project", "b/untitled_project", "named by the user"]
+    assert len(read_keras_tuner(tmp_path / "a", task="mine").select(task="mine")) == 1
+    assert read_keras_tuner(tmp_path / "c").tasks == ["named by the user"]
+
+
+def test_a_metric_of_a_project_with_curves_is_read_from_its_trials(tmp_path):
+    """Curves hold losses; an unknown metric is named."""
+    recorded(tmp_path / "a", "a", 1.0)
+    with pytest.raises(UnknownNameError, match="nonsense"):
+        read_keras_tuner(tmp_path, metric="nonsense")
+    assert read_keras_tuner(tmp_path, metric="val_loss").table["valid"][0].as_py() == [1.0]
+
+
 def test_damaged_trial_files_are_left_out_and_told(tmp_path):
     """A torn trial.json costs that trial only; the whole folder still reads."""
     search(keras_tuner.RandomSearch, tmp_path, "p")

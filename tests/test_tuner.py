@@ -133,6 +133,23 @@ def test_trial_that_diverges_later_keeps_its_best_epoch(tmp_path, capsys):
     assert "diverged later" in capsys.readouterr().out
 
 
+def test_a_torn_curve_does_not_hide_the_results(tmp_path, capsys):
+    """Trials are whole without their curves."""
+    built = search(tuner(directory=tmp_path, max_trials=1))
+    [curve] = built.curves.glob("*.parquet")
+    curve.write_bytes(curve.read_bytes()[:100])
+    built.results_summary()
+    assert "best at epoch" in capsys.readouterr().out
+
+
+def test_epochs_without_the_objective_are_refused(tmp_path):
+    """Before anything is trained; the error says what to give in place of validation_freq."""
+    built = tuner(directory=tmp_path, max_trials=1)
+    with pytest.raises(SetupError, match=r"validation_freq is 2.*steps_per_epoch"):
+        search(built, validation_freq=2)
+    assert not built.curves.exists()
+
+
 def test_same_seed_gives_the_same_scores(searched, tmp_path):
     """All that is random in a trial comes from the tuner's seed and the trial id."""
     again = search(tuner(directory=tmp_path))

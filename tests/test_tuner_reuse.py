@@ -1,6 +1,7 @@
 """One compiled train step for all trials: the results are those of models built anew."""
 
 import math
+import warnings
 
 import keras
 import numpy as np
@@ -258,3 +259,92 @@ def test_best_models_are_models_of_their_own(tmp_path):
     assert one is not two
     assert isinstance(one.optimizer, khl.optimizers.NAdamW)
     assert one.optimizer.hyperparameters != two.optimizer.hyperparameters
+
+
+class Annealed(keras.Model):
+    """A factor of its loss is a plain number, which a callback raises."""
+
+    def __init__(self):
+        super().__init__()
+        self.out, self.factor = keras.layers.Dense(1), 1.0
+
+    def build(self, shape):
+        self.out.build(shape)
+
+    def call(self, x):
+        return self.out(x)
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        return self.factor * super().compute_loss(x, y, y_pred, sample_weight)
+
+
+def annealed(hp):
+    model = Annealed()
+    model.build((None, 3))
+    model.compile("adam", "mse", run_eagerly=True)
+    return model
+
+
+class Raise(keras.callbacks.Callback):
+    """Raises the factor of `Annealed`."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.model.factor += 1.0
+
+
+class Running(keras.losses.Loss):
+    """Squares relative to a running mean that the loss keeps in a variable."""
+
+    def __init__(self):
+        super().__init__()
+        self.mean = keras.Variable(1.0, trainable=False)
+
+    def call(self, y, p):
+        squares = keras.ops.mean((y - p) ** 2, -1)
+        self.mean.assign(0.9 * self.mean + 0.1 * keras.ops.mean(squares))
+        return squares / self.mean
+
+
+def stateful_loss(hp):
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+    model.compile("adam", Running())
+    return model
+
+
+def adapted(hp):
+    """Statistics that `adapt` leaves in tensors, of other data in each trial."""
+    scale = keras.layers.Normalization()
+    scale.adapt(np.random.default_rng(hp.get("hplist/index")).normal(size=(8, 3)))
+    model = keras.Sequential([keras.Input((3,)), scale, keras.layers.Dense(1)])
+    model.compile("adam", "mse")
+    return model
+
+
+class Lazy(keras.Model):
+    """Called built by Keras's own `build`, though it has no variables yet."""
+
+    def __init__(self):
+        super().__init__()
+        self.out = keras.layers.Dense(1)
+
+    def call(self, x):
+        return self.out(x)
+
+
+def built_without_variables(hp):
+    model = Lazy()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Keras's, that the layers are not built
+        model.build((None, 3))
+    model.compile("adam", "mse")
+    return model
+
+
+@pytest.mark.parametrize(
+    ("build", "callbacks"),
+    [(annealed, [Raise()]), (stateful_loss, []), (adapted, []), (built_without_variables, [])],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_what_is_no_variable_of_the_model_does_not_reach_the_next_trial(build, callbacks, tmp_path):
+    """Numbers in attributes, losses and tensors are those of a model built anew."""
+    assert_same(*both_ways(build, tmp_path, *callbacks))

@@ -5,7 +5,7 @@ import dataclasses
 import functools
 import types
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import keras
@@ -13,6 +13,13 @@ import numpy as np
 
 from keras_hplist.optimizers import RuleOptimizer
 from keras_hplist.tuning.model_state import assign, inner_optimizer, optimizer_variables
+
+_OF_A_FIT = (
+    "built",
+    *(f"stop_{loop}" for loop in ("training", "evaluating", "predicting")),
+    *(f"{loop}_function" for loop in ("train", "test", "predict")),
+)
+"""Attributes that Keras sets, and that decide nothing in the next fit."""
 
 _Definition = Any  # nested tuples of types, names and plain values, comparable with ==
 
@@ -27,9 +34,10 @@ class CompiledModels:
     would have.
 
     Two models are twins if their classes, configurations, attributes, compile arguments and
-    optimizer settings are equal and nothing is found in them whose state is unknown: a second
-    optimizer, a variable that Keras does not track. Functions are equal if they run the same code
-    on equal defaults and equal captured values. Whatever cannot be compared counts as different.
+    optimizer settings are equal, also after the training of the one, and nothing is found in them
+    whose state is unknown: a second optimizer, a variable that Keras does not track or that belongs
+    to a loss. Functions are equal if they run the same code on equal defaults and equal captured
+    values. Whatever cannot be compared counts as different.
     """
 
     def __init__(self) -> None:
@@ -58,7 +66,8 @@ class CompiledModels:
         if kept is not None and self._definition == (context, definition):
             with contextlib.suppress(Exception):  # of a user's own build_from_config
                 build_like(fresh, kept.get_build_config())
-            if _copy_state(fresh, kept):
+            # Training may have changed what is no variable, such as a factor that is annealed.
+            if _model_definition(fresh) == _model_definition(kept) and _copy_state(fresh, kept):
                 return kept
         self._kept, self._definition = fresh, (context, definition)
         return fresh
@@ -86,9 +95,12 @@ def _copy_state(source: keras.Model, target: keras.Model) -> bool:
     """Copy all numbers, if the variables correspond; nothing is changed otherwise."""
     if not source.built or _trainable(source) != _trainable(target):
         return False
+    # Keras calls a model built that has no variables yet; no optimizer must be built on none.
+    if not source.variables or _layout(source.variables) != _layout(target.variables):
+        return False
     if source.optimizer is not None:
         source.optimizer.build(source.trainable_variables)
-    if _layout(source) != _layout(target):
+    if _layout(optimizer_variables(source)) != _layout(optimizer_variables(target)):
         return False
     assign(target, source.variables, optimizer_variables(source))
     optimizer = inner_optimizer(target)
@@ -97,8 +109,7 @@ def _copy_state(source: keras.Model, target: keras.Model) -> bool:
     return True
 
 
-def _layout(model: keras.Model) -> list[tuple]:
-    variables = [*model.variables, *optimizer_variables(model)]
+def _layout(variables: Iterable[keras.Variable]) -> list[tuple]:
     return [(tuple(variable.shape), variable.dtype) for variable in variables]
 
 
@@ -111,6 +122,8 @@ def _layers(model: keras.Model) -> list[keras.Layer]:
 
 
 def _has_unknown_state(model: keras.Model) -> bool:
+    if any(hasattr(member, "assign") for loss in _losses(model) for member in vars(loss).values()):
+        return True
     known = [id(model.optimizer), id(inner_optimizer(model))]
     for member in (each for layer in _layers(model) for each in vars(layer).values()):
         values = list(member.values()) if isinstance(member, Mapping) else member
@@ -121,6 +134,12 @@ def _has_unknown_state(model: keras.Model) -> bool:
             elif hasattr(value, "assign") and not isinstance(value, keras.Variable):
                 return True
     return False
+
+
+def _losses(model: keras.Model) -> list[keras.losses.Loss]:
+    arguments = getattr(model, "_compile_config", None)
+    given = keras.tree.flatten(None if arguments is None else arguments.config.get("loss"))
+    return [loss for loss in given if isinstance(loss, keras.losses.Loss)]
 
 
 def _model_definition(model: keras.Model) -> _Definition | None:
@@ -162,8 +181,9 @@ def _definition(value: Any) -> _Definition:
         return tuple((key, _definition(item)) for key, item in value.items())
     if isinstance(value, list | tuple):
         return (type(value), *map(_definition, value))
-    if isinstance(value, np.ndarray | np.generic):
-        return value.dtype.str, value.shape, value.tobytes()
+    if _is_array(value):
+        array = keras.ops.convert_to_numpy(value)
+        return array.dtype.str, array.shape, array.tobytes()
     if isinstance(value, types.FunctionType):
         cells = [cell.cell_contents for cell in value.__closure__ or ()]
         return value.__code__, _definition((value.__defaults__, value.__kwdefaults__, cells))
@@ -191,14 +211,22 @@ class _Itself:
 
 
 def _plain_attributes(thing: Any) -> _Definition:
-    """An object's own public numbers, strings, flags and functions, by name."""
+    """An object's own public numbers, strings, flags, arrays and functions, by name."""
     return tuple(
         (name, _definition(value))
         for name, value in sorted(vars(thing).items())
         if not name.startswith("_")
+        and name not in _OF_A_FIT
         and (
             isinstance(value, bool | int | float | str)
+            or _is_array(value)
             # Keras wraps some methods; their definitions are the class's.
             or (isinstance(value, types.FunctionType) and not hasattr(type(thing), name))
         )
     )
+
+
+def _is_array(value: Any) -> bool:
+    """Whether it is an array or a tensor, and no variable, whose numbers are copied."""
+    tensor = keras.ops.is_tensor(value) and not isinstance(value, keras.Variable)
+    return tensor or isinstance(value, np.ndarray | np.generic)

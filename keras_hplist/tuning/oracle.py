@@ -92,7 +92,7 @@ class HyperparameterListOracle(StoredOracle):
     Raises:
         InvalidValueError: if an argument is not allowed, or the order is to be adaptive and the
             list carries no scores by task; before anything is read or written. Later, on opening
-            a project folder that holds the search of another list or of another oracle.
+            a project folder that holds the search of another list, objective or oracle.
         UnknownNameError: if there is no such list, `after_list`, `architecture` or `order`.
         FileFormatError: if the list file is malformed.
     """

@@ -100,6 +100,7 @@ class RaceList(TrainingSteps):
                 "Compile it with keras_hplist.get_optimizer(the same list, 0)."
             )
         self.winner, self.results = None, []
+        self._field: list[_Runner] = []
         self._race: Generator[None, tuple[int, float], None] | None = None
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
@@ -127,6 +128,26 @@ class RaceList(TrainingSteps):
         except StopIteration:
             self._race = None
 
+    def on_train_end(self, logs: dict[str, float] | None = None) -> None:
+        """If the fit ended before the race, go back to the best entry so far, and say so."""
+        if self._race is None:
+            return
+        self._race.close()
+        self._race = None
+        best = min(self._field, key=lambda runner: runner.loss)
+        done = "No entry has a finite loss"
+        if math.isfinite(best.loss):
+            best.state.put_into(self.model)
+            self.winner = best.rank
+            done = (
+                f"The model is that of entry {best.rank}, the best so far, after {best.steps} steps"
+            )
+        warnings.warn(
+            f"The fit ended before the race was over, after {len(self.results)} heats. {done}. Was "
+            "training_steps larger than the fit, or did a callback end it?",
+            stacklevel=2,
+        )
+
     def _count_from_here(self) -> None:
         self._batches = 0
         self._total = 0.0
@@ -145,7 +166,7 @@ class RaceList(TrainingSteps):
         runners = [_Runner(rank, start) for rank in range(self.entries)]
         used = 0
         for number, (field, heat) in enumerate(heats):
-            runners = runners[:field]
+            self._field = runners = runners[:field]
             for runner in runners:
                 self._start(runner, steps_done, horizon)
                 losses: list[float] = []
@@ -172,22 +193,27 @@ class RaceList(TrainingSteps):
         while fields[-1] > 2:
             fields.append(math.ceil(fields[-1] / 2))
         budget = int(self.fraction * left) // len(fields)
-        if budget < self.entries:
-            least = math.ceil(self.entries * len(fields) / self.fraction)
+        # Entries change between executions only, so a heat has at least as many steps as one.
+        execution = min(self.model.steps_per_execution, self.params.get("steps") or left)
+        if budget < self.entries * execution:
+            least = math.ceil(self.entries * execution * len(fields) / self.fraction)
+            several = f" with steps_per_execution={execution}" if execution > 1 else ""
             raise SetupError(
                 f"The fit has {left} steps; a race of {self.entries} entries for a fraction of "
-                f"{self.fraction} of them needs at least {least}. Train for longer, or race fewer "
-                "entries, or for a larger fraction."
+                f"{self.fraction} of them needs at least {least}{several}. Train for longer, or "
+                "race fewer entries, or for a larger fraction."
             )
-        return [(field, budget // field) for field in fields]
+        return [(field, budget // field // execution * execution) for field in fields]
 
     def _start(self, runner: _Runner, schedule_start: int, horizon: int) -> None:
         runner.state.put_into(self.model)
         optimizer = inner_optimizer(self.model)
         optimizer.set_hyperparameters(self.hyperparameter_list[runner.rank])
         optimizer.schedule_start, optimizer.training_steps = schedule_start, horizon
-        self.model.reset_metrics()
-        self._count_from_here()
+        if self._batches_of_epoch != self.params.get("steps"):
+            # At an epoch's end Keras logs the means first, and then resets them itself.
+            self.model.reset_metrics()
+            self._count_from_here()
 
     def _stop(self, runner: _Runner, losses: list[float]) -> None:
         runner.state = ModelState.of(self.model)

@@ -67,6 +67,12 @@ class StoredOracle(keras_tuner.Oracle):
         self._ledger.end(trial)
 
     @property
+    def _directions(self) -> dict[str, str]:
+        """The objective's metrics, and whether they are minimised or maximised."""
+        several = getattr(self.objective, "name_to_direction", None)
+        return several or {self.objective.name: self.objective.direction}
+
+    @property
     def _worst_score(self) -> float:
         return math.inf if self.objective.direction == "min" else -math.inf
 
@@ -156,6 +162,7 @@ class StoredOracle(keras_tuner.Oracle):
                 "fingerprint": self.hyperparameter_list.fingerprint,
             },
             "hyperparameters": self.hyperparameters.get_config(),
+            "objective": self._directions,
             "seed": self.seed,
             "search_start": self._search_start,
         }
@@ -220,6 +227,14 @@ class StoredOracle(keras_tuner.Oracle):
             self.hyperparameters.merge(self._own(hyperparameters), overwrite=False)
 
     def _refuse_another_search(self, state: Mapping[str, Any] | None, stored: list) -> None:
+        objective = (state or {}).get("objective", self._directions)
+        if objective != self._directions:
+            raise InvalidValueError(
+                f"{self._project.folder} holds a search by {_text(objective)}; this search is by "
+                f"{_text(self._directions)}, and scores of different objectives do not compare. "
+                "Nothing was changed. Give the objective of that search, another project_name or "
+                "directory, or overwrite=True to delete that search."
+            )
         mine = self.hyperparameter_list
         found = [] if state is None else [state.get("hyperparameter_list", {}).get("fingerprint")]
         found += [record.fingerprint for _, record in stored]
@@ -248,6 +263,10 @@ class StoredOracle(keras_tuner.Oracle):
             diverged=has_diverged(trial),
         )
         self._project.write_trial(trial, record)
+
+
+def _text(objective: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} ({direction})" for name, direction in objective.items())
 
 
 def afresh(trial: Trial) -> Trial:

@@ -168,6 +168,8 @@ class HyperparameterListTuner(keras_tuner.Tuner):
         Returns:
             What `HyperModel.fit` returned, for each execution.
         """
+        if any(name.startswith("val_") for name in _metric_names(self.oracle.objective)):
+            _check_validated(kwargs.get("validation_freq", 1))
         checkpoint = BestEpoch(self.oracle.objective, self._get_checkpoint_fname(trial.trial_id))
         users_callbacks = kwargs.pop("callbacks", None) or []
         results = []
@@ -314,7 +316,7 @@ class HyperparameterListTuner(keras_tuner.Tuner):
         """Ids of the trials of which an execution diverged, from the curves."""
         diverged = set()
         for path in self.curves.glob("trial_*_execution*.parquet"):
-            if len(History.read(path).select(status="diverged")):
+            if len(History.read(path, skip_damaged=True).select(status="diverged")):
                 diverged.add(path.name.split("_")[1])
         return diverged
 
@@ -378,6 +380,16 @@ def _clear_session() -> None:
 
 def _metric_names(objective: Any) -> list[str]:
     return list(getattr(objective, "name_to_direction", [objective.name]))
+
+
+def _check_validated(validation_freq: Any) -> None:
+    """Refuse epochs without the objective, which neither KerasTuner nor `BestEpoch` can judge."""
+    if validation_freq != 1:
+        raise SetupError(
+            f"validation_freq is {validation_freq!r}, and the objective is measured on validation "
+            "data; a trial needs it after every epoch. Leave validation_freq out of search(), or "
+            "make longer epochs with steps_per_epoch."
+        )
 
 
 def _check_measured(results: Any, objectives: list[str]) -> None:

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any, Unpack
 
 import numpy as np
+import pyarrow as pa
 
 from keras_hplist.errors import FileFormatError, UnknownNameError
 from keras_hplist.history.readers.documents import read_mapping
@@ -28,11 +29,13 @@ def read_keras_tuner(
 ) -> History:
     """Read project folders of KerasTuner 1.4; each project is a task.
 
-    Where our tuner recorded learning curves (`<project>/curves`), they are the history. Otherwise
-    KerasTuner kept one value for each trial, that of its best epoch: it is the whole curve, at step
-    1 of 1, so that all aggregations over time are equal. In projects of Hyperband the step is the
-    epoch at which the trial ended; a trial that ended before the longest is `pruned`, and one that
-    was continued as another trial is left out for that one.
+    Where our tuner recorded learning curves (`<project>/curves`), they are the history, over the
+    losses and the hyperparameters of the list; of the options only `task` says anything of them.
+    Otherwise, or where `metric` names another one, KerasTuner kept one value for each trial, that
+    of its best epoch: it is the whole curve, at step 1 of 1, so that all aggregations over time are
+    equal. In projects of Hyperband the step is the epoch at which the trial ended; a trial that
+    ended before the longest is `pruned`, and one that was continued as another trial is left out
+    for that one.
 
     A trial with a NaN objective is `diverged`, one that raised an exception `failed`. Trials that
     have not ended, and files that were torn when a process was killed, are left out; the report
@@ -64,8 +67,8 @@ def read_keras_tuner(
     histories = []
     for project in projects:
         task = project.relative_to(root).as_posix() if project != root else project.name
-        if (project / "curves").is_dir():
-            histories.append(_read_curves(project))
+        if (project / "curves").is_dir() and metric in (None, "val_loss"):
+            histories.append(_read_curves(project, task, options.get("task")))
         else:
             histories.append(_read_trials(project, task, metric, options))
     return History.concat(histories)
@@ -77,8 +80,11 @@ def projects_in(root: Path) -> set[Path]:
     return found | {file.parent.parent for file in root.rglob("trial_*/trial.json")}
 
 
-def _read_curves(project: Path) -> History:
+def _read_curves(project: Path, task: str, given: str | None) -> History:
     history = History.read(project / "curves", skip_damaged=True)
+    # The name of the project is the tuner's default, which several projects may share.
+    if given or history.tasks == [project.name]:
+        history = _renamed(history, given or task)
     recorded = {
         match[1]
         for file in (project / "curves").rglob("*.parquet")
@@ -88,6 +94,13 @@ def _read_curves(project: Path) -> History:
         if recorded and folder.name.removeprefix("trial_") not in recorded:
             history.report.drop(f"{project.name}/{folder.name}", "no learning curve was recorded")
     return history
+
+
+def _renamed(history: History, task: str) -> History:
+    names = pa.array([task] * len(history), pa.string())
+    table = history.table
+    table = table.set_column(table.schema.names.index("task"), "task", names)
+    return History(table, history.report)
 
 
 def _read_trials(project: Path, task: str, metric: str | None, options: Options) -> History:
