@@ -150,6 +150,22 @@ def test_epochs_without_the_objective_are_refused(tmp_path):
     assert not built.curves.exists()
 
 
+def test_models_that_train_with_an_optimizer_of_their_own_are_refused(tmp_path):
+    """The list would have no effect, as in a GAN with two optimizers."""
+
+    class Own(keras.Sequential):
+        def train_step(self, data):
+            return {"loss": keras.ops.sum(self.weights[0] ** 2)}
+
+    def build(hp):
+        model = Own([keras.Input((3,)), keras.layers.Dense(1)])
+        model.compile("adam", "mse")
+        return model
+
+    with pytest.raises(SetupError, match="no step with the optimizer of its list entry"):
+        search(tuner(build, directory=tmp_path, max_trials=2))
+
+
 def test_same_seed_gives_the_same_scores(searched, tmp_path):
     """All that is random in a trial comes from the tuner's seed and the trial id."""
     again = search(tuner(directory=tmp_path))

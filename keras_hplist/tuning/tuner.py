@@ -26,6 +26,7 @@ from keras_hplist.tuning.divergence import StopOnDivergence
 from keras_hplist.tuning.errors import SetupError
 from keras_hplist.tuning.fit_data import FitData
 from keras_hplist.tuning.hypermodel import OptimizerHyperModel
+from keras_hplist.tuning.model_state import inner_optimizer
 from keras_hplist.tuning.oracle import HyperparameterListOracle
 from keras_hplist.tuning.trial_store import MESSAGE, load_state, save_state
 
@@ -210,6 +211,8 @@ class HyperparameterListTuner(keras_tuner.Tuner):
             if not isinstance(error, keras_tuner.errors.FatalError):
                 recorder.write("failed")
             raise
+        if self.hypermodel.swaps_optimizer:
+            _check_used(inner_optimizer(model))
         _check_measured(results, objectives)
         save_state(self._get_build_config_fname(trial.trial_id), model.get_build_config() or {})
         return results
@@ -389,6 +392,16 @@ def _check_validated(validation_freq: Any) -> None:
             f"validation_freq is {validation_freq!r}, and the objective is measured on validation "
             "data; a trial needs it after every epoch. Leave validation_freq out of search(), or "
             "make longer epochs with steps_per_epoch."
+        )
+
+
+def _check_used(optimizer: keras.optimizers.Optimizer) -> None:
+    """Refuse trainings that the list has no part in: all its trials would be the same."""
+    if not int(keras.ops.convert_to_numpy(optimizer.iterations)):
+        raise SetupError(
+            "The trial took no step with the optimizer of its list entry, which is "
+            "`model.optimizer`: train_step or HyperModel.fit trains with another one, or there is "
+            "no batch. Train with model.optimizer, or search with a tuner of KerasTuner."
         )
 
 
