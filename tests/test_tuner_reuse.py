@@ -4,9 +4,10 @@ import math
 import warnings
 
 import keras
+import keras_tuner
 import numpy as np
 import pytest
-from tiny_search import NADAMW_LIST, curves, scores, search, tuner
+from tiny_search import NADAMW_LIST, VALID, curves, scores, search, tuner
 
 import keras_hplist as khl
 
@@ -348,3 +349,32 @@ def built_without_variables(hp):
 def test_what_is_no_variable_of_the_model_does_not_reach_the_next_trial(build, callbacks, tmp_path):
     """Numbers in attributes, losses and tensors are those of a model built anew."""
     assert_same(*both_ways(build, tmp_path, *callbacks))
+
+
+class TwoPhases(keras_tuner.HyperModel):
+    """Trains the last layer, then all layers, with a second optimizer that is far too fast."""
+
+    def build(self, hp):
+        frozen = keras.layers.Dense(4, activation="tanh")
+        frozen.trainable = False
+        model = keras.Sequential([keras.Input((3,)), frozen, keras.layers.Dense(1)])
+        model.compile("adam", "mse")
+        return model
+
+    def fit(self, hp, model, *args, **kwargs):
+        first = model.fit(*args, **kwargs)
+        model.layers[0].trainable = True
+        second = type(model.optimizer).from_config(model.optimizer.get_config())
+        second.set_hyperparameters({"learning_rate": 100.0})
+        model.compile(second, "mse")
+        model.fit(*args, **kwargs)
+        return min(first.history["val_loss"])
+
+
+def test_the_best_epoch_may_be_in_an_earlier_fit_of_the_trial(tmp_path):
+    """Where the model had other trainable variables and another optimizer."""
+    built = tuner(TwoPhases(), NADAMW_LIST, directory=tmp_path, max_trials=2)
+    search(built, epochs=2)
+    assert [trial.status for trial in built.oracle.trials.values()] == ["COMPLETED"] * 2
+    [best] = built.get_best_models(1)
+    assert best.evaluate(*VALID, verbose=0) == pytest.approx(min(scores(built)))

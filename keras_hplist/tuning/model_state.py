@@ -41,7 +41,8 @@ def assign(model: keras.Model, values: Iterable[Any], optimizer_values: Iterable
         for variable, value in zip(variables, new, strict=True):
             variable.assign(value)
     inner = inner_optimizer(model)
-    if isinstance(inner, RuleOptimizer):  # it also remembers its numbers outside its variables
+    # It also remembers its numbers outside its variables.
+    if isinstance(inner, RuleOptimizer) and inner.built:
         inner.set_weights(inner.variables)
 
 
