@@ -3,7 +3,7 @@
 import json
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -60,6 +60,17 @@ def read_json(path: str | os.PathLike[str]) -> Any:
         return json.loads(Path(path).read_bytes().decode(), parse_constant=refuse)
     except ValueError as error:  # UnicodeDecodeError and JSONDecodeError are ValueErrors
         raise FileFormatError(f"{os.fspath(path)} is not valid JSON: {error}") from error
+
+
+def visible(folder: Path, pattern: str) -> Iterator[Path]:
+    """What of a folder matches a pattern of `Path.glob` and is not hidden.
+
+    Hidden is what has a name that begins with a dot, or lies in such a folder below the given one:
+    caches and what other programs keep for themselves.
+    """
+    for path in folder.glob(pattern):
+        if not any(part.startswith(".") for part in path.relative_to(folder).parts):
+            yield path
 
 
 def _umask() -> int:

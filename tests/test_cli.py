@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 import keras_hplist as khl
+from keras_hplist.spaces import Hyperparameter, SearchSpace
+from keras_hplist.spaces.distributions import Choice
 
 COMMAND = [str(Path(sys.executable).with_name("keras-hplist"))]
 
@@ -52,6 +54,17 @@ def test_lists_shows_the_entries_of_one():
     shipped = khl.HyperparameterList.load("nadamw")
     assert shown["entries"] == list(shipped)
     assert "learning_rate" in run("lists", "nadamw", "--entries", "3").stdout
+
+
+def test_lists_shows_brackets_as_they_are(tmp_path, command):
+    """In the name of a list, in names of hyperparameters, and in values: no markup."""
+    rows = (Hyperparameter("[n]", Choice(("[/b]", "[red]"))),)
+    space = SearchSpace("mine", rows)
+    path = tmp_path / "list.json"
+    khl.HyperparameterList([{"[n]": "[/b]"}, {"[n]": "[red]"}], space, name="a[/b]").save(path)
+    status, out, err = command("lists", path)
+    assert status == 0, err
+    assert all(text in out for text in ("a[/b], 2 entries", "[n]", "[/b]", "[red]"))
 
 
 def test_unknown_list_is_an_error_with_the_nearest_name():

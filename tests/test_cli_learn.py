@@ -1,12 +1,14 @@
 """`keras-hplist learn` and `import` on logs that real tools wrote."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import keras_tuner
 import numpy as np
+import populations
 import pytest
 
 import keras_hplist as khl
@@ -77,3 +79,88 @@ def test_nothing_to_learn_from_is_one_message(tmp_path):
     assert "Did you mean 'keras-tuner'" in wrong.stderr
     run("learn", tmp_path, "-o", output, "--set", "task", status=2)
     assert not output.exists()
+
+
+@pytest.fixture
+def history(tmp_path) -> Path:
+    """A small history in a file."""
+    file = tmp_path / "history.parquet"
+    populations.history(tasks=3, rates=5).write(file)
+    return file
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["learn", "history.parquet", "-o", "history.parquet"], "history.parquet is to be read"),
+        (["learn", "history.parquet", "-o", "link.json"], "link.json is to be read"),
+        (["learn", "history.parquet", "-o", "x.json", "--report", "./x.json"], "--output names"),
+        (["learn", "history.parquet", "-o", "x.json", "--report", "history.parquet"], "be read"),
+        (["import", "history.parquet", "-o", "history.parquet"], "history.parquet is to be read"),
+        (["export", "list.json", "--to", "csv", "-o", "list.json"], "list.json is to be read"),
+    ],
+)
+def test_an_output_is_no_input_and_no_other_output(
+    arguments, message, history, command, monkeypatch
+):
+    """Wrong usage, told before anything is read or written."""
+    monkeypatch.chdir(history.parent)
+    Path("link.json").symlink_to(history)
+    Path("list.json").write_text("not read")
+    before = history.read_bytes()
+    status, _, err = command(*arguments)
+    assert status == 2
+    assert message in " ".join(err.replace("│", " ").split())
+    assert history.read_bytes() == before and Path("list.json").read_text() == "not read"
+    assert not Path("x.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("output", "message"),
+    [
+        ("x.json", "x.json is a file; name a folder, or a file that ends in .parquet"),
+        ("folder.parquet", "folder.parquet is a folder; name a file in it"),
+        ("x.json/history.parquet", "x.json is a file, not a folder"),
+        ("x.json/history", "x.json is a file, not a folder"),
+        ("/sys/history", "/sys cannot be written to"),
+    ],
+)
+def test_import_refuses_an_output_before_it_reads(output, message, tmp_path, command, monkeypatch):
+    """What is to be imported is not looked at: here there is nothing."""
+    monkeypatch.chdir(tmp_path)
+    Path("x.json").touch()
+    Path("folder.parquet").mkdir()
+    monkeypatch.setattr(os, "access", lambda path, mode: path != Path("/sys"))  # also for root
+    status, _, err = command("import", "nothing.csv", "-o", output)
+    assert status == 1
+    assert message in err
+
+
+def test_import_makes_the_folders_of_its_output(history, command):
+    """As before it was looked at."""
+    output = history.parent / "new" / "folder" / "x.parquet"
+    assert command("import", history, "-o", output)[0] == 0
+    assert output.is_file()
+
+
+@pytest.mark.parametrize("seed", ["-1", str(2**32)])
+@pytest.mark.parametrize("subcommand", [("learn", "x", "-o", "y"), ("evaluate", "x"), ("demo",)])
+def test_a_seed_that_no_generator_takes_is_wrong_usage(subcommand, seed, command):
+    """Told with the bound."""
+    status, _, err = command(*subcommand, "--seed", seed)
+    assert status == 2
+    assert "equal to 0" in err if seed == "-1" else "equal to 4294967295" in err
+
+
+def test_an_empty_name_is_refused_before_anything_is_read(tmp_path, command):
+    """A file could not bear it."""
+    status, _, err = command("learn", tmp_path / "x", "-o", tmp_path / "y", "--name", "")
+    assert status == 1
+    assert "give a text that is not empty" in err
+
+
+def test_a_file_may_bear_the_name_of_a_shipped_list(tmp_path, command, monkeypatch):
+    """The name is that of the list, not of the file that is made."""
+    monkeypatch.chdir(tmp_path)
+    for _ in range(2):
+        assert command("export", "nadamw", "--to", "csv", "-o", "nadamw")[0] == 0

@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 
 from keras_hplist.errors import InvalidValueError
 from keras_hplist.figures import figure_1b, figure_s1, figure_s6, figure_s7
+from keras_hplist.figures.material import NotApplicable
 from keras_hplist.figures.resampled import Resampling
 from keras_hplist.learning import ScoreMatrix
 from keras_hplist.learning.splits import task_splits
@@ -72,6 +73,27 @@ def test_s1_takes_tasks_without_a_family_and_refuses_few():
     figure_s1.draw(Figure().add_subplot(), frame)
     with pytest.raises(InvalidValueError, match="8 tasks; there are 7"):
         figure_s1.compute(matrix(values[:7]))
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (np.full((9, 4), 0.5), "9 tasks have 1 different row"),
+        (np.repeat([[0, 1, 1.0], [1, 0, 1]], 5, axis=0), "10 tasks have 2 different rows"),
+        (np.linspace(0, 1, 9)[:, None], "2 configurations; there is 1"),
+        ([[0, 1, 1 + 1e-9 * i] for i in range(9)], "have 1 different row"),
+    ],
+)
+def test_s1_refuses_tasks_that_do_not_differ(values, message):
+    """As where all but one configuration diverged everywhere; t-SNE would end the process."""
+    with pytest.raises(NotApplicable, match=message):
+        figure_s1.compute(matrix(values))
+
+
+def test_s1_maps_three_kinds_of_tasks():
+    """As few as that have a place."""
+    frame = figure_s1.compute(matrix(np.repeat(np.eye(3), 4, axis=0)))
+    assert np.isfinite(frame[["x", "y"]]).all(axis=None)
 
 
 @pytest.fixture(scope="module")

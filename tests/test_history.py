@@ -5,6 +5,7 @@ import math
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -13,8 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import keras_hplist as khl
 from keras_hplist.errors import FileFormatError, InvalidValueError
 from keras_hplist.history import SCHEMA, History, append_shards
+from keras_hplist.history.sources import read_logs
 from keras_hplist.history.union import union_of
 from keras_hplist.spaces import Hyperparameter, SearchSpace, configuration_id
 from keras_hplist.spaces.distributions import Boolean, Choice, Fixed, Number
@@ -209,6 +212,18 @@ def test_reading_nothing_says_so(tmp_path):
         History.read(tmp_path)
 
 
+def test_hidden_files_are_no_part_of_a_history(tmp_path):
+    """As the caches of a report inside the folder; the folder itself may be a hidden one."""
+    folder = tmp_path / ".runs"
+    history(run()).write(folder)
+    for hidden in (folder / "report" / ".cache" / "x.parquet", folder / ".x.parquet"):
+        hidden.parent.mkdir(parents=True, exist_ok=True)
+        pq.write_table(pa.table({"J": [1.0]}), hidden)
+    assert read_logs(folder).fingerprint == history(run()).fingerprint
+    with pytest.raises(FileFormatError, match=r"not of a kind"):
+        read_logs(folder / "report")
+
+
 def test_equal_repeats_are_one_run_and_different_ones_an_error():
     """A run that stands twice is kept once; with different curves it is refused by name."""
     assert len(history(run(), run())) == 1
@@ -228,6 +243,21 @@ def test_select_and_concat_are_inverse():
     assert len(whole.select(task="none")) == 0
     with pytest.raises(InvalidValueError, match="cannot be selected by 'valid'"):
         whole.select(valid=1)
+
+
+def test_the_documented_snippet_learns_from_a_mixed_history(tmp_path, monkeypatch):
+    """The first lines of docs/history.md, on runs of two search spaces."""
+    entries = khl.HyperparameterList.load("nadamw")[:6]
+    runs = [
+        run(task, space="nadamw", values=values, losses=(3.0, 2.0, rank + place))
+        for place, task in enumerate("ab")
+        for rank, values in enumerate(entries)
+    ]
+    history(*runs, run()).write(tmp_path / "histories" / "small-problems")
+    page = (Path(__file__).parents[1] / "docs" / "history.md").read_text()
+    monkeypatch.chdir(tmp_path)
+    exec(page.split("```python\n")[1].split("```")[0], {"khl": khl})
+    assert khl.HyperparameterList.load("my_list.json").space.name == "nadamw"
 
 
 def test_an_empty_history_is_one(tmp_path):

@@ -247,6 +247,25 @@ def test_pruned_runs_count_with_what_is_known_of_them():
     assert fitted["pessimistic"].list_[0]["learning_rate"] > 1e-4
 
 
+@pytest.mark.parametrize("pruned", [(False,), (True,), (False, False), (True, False)])
+def test_one_configuration_is_a_list_of_one(pruned):
+    """Measured or pruned, on one task or two; of one there is none to hold out."""
+    runs = [
+        {
+            "task": f"task{number}",
+            "values": {"rate": 0.1},
+            "steps": [0, 10],
+            "valid": [2.0, 1.0],
+            "training_steps": 100 if short else 10,
+            "status": "pruned" if short else "ok",
+        }
+        for number, short in enumerate(pruned)
+    ]
+    learner = ListLearner(length=3).fit(History.from_records(runs))
+    assert [dict(entry) for entry in learner.list_] == [{"rate": 0.1}]
+    assert learner.curve_["held_out"].isna().all() == (len(pruned) == 1)
+
+
 def test_costs_move_cheap_configurations_forward():
     """By gain per second; without times it is refused."""
     records = populations.runs(tasks=4)
@@ -388,6 +407,7 @@ def test_data_that_cannot_be_learned_from_are_refused(data, message):
         ({"weights": "size"}, UnknownNameError, "weights 'size'"),
         ({"weights": {"x": 1}}, InvalidValueError, "none for task 't0'"),
         ({"length": 0}, InvalidValueError, "length is 0"),
+        ({"name": ""}, InvalidValueError, "name of a list is ''"),
         ({"split": ()}, InvalidValueError, "split is empty"),
         ({"split": ("valid", "train ")}, UnknownNameError, "Did you mean 'train'"),
         ({"missing": "surrogate"}, InvalidValueError, "needs the hyperparameter values"),

@@ -168,6 +168,60 @@ def test_a_malformed_file_is_named_with_entry_and_key(tmp_path, changes, message
     assert str(path) in str(error.value)
 
 
+ROW = {"name": "x", "type": "number", "low": 0.0, "high": 1.0}
+CHOICE = {"name": "x", "type": "choice", "values": ["a", "b"]}
+
+
+@pytest.mark.parametrize(
+    ("space", "message"),
+    [
+        ({"hyperparameters": "x"}, "'hyperparameters' must be a list; got 'x'"),
+        ({"hyperparameters": ["x"]}, "a hyperparameter must be an object; got 'x'"),
+        ({"hyperparameters": [[1]]}, r"a hyperparameter must be an object; got \[1\]"),
+        ({"hyperparameters": [ROW | {"name": None}]}, "name .* not empty; got None"),
+        ({"hyperparameters": [ROW | {"name": ""}]}, "name .* not empty; got ''"),
+        ({"hyperparameters": [ROW | {"integer": "no"}]}, "integer must be True or False"),
+        ({"hyperparameters": [ROW | {"step": "x"}]}, "step must be a number above 0"),
+        ({"hyperparameters": [ROW | {"hidden": 1}]}, "hidden must be True or False; got 1"),
+        ({"hyperparameters": [ROW | {"default": []}]}, r"default must be .*; got \[\]"),
+        ({"hyperparameters": [ROW | {"when": [["y", "ab"]]}]}, "must be a list; got 'ab'"),
+        ({"hyperparameters": [ROW | {"when": [[1, ["a"]]]}]}, "name .* not empty; got 1"),
+        ({"hyperparameters": [ROW | {"when": [["y", [None]]]}]}, "'y' in 'when' must be"),
+        ({"hyperparameters": [CHOICE | {"values": "ab"}]}, "values must be several"),
+        ({"hyperparameters": [CHOICE | {"ordered": None}]}, "ordered must be True or False"),
+        ({"hyperparameters": [CHOICE | {"thresholds": []}]}, "thresholds must be 1 rising"),
+        ({"hyperparameters": [{"name": "x", "type": "fixed", "value": [1]}]}, "value must be"),
+        ({"hyperparameters": [{"name": "x", "type": []}]}, "unhashable"),
+        ({"seed_offset": "1"}, "seed_offset .* from 0 to 4294967295; got '1'"),
+        ({"index_name": 1}, "index_name .* must be a text; got 1"),
+        ({"family": ["nadamw"]}, "family .* must be one of nadamw"),
+    ],
+)
+def test_a_malformed_space_is_named(tmp_path, space, message):
+    """Whatever its file holds there; no error of Python itself comes through."""
+    path = document(
+        tmp_path,
+        space={"name": "mine", "hyperparameters": [ROW]} | space,
+        entries=[{"values": {"x": 0.5}}],
+    )
+    with pytest.raises(FileFormatError, match=message) as error:
+        HyperparameterList.load(path)
+    assert str(path) in str(error.value)
+
+
+def test_a_space_has_a_name():
+    """Its lists and histories bear it."""
+    with pytest.raises(InvalidValueError, match="not empty; got ''"):
+        SearchSpace("", OWN_SPACE.rows)
+
+
+def test_an_integer_too_long_for_a_float_is_located(tmp_path):
+    """JSON allows any number of digits."""
+    path = document(tmp_path, entries=[{"values": {"learning_rate": 1e-3}, "gain": 10**400}])
+    with pytest.raises(FileFormatError, match=r"entries\[0\]\.gain is 1000"):
+        HyperparameterList.load(path)
+
+
 @pytest.mark.parametrize("token", ["NaN", "Infinity", "-Infinity", "1e999"])
 def test_a_number_that_is_not_finite_is_located(tmp_path, token):
     """JSON's unofficial NaN and overflowing numbers are refused with their place."""
@@ -199,6 +253,7 @@ def test_a_truncated_file_is_named(tmp_path, cut):
     ("arguments", "message"),
     [
         ({"entries": []}, "at least one entry"),
+        ({"name": ""}, "name of a list is ''; give a text that is not empty"),
         ({"gains": [0.1]}, "1 gains were given for 2 entries"),
         ({"gains": [0.1, float("nan")]}, "entry 1: gain is nan"),
         ({"provenance": {"x": float("inf")}}, "provenance cannot be written as JSON"),

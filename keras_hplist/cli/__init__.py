@@ -34,11 +34,11 @@ app.command()(report.report)
 
 
 def main() -> None:
-    """Run the command line; an error of this package ends it with status 1 and its message."""
+    """Run the command line; an error of this package or a disk ends it: status 1, its message."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's greetings are not ours
     try:
         app()
-    except (HPListError, TaskError, FileNotFoundError, PermissionError) as error:
+    except (HPListError, TaskError, OSError) as error:
         Console(stderr=True).print(
             f"keras-hplist: {error}", style="red", markup=False, soft_wrap=True
         )

@@ -149,7 +149,9 @@ def compact(out: Out, as_json: AsJson = False) -> None:
         size = merged.stat().st_size if merged else 0
         print_json({"output": merged and str(merged), "bytes": size})
     elif merged:
-        console.print(f"{merged}: {merged.stat().st_size / 1e6:.1f} MB", highlight=False)
+        console.print(
+            f"{merged}: {merged.stat().st_size / 1e6:.1f} MB", markup=False, highlight=False
+        )
     else:
         console.print("Nothing to merge.")
 

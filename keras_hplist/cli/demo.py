@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from keras_hplist.cli.console import AsJson, console, print_json, records, short
+from keras_hplist.cli.console import LAST_SEED, AsJson, console, print_json, records, short
 
 
 def demo(
@@ -16,7 +16,7 @@ def demo(
     hyperparameter_list: Annotated[
         str, typer.Option("--list", help="Shipped name or path of the list.")
     ] = "nadamw",
-    seed: Annotated[int, typer.Option(help="Seed of both methods.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=LAST_SEED, help="Seed of both methods.")] = 0,
     as_json: AsJson = False,
 ) -> None:
     """Tune a small real network with a learned list, and with RandomSearch beside it."""

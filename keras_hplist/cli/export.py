@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from keras_hplist.cli.console import console
-from keras_hplist.cli.output import check_output
+from keras_hplist.cli.output import check_apart, check_output
 
 
 def export(
@@ -23,10 +23,12 @@ def export(
 ) -> None:
     """Write a list for another tool: opt_list, KerasTuner or Optuna (JSON), or a table (CSV)."""
     from keras_hplist.files import write_text
-    from keras_hplist.lists import HyperparameterList
+    from keras_hplist.lists import HyperparameterList, available_lists
     from keras_hplist.lists import export as text_for
 
     if str(output) != "-":
+        shipped = hyperparameter_list in available_lists()
+        check_apart({"--output": output}, [] if shipped else [Path(hyperparameter_list)])
         check_output(output)
     chosen = HyperparameterList.load(hyperparameter_list)[:entries]
     text = text_for(chosen, to)

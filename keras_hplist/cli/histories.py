@@ -11,8 +11,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from keras_hplist.cli.console import REPORTED, AsJson, console, print_json, records, short
-from keras_hplist.cli.output import check_output
+from keras_hplist.cli.console import (
+    LAST_SEED,
+    REPORTED,
+    AsJson,
+    console,
+    print_json,
+    records,
+    short,
+)
+from keras_hplist.cli.output import check_apart, check_history_output, check_output
 from keras_hplist.errors import InvalidValueError
 
 if TYPE_CHECKING:
@@ -39,6 +47,8 @@ def import_(
     as_json: AsJson = False,
 ) -> None:
     """Turn what another tool recorded into a history."""
+    check_apart({"--output": output}, paths)
+    check_history_output(output)
     with _noted():
         history = _read(paths, source, options)
     history.write(output)
@@ -81,7 +91,9 @@ def learn(
         int | None,
         typer.Option(min=1, help="Choose the first so many entries for this number of trials."),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of surrogates and splits.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=LAST_SEED, help="Seed of surrogates and splits.")
+    ] = 0,
     report: Annotated[
         Path | None, typer.Option(help="Also write a page about the list (.html).")
     ] = None,
@@ -91,6 +103,7 @@ def learn(
     from keras_hplist.learning import ListLearner
     from keras_hplist.learning.evidence import Evidence
 
+    check_apart({"--output": output, "--report": report}, paths)
     check_output(output)
     if report is not None:
         from keras_hplist.figures.saving import require_matplotlib
@@ -162,7 +175,7 @@ def evaluate(
     split: Annotated[str, typer.Option(help="How tasks are left out.")] = "tasks",
     normalization: Annotated[str, typer.Option(help="How losses become scores.")] = "initial",
     aggregation: Aggregation = "mean",
-    seed: Annotated[int, typer.Option(help="Seed of the splits.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=LAST_SEED, help="Seed of the splits.")] = 0,
     as_json: AsJson = False,
 ) -> None:
     """Say what a list learned from these runs is worth on tasks it was not learned from."""

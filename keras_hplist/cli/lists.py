@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 from rich import box
+from rich.markup import escape
 from rich.table import Table
 
 from keras_hplist.cli.console import AsJson, console, print_json, short
@@ -75,13 +76,13 @@ def lists(
         return
     shown = chosen[:entries].to_frame()
     for start in range(0, len(shown), _COLUMNS):
-        table = Table(title=f"{chosen.name}, {len(chosen)} entries")
+        table = Table(title=escape(f"{chosen.name}, {len(chosen)} entries"))
         table.add_column("rank", no_wrap=True)
         block = shown.iloc[start : start + _COLUMNS].T
         for rank in block:
             table.add_column(str(rank), justify="right")
         for label, row in block.iterrows():
-            table.add_row(str(label), *map(short, row))
+            table.add_row(*(escape(text) for text in (str(label), *map(short, row))))
         console.print(table)
     for key in ("about", "advice"):
         if key in chosen.provenance:

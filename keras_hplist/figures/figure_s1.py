@@ -8,6 +8,7 @@ import pandas as pd
 from keras_hplist.errors import InvalidValueError
 from keras_hplist.figures import captions, resampled
 from keras_hplist.figures.material import Material, NotApplicable
+from keras_hplist.figures.plane import on_plane
 from keras_hplist.figures.saving import inches
 from keras_hplist.learning import ScoreMatrix
 from keras_hplist.learning.completion import complete
@@ -19,7 +20,6 @@ TITLE = "Which tasks are alike"
 SIZE, NARROW = (8.6, 5.2), (4.4, 6.4)
 _FEWEST = 8  # tasks; fewer make no map
 _MANY = 300  # tasks; from here on their points are small
-_PERPLEXITY = 30.0
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 _COLOURS = 7  # of the style, which has eight; black is for tasks without a family
 
@@ -42,10 +42,9 @@ def compute(scores: ScoreMatrix, seed: int = 0) -> pd.DataFrame:
 
     Raises:
         InvalidValueError: if there are fewer tasks.
+        NotApplicable: if fewer than three of them differ.
     """
-    from sklearn.manifold import TSNE
     from sklearn.metrics import pairwise_distances
-    from threadpoolctl import threadpool_limits
 
     count = len(scores.tasks)
     if count < _FEWEST:
@@ -54,17 +53,15 @@ def compute(scores: ScoreMatrix, seed: int = 0) -> pd.DataFrame:
     distances = pairwise_distances(vectors)
     np.fill_diagonal(distances, np.inf)
     nearest = distances.argmin(axis=1)
-    embedding = TSNE(perplexity=min(_PERPLEXITY, (count - 1) / 3), init="pca", random_state=seed)
-    with threadpool_limits(1):  # threads gain little here, and wait for each other on busy cores
-        places = embedding.fit_transform(vectors)
+    places = on_plane(vectors, seed)
     families = np.array([family or "" for family in scores.families], object)
     known = families != ""
     same = families[:, None] == families
     return pd.DataFrame(
         {
             "family": pd.Series(list(scores.families), dtype=object),
-            "x": places[:, 0].astype(float),
-            "y": places[:, 1].astype(float),
+            "x": places[:, 0],
+            "y": places[:, 1],
             "nearest": np.array(scores.tasks, object)[nearest],
             "agrees": np.where(known, families == families[nearest], np.nan),
             "chance": np.where(known, (same.sum(axis=1) - 1) / (count - 1), np.nan),
@@ -130,8 +127,8 @@ def from_material(material: Material) -> pd.DataFrame:
     """The frame of a history's main search space.
 
     Raises:
-        NotApplicable: if there is no history, there are fewer than eight tasks, or the
-            configurations differ from task to task.
+        NotApplicable: if there is no history, there are fewer than eight tasks or three that
+            differ, or the configurations differ from task to task.
     """
     scores = resampled.main_scores(material)
     if len(scores.tasks) < _FEWEST:

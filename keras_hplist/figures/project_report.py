@@ -17,6 +17,7 @@ from keras_hplist.figures import project_pictures as pictures
 from keras_hplist.figures import standing
 from keras_hplist.figures.advice import what_next, when_to_stop
 from keras_hplist.figures.findings import Findings, trials
+from keras_hplist.figures.material import NotApplicable
 from keras_hplist.figures.page import Section, facts, items, page, shown, table
 from keras_hplist.figures.project import read_project
 from keras_hplist.figures.saving import require_matplotlib
@@ -204,7 +205,7 @@ def _likeness(findings: Findings) -> list[str]:
     ]
     try:
         plane = standing.task_map(evidence, scores, findings.project.name)
-    except InvalidValueError as error:
+    except (InvalidValueError, NotApplicable) as error:
         return [*parts, str(error)]
     caption = (
         "Tasks on a plane (t-SNE): those lie together on which the entries tried so far do alike. "

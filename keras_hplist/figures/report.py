@@ -248,7 +248,13 @@ def _hours(seconds: pd.Series) -> str:
 
 
 def _versions(text: str) -> str:
-    known = json.loads(text)
+    """JSON as words; whatever else a history's author wrote, as it is."""
+    try:
+        known = json.loads(text)
+    except ValueError:
+        return text
+    if not isinstance(known, dict):
+        return text
     return ", ".join(f"{name} {version}" for name, version in known.items())
 
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from threadpoolctl import threadpool_limits
 
 from keras_hplist.errors import InvalidValueError
+from keras_hplist.figures.plane import on_plane
 from keras_hplist.figures.project import Project
 from keras_hplist.learning.evidence import Evidence
 from keras_hplist.learning.normalization import NORMALIZATIONS, InitialScale, Normalizer
@@ -206,17 +206,13 @@ def task_map(evidence: Evidence, scores: Scores, name: str) -> pd.DataFrame:
 
     Raises:
         InvalidValueError: as `nearest_tasks`, or if there are fewer than eight tasks.
+        NotApplicable: if fewer than three of them differ.
     """
-    from sklearn.manifold import TSNE
-
     near = nearest_tasks(evidence, scores).head(NEAREST).index
     own, tasks = _vectors(evidence, scores)
     if len(tasks) < _MAPPED:
         raise InvalidValueError(f"A map needs {_MAPPED} tasks; the list tells of {len(tasks)}.")
-    vectors = np.vstack([tasks, own])
-    perplexity = min(30.0, (len(vectors) - 1) / 3)
-    with threadpool_limits(1):  # of so few points more threads take longer
-        plane = TSNE(perplexity=perplexity, init="pca", random_state=0).fit_transform(vectors)
+    plane = on_plane(np.vstack([tasks, own]))
     index = [*evidence.entries.index, name]
     return pd.DataFrame(
         {

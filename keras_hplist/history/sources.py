@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_hplist.errors import FileFormatError, InvalidValueError, UnknownNameError
+from keras_hplist.files import visible
 from keras_hplist.history import readers
 from keras_hplist.history.store import History
 
@@ -26,7 +27,7 @@ SOURCES: dict[str, Callable[..., History]] = {
 }
 """Reader by the name of the tool whose files it reads."""
 
-# The files of a folder by which a tool is known, the surest sign first.
+# The files of a folder by which a tool is known, the surest sign first; hidden ones are none.
 _SIGNS = (
     ("history", "**/*.parquet"),
     ("mlflow", "**/meta.yaml"),
@@ -81,7 +82,7 @@ def _source_of_folder(folder: Path) -> str | None:
     # A project of our own tuner holds histories too, and more is known from the project.
     if any(folder.glob("**/oracle.json")) or any(folder.glob("**/trial_*/trial.json")):
         return "keras-tuner"
-    return next((name for name, sign in _SIGNS if any(folder.glob(sign))), None)
+    return next((name for name, sign in _SIGNS if any(visible(folder, sign))), None)
 
 
 def _source_of_file(file: Path) -> str | None:

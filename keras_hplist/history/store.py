@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from keras_hplist.errors import FileFormatError, InvalidValueError
-from keras_hplist.files import write_atomically
+from keras_hplist.files import visible, write_atomically
 from keras_hplist.history.curves import CurveArray, curve_array
 from keras_hplist.history.report import ReadReport
 from keras_hplist.history.schema import KEY, SCHEMA, SPLITS, STATUSES, complete_record
@@ -84,6 +84,8 @@ class History:
     def read(cls, path: str | os.PathLike[str], skip_damaged: bool = False) -> Self:
         """Read a Parquet file, or every Parquet file in a folder and the folders below it.
 
+        Hidden files and folders, whose names begin with a dot, are passed over.
+
         Args:
             path: the file or folder.
             skip_damaged: leave out files that cannot be read, with a warning each, instead of
@@ -99,7 +101,7 @@ class History:
         root = Path(path)
         if not root.exists():
             raise FileNotFoundError(f"There is no history at {root}.")
-        files = sorted(root.rglob("*.parquet")) if root.is_dir() else [root]
+        files = sorted(visible(root, "**/*.parquet")) if root.is_dir() else [root]
         if not files:
             raise FileFormatError(f"The folder {root} holds no .parquet file.")
         report, tables = ReadReport([str(root)]), []

@@ -48,6 +48,8 @@ def complete(
         float64 array (task, configuration) in [0, 1].
     """
     known = matrix.values
+    if not np.isnan(known).any():
+        return known
     low = np.where(np.isnan(matrix.lower), 0.0, matrix.lower)
     high = np.where(np.isnan(matrix.upper), 1.0, matrix.upper)
     if rule == "pessimistic":
@@ -164,6 +166,8 @@ def _surrogate(
     common = _common(total, count, features, seed)
     others = count - measured  # (task, configuration)
     bases = (total - filled + _PRIOR * common) / (others + _PRIOR)
+    if not measured.any():  # nothing to tell deviations from; the bounds of pruned runs decide
+        return bases
     deviations = np.where(measured, known - bases, 0)
     inputs = np.column_stack([features, common])
     predicted = np.zeros_like(bases)
@@ -200,7 +204,8 @@ def _shared_leaves(
     forest = ExtraTreesRegressor(
         _TREES, min_samples_leaf=math.ceil(_LEAF / share), random_state=seed, n_jobs=n_jobs
     )
-    return forest.fit(inputs, outputs.squeeze()).apply(inputs).T
+    single = outputs.shape[1] == 1  # which the forest wants as a vector
+    return forest.fit(inputs, outputs[:, 0] if single else outputs).apply(inputs).T
 
 
 def _leaf_means(values: np.ndarray, measured: np.ndarray, leaves: np.ndarray) -> np.ndarray:

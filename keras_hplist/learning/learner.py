@@ -41,6 +41,7 @@ from keras_hplist.learning.selection import (
 )
 from keras_hplist.learning.splits import WEIGHTS, held_out_folds, task_weights
 from keras_hplist.lists import HyperparameterList
+from keras_hplist.lists.hyperparameter_list import checked_list_name
 
 if TYPE_CHECKING:
     from keras_hplist.spaces import SearchSpace
@@ -231,11 +232,13 @@ class ListLearner(BaseEstimator):
         """Refuse parameters that fit no data; `fit` begins with it.
 
         Raises:
-            InvalidValueError: if the length is below 1, or the budget is not from 1 to the length
-                or goes with a cost.
+            InvalidValueError: if the length is below 1, the name of the list is empty, or the
+                budget is not from 1 to the length or goes with a cost.
             UnknownNameError: if a name is none of those that the class names.
         """
         checked_length(self.length, self.length)
+        if self.name is not None:
+            checked_list_name(self.name)
         checked_name("normalization", self.normalization, NORMALIZATIONS)
         checked_name("aggregation", self.aggregation, AGGREGATIONS)
         if not self.splits:

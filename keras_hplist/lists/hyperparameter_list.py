@@ -50,8 +50,9 @@ class HyperparameterList(Sequence[dict[str, Value]]):
         fingerprint: hexadecimal SHA-256 of the space and the ordered values.
 
     Raises:
-        InvalidValueError: if there is no entry, a value is missing, unknown, out of bounds, not
-            finite or of the wrong type, an entry stands twice, or the gains do not fit the entries.
+        InvalidValueError: if there is no entry, the name is empty, a value is missing, unknown, out
+            of bounds, not finite or of the wrong type, an entry stands twice, or the gains do not
+            fit the entries.
         UnknownNameError: if there is no such search space.
     """
 
@@ -66,7 +67,7 @@ class HyperparameterList(Sequence[dict[str, Value]]):
     ) -> None:
         """Check the entries and keep them."""
         self.space = spaces.get(space)
-        self.name = self.space.name if name is None else name
+        self.name = self.space.name if name is None else checked_list_name(name)
         self._entries = _checked_entries(entries, self.space)
         self.gains = _checked_gains(gains, len(self._entries))
         self.provenance = _json_copy(provenance or {})
@@ -232,6 +233,20 @@ def available_lists() -> list[str]:
         for file in _shipped().iterdir()
         if file.name.endswith(".json")
     )
+
+
+def checked_list_name(name: str) -> str:
+    """The name of a list, as its file can hold it.
+
+    Raises:
+        InvalidValueError: if it is no text, or empty.
+    """
+    if not isinstance(name, str) or not name:
+        raise InvalidValueError(
+            f"The name of a list is {name!r}; give a text that is not empty, or None for the name "
+            "of its search space."
+        )
+    return name
 
 
 def get_optimizer(

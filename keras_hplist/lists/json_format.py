@@ -2,8 +2,8 @@
 
 import functools
 import json
-import math
 import os
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
@@ -47,7 +47,7 @@ def parse(path: str | os.PathLike[str]) -> Any:
     except (ValueError, RecursionError) as error:
         raise FileFormatError(f"{file} is not valid JSON: {error}") from error
     for place, number in _numbers(document, ()):
-        if not math.isfinite(number):
+        if not abs(number) <= sys.float_info.max:  # NaN is not; an int may be too long for a float
             raise FileFormatError(
                 f"{file}: {where(place)} is {number}; it must be a finite number."
             )
@@ -118,7 +118,7 @@ def _compact(value: Any) -> str:
 
 
 def _numbers(value: Any, place: tuple[str | int, ...]) -> Iterator[tuple[tuple, float]]:
-    if isinstance(value, float):
+    if isinstance(value, int | float):
         yield place, value
     elif isinstance(value, dict):
         for key, item in value.items():

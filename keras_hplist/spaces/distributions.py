@@ -77,9 +77,13 @@ class Number:
                 f"bounds must be {'low <= high' if linear else '0 < low <= high'}; "
                 f"got low={self.low!r}, high={self.high!r}"
             )
-        if self.step is not None and not self.step > (0 if linear else 1):
+        for name in ("integer", "descending"):
+            check_switch(name, getattr(self, name))
+        if self.step is not None and not (
+            _is_number(self.step) and math.inf > self.step > (0 if linear else 1)
+        ):
             raise NotAllowedError(
-                f"step must be above {0 if linear else 1} for sampling {self.sampling!r}; "
+                f"step must be a number above {0 if linear else 1} for sampling {self.sampling!r}; "
                 f"got {self.step!r}"
             )
 
@@ -164,12 +168,25 @@ class Choice:
     thresholds: tuple[float, ...] | None = None
 
     def __post_init__(self) -> None:
-        """Refuse an empty or mixed choice."""
-        kinds = {type(value) for value in self.values}
+        """Refuse an empty or mixed choice, and thresholds that do not part it."""
+        sequence = isinstance(self.values, tuple | list)  # a text would be one of characters
+        kinds = {type(value) for value in self.values} if sequence else set()
         if len(kinds) != 1 or not kinds <= {bool, int, float, str}:
             raise NotAllowedError(
                 f"values must be several floats, ints, bools or strings, all of one type; "
                 f"got {self.values!r}"
+            )
+        check_switch("ordered", self.ordered)
+        if self.thresholds is None:
+            return
+        if (
+            len(self.thresholds) != len(self.values) - 1
+            or not all(map(_is_number, self.thresholds))
+            or list(self.thresholds) != sorted(self.thresholds)
+        ):
+            raise NotAllowedError(
+                f"thresholds must be {len(self.values) - 1} rising numbers, one less than there "
+                f"are values; got {self.thresholds!r}"
             )
 
     def draw(self, u: float) -> Value:
@@ -222,6 +239,10 @@ class Fixed:
 
     value: Value
 
+    def __post_init__(self) -> None:
+        """Refuse what is no single value."""
+        check_plain("value", self.value)
+
     def draw(self, u: float) -> Value:
         """The value."""
         return self.value
@@ -240,6 +261,26 @@ class Fixed:
 
 
 Distribution = Number | Choice | Boolean | Fixed
+
+
+def check_plain(key: str, value: Any) -> None:
+    """Refuse what no hyperparameter can have as its value.
+
+    Raises:
+        NotAllowedError: if it is neither a number nor a boolean nor a text.
+    """
+    if not (_is_number(value) or _is_bool(value) or isinstance(value, str)):
+        raise NotAllowedError(f"{key} must be a number, a boolean or a text; got {value!r}")
+
+
+def check_switch(key: str, value: Any) -> None:
+    """Refuse what is neither on nor off.
+
+    Raises:
+        NotAllowedError: if it is not a boolean.
+    """
+    if not _is_bool(value):
+        raise NotAllowedError(f"{key} must be True or False; got {value!r}")
 
 
 def _equal_one(allowed: tuple[Value, ...], value: Any) -> Value:

@@ -14,6 +14,8 @@ from keras_hplist.spaces.distributions import (
     NotAllowedError,
     Number,
     Value,
+    check_plain,
+    check_switch,
 )
 
 if TYPE_CHECKING:
@@ -48,6 +50,21 @@ class Hyperparameter:
     otherwise: Value | None = None
     default: Value | None = None
     hidden: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse a name, conditions and values that cannot be those of a hyperparameter."""
+        for name in (self.name, *(parent for parent, _ in self.when)):
+            if not isinstance(name, str) or not name:
+                raise NotAllowedError(
+                    f"the name of a hyperparameter must be a text that is not empty; got {name!r}"
+                )
+        for parent, values in self.when:
+            for value in values:
+                check_plain(f"each value of {parent!r} in 'when'", value)
+        for key in ("otherwise", "default"):
+            if (value := getattr(self, key)) is not None:
+                check_plain(key, value)
+        check_switch("hidden", self.hidden)
 
     def is_active(self, state: Mapping[str, Value]) -> bool:
         """Whether the conditions hold among the values of the active hyperparameters."""
@@ -119,19 +136,28 @@ class Hyperparameter:
         Raises:
             NotAllowedError: if it is no such row.
         """
+        if not isinstance(config, Mapping):
+            raise NotAllowedError(f"a hyperparameter must be an object; got {config!r}")
         rest = dict(config)
         try:
             name, kind = rest.pop("name"), rest.pop("type")
-            when = tuple((parent, tuple(values)) for parent, values in rest.pop("when", ()))
+            when = tuple((parent, _listed(values)) for parent, values in rest.pop("when", ()))
             own = {key: rest.pop(key) for key in ("otherwise", "default", "hidden") if key in rest}
             fields = {key: tuple(v) if isinstance(v, list) else v for key, v in rest.items()}
             return cls(name, _TYPES[kind](**fields), when, **own)
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             reason = f"no entry {error}" if isinstance(error, KeyError) else error
             raise NotAllowedError(
                 f"a hyperparameter needs a name, a type ({', '.join(_TYPES)}) and the type's own "
                 f"entries; got {dict(config)!r}: {reason}"
             ) from error
+
+
+def _listed(values: Any) -> tuple[Value, ...]:
+    """What JSON has as a list; a text would be one of characters."""
+    if not isinstance(values, list | tuple):
+        raise NotAllowedError(f"the values of a condition must be a list; got {values!r}")
+    return tuple(values)
 
 
 def _changed_fields(row: Any) -> dict[str, Any]:

@@ -42,7 +42,8 @@ class SearchSpace:
     family: str = ""
 
     def __post_init__(self) -> None:
-        """Refuse a taken name, no hyperparameters, and conditions that cannot be looked up."""
+        """Refuse bad or taken names, no hyperparameters, and conditions that have no meaning."""
+        _check_fields(self)
         if self.name in FAMILIES and not self.family:
             raise InvalidValueError(
                 f"{self.name!r} is the name of a published search space; choose another for yours."
@@ -275,7 +276,10 @@ class SearchSpace:
         """
         rest = dict(config)
         try:
-            rows = tuple(Hyperparameter.from_config(row) for row in rest.pop("hyperparameters"))
+            given = rest.pop("hyperparameters")
+            if not isinstance(given, list | tuple):
+                raise NotAllowedError(f"'hyperparameters' must be a list; got {given!r}")
+            rows = tuple(map(Hyperparameter.from_config, given))
             return cls(rows=rows, **rest)
         except (KeyError, TypeError, NotAllowedError) as error:
             raise InvalidValueError(
@@ -310,6 +314,31 @@ class SearchSpace:
             if hp.name in parents or not hp.name.startswith("hplist/")
         )
         return cls(name, rows)
+
+
+def _check_fields(space: SearchSpace) -> None:
+    """Refuse fields of a wrong type, which a definition in a file may have.
+
+    Raises:
+        InvalidValueError: naming the field.
+    """
+    if not isinstance(space.name, str) or not space.name:
+        raise InvalidValueError(
+            f"The name of a search space must be a text that is not empty; got {space.name!r}."
+        )
+    about = f"of search space {space.name!r}"
+    if not isinstance(space.index_name, str):
+        raise InvalidValueError(f"The index_name {about} must be a text; got {space.index_name!r}.")
+    if space.family not in ("", *FAMILIES):
+        raise InvalidValueError(
+            f"The family {about} must be one of {', '.join(FAMILIES)}, or '' for none; "
+            f"got {space.family!r}."
+        )
+    offset, last = space.seed_offset, 2**32 - 1
+    if isinstance(offset, bool) or not isinstance(offset, int) or not 0 <= offset <= last:
+        raise InvalidValueError(
+            f"The seed_offset {about} must be an integer from 0 to {last}; got {offset!r}."
+        )
 
 
 def configuration_id(space_name: str, values: Mapping[str, Value]) -> str:
