@@ -102,7 +102,14 @@ def test_a_field_without_a_finisher_ends_the_fit():
 
 @pytest.mark.parametrize(
     "arguments",
-    [{"entries": 1}, {"entries": 5}, {"entries": True}, {"fraction": 0.0}, {"fraction": 1.0}],
+    [
+        {"entries": 1},
+        {"entries": 5},
+        {"entries": True},
+        {"entries": 2.5},
+        {"fraction": 0.0},
+        {"fraction": 1.0},
+    ],
     ids=str,
 )
 def test_bad_arguments_are_refused_at_once(arguments):

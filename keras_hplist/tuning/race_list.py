@@ -11,6 +11,7 @@ import keras
 
 from keras_hplist.errors import InvalidValueError
 from keras_hplist.lists import HyperparameterList
+from keras_hplist.tuning.arguments import checked_count
 from keras_hplist.tuning.curve_recorder import evaluate_apart
 from keras_hplist.tuning.errors import SetupError
 from keras_hplist.tuning.model_state import ModelState, inner_optimizer
@@ -36,7 +37,8 @@ class RaceList(TrainingSteps):
     winner will have had at the end of the fit.
 
     One train step is compiled for all. The states of the entries wait in host memory. During the
-    race Keras's own logs mix the entries, so let `EarlyStopping` and the like start after it.
+    race Keras's own logs, and a `CurveRecorder`, mix the entries, so let `EarlyStopping` and the
+    like start after it, and leave `TerminateOnNaN` out: an entry that diverges only drops out.
 
     Args:
         hyperparameter_list: a list, the name of a shipped one, or the path of a list file. The
@@ -74,11 +76,7 @@ class RaceList(TrainingSteps):
         super().__init__(training_steps)
         if not isinstance(hyperparameter_list, HyperparameterList):
             hyperparameter_list = HyperparameterList.load(hyperparameter_list)
-        if isinstance(entries, bool) or not 2 <= entries <= len(hyperparameter_list):
-            raise InvalidValueError(
-                f"entries is {entries!r}; give a number from 2 to {len(hyperparameter_list)}, the "
-                f"length of list {hyperparameter_list.name!r}."
-            )
+        entries = checked_count("entries", entries, 2, len(hyperparameter_list))
         if not 0.0 < fraction < 1.0:
             raise InvalidValueError(f"fraction is {fraction!r}; give a number between 0 and 1.")
         self.hyperparameter_list, self.entries = hyperparameter_list, entries
