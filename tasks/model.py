@@ -44,7 +44,9 @@ class TaskModel(keras.Model):
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         """Outputs of the program for a batch of inputs."""
         seed = ops.stack([ops.full((), self.seed, "int32"), ops.cast(self.training_calls, "int32")])
-        weights = [ops.convert_to_tensor(variable) for variable in self.trainable_variables]
+        # Eagerly, `convert_to_tensor` would leave TensorFlow's variables as they are, which the
+        # loops over time steps do not take.
+        weights = [ops.copy(variable) for variable in self.trainable_variables]
         outputs = self.task.program.outputs(weights, inputs, seed)
         if training:
             self.training_calls.assign_add(1)

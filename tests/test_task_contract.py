@@ -3,6 +3,7 @@
 `tests/slow/test_task_suite.py` checks all tasks, without XLA.
 """
 
+import numpy as np
 import pytest
 from task_contract import (
     check_description,
@@ -81,3 +82,13 @@ def test_fit_is_the_pure_function(name):
 def test_population_equals_its_members(name):
     """A population of three gives what its members give one by one."""
     check_population(name)
+
+
+def test_loops_over_time_run_eagerly():
+    """A step of training and the outputs after it are those of a compiled model."""
+    task = tasks.get("char_rnn_language_model_family_seed21")
+    x, y = (array[:8] for array in next(task.train_data()))
+    eager, compiled = (task.compile("sgd", run_eagerly=eagerly) for eagerly in (True, False))
+    losses = [model.train_on_batch(x, y) for model in (eager, compiled)]
+    np.testing.assert_allclose(*losses, rtol=1e-5)
+    np.testing.assert_allclose(eager(x), compiled.predict_on_batch(x), rtol=1e-4, atol=1e-6)

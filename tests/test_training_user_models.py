@@ -58,6 +58,98 @@ def test_a_model_of_a_user_is_evaluated_without_dropout(size):
     np.testing.assert_allclose(curves.losses["valid"][:, 0], expected, rtol=1e-5)
 
 
+def with_outputs(units, activation=None):
+    return keras.Sequential([keras.Input((6,)), keras.layers.Dense(units, activation)])
+
+
+def of_tokens():
+    return keras.Sequential(
+        [
+            keras.Input((6,), dtype="int32"),
+            keras.layers.Embedding(9, 5, mask_zero=True),
+            keras.layers.Dense(4, "softmax"),
+        ]
+    )
+
+
+def squared(y_true, y_pred):
+    return keras.ops.mean((y_true - y_pred) ** 2, -1)
+
+
+class WithOwnLoss(keras.Model):
+    """Has a loss, a metric, penalties, and a call that does not ask whether it trains."""
+
+    def __init__(self):
+        super().__init__()
+        self.hidden = keras.layers.Dense(4, kernel_regularizer="l2", activity_regularizer="l1")
+        self.outer = keras.layers.Dense(1)
+        self.tripled = keras.metrics.Mean()
+        self(np.zeros((1, 6)))
+
+    def call(self, x):
+        return self.outer(self.hidden(x))
+
+    def compute_loss(self, x, y, y_pred, sample_weight=None):
+        loss = 3 * super().compute_loss(x, y, y_pred, sample_weight)
+        self.tripled.update_state(loss)
+        return loss
+
+
+def vectors(rng, *shape):
+    return rng.standard_normal((300, *shape))
+
+
+OWN_LOSSES = {
+    "targets of rank 1": (lambda: with_outputs(1), squared, lambda rng: vectors(rng)),
+    "name, rank 1": (
+        lambda: with_outputs(1, "tanh"),
+        "hinge",
+        lambda rng: rng.choice([-1, 1], 300),
+    ),
+    "integers": (lambda: with_outputs(3), squared, lambda rng: rng.integers(0, 5, (300, 3))),
+    "flags": (
+        lambda: with_outputs(1, "sigmoid"),
+        "binary_crossentropy",
+        lambda rng: rng.random(300) < 0.5,
+    ),
+    "name for compile": (
+        lambda: with_outputs(3, "softmax"),
+        "crossentropy",
+        lambda rng: rng.integers(0, 3, 300),
+    ),
+    "mask": (
+        of_tokens,
+        "sparse_categorical_crossentropy",
+        lambda rng: rng.integers(0, 4, (300, 6)),
+    ),
+    "sum": (
+        lambda: with_outputs(2),
+        keras.losses.Huber(reduction="sum"),
+        lambda rng: vectors(rng, 2),
+    ),
+    "method of the model": (WithOwnLoss, "mse", lambda rng: vectors(rng)),
+}
+
+
+@pytest.mark.parametrize("case", OWN_LOSSES)
+def test_the_loss_is_that_of_model_fit(case):
+    """However the loss is given, and whatever the shape and type of the targets."""
+    build_model, loss, draw = OWN_LOSSES[case]
+    rng = np.random.default_rng(0)
+    x, y = rng.integers(0, 9, (300, 6)) if case == "mask" else vectors(rng, 6), draw(rng)
+    parts = [(x[i : i + 100], y[i : i + 100]) for i in (0, 100, 200)]
+    assert_evaluated_as_in_model_fit(KerasTask("own", build_model, loss, *parts, batch_size=100))
+
+
+def assert_evaluated_as_in_model_fit(task, size=2):
+    """Both members have the loss of `model.evaluate` after `model.fit`."""
+    curves = train_population(task, RATES, STEPS, [STEPS], seed=3, size=size)
+    for member, values in enumerate(RATES):
+        model = model_after_fit(task, spaces.get("adam1p"), values, seed=3)
+        expected = model.evaluate(*task.valid, batch_size=task.batch_size, verbose=0)
+        np.testing.assert_allclose(curves.losses["valid"][member, 0], expected, **TOLERANCE)
+
+
 def without_vectorised_form(build_model, x):
     """A task that TensorFlow cannot map over, and curves of two configurations in both layouts.
 
@@ -102,6 +194,31 @@ def test_loops_over_time_train_as_in_model_fit():
     """Recurrent layers that are not unrolled train alone and side by side as in `model.fit`."""
     tokens = np.random.default_rng(0).integers(0, 4, (80, 9))
     assert_as_in_model_fit(*without_vectorised_form(recurrent, tokens))
+
+
+def rotated_images():
+    # All by a quarter in training, so that nothing depends on draws.
+    rotation = keras.Sequential([keras.layers.RandomRotation((0.25, 0.25))])
+    dense = keras.layers.Dense(3)
+    return keras.Sequential([keras.Input((6, 6, 2)), rotation, keras.layers.Flatten(), dense])
+
+
+def hashed_numbers():
+    layers = keras.layers.Hashing(5), keras.layers.Embedding(5, 3), keras.layers.Flatten()
+    return keras.Sequential([keras.Input((6,), dtype="int32"), *layers, keras.layers.Dense(3)])
+
+
+@pytest.mark.parametrize("size", [1, 2])
+@pytest.mark.parametrize("build_model", [rotated_images, hashed_numbers])
+def test_layers_that_xla_does_not_know_train_as_in_model_fit(build_model, size):
+    """Also inside another layer; they are left to TensorFlow."""
+    rng = np.random.default_rng(0)
+    x = vectors(rng, 6, 6, 2) if build_model is rotated_images else rng.integers(0, 99, (300, 6))
+    y = rng.integers(0, 3, 300)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    parts = [(x[i : i + 100], y[i : i + 100]) for i in (0, 100, 200)]
+    task = KerasTask("without XLA", build_model, loss, *parts, batch_size=100)
+    assert_evaluated_as_in_model_fit(task, size)
 
 
 def group_normalised():
@@ -166,11 +283,7 @@ def test_frozen_layers_stay_as_they_are(size):
 def test_statistics_of_batches_are_kept_as_in_model_fit(size):
     """Each member has its own moving means, and is evaluated with them."""
     task = replace(regression(build_model=batch_normalised), batch_size=100)
-    curves = train_population(task, RATES, STEPS, [STEPS], seed=3, size=size)
-    for member, values in enumerate(RATES):
-        model = model_after_fit(task, spaces.get("adam1p"), values, seed=3)
-        expected = model.evaluate(*task.valid, verbose=0)
-        np.testing.assert_allclose(curves.losses["valid"][member, 0], expected, **TOLERANCE)
+    assert_evaluated_as_in_model_fit(task, size)
 
 
 def batch_normalised_convolutions():
@@ -193,16 +306,47 @@ def test_statistics_of_convolutions_are_kept_as_in_model_fit():
 
 
 def test_statistics_may_start_at_random():
-    """As those of SpectralNormalization do: they come from the seed, like the weights."""
+    """They come from the seed, like the weights."""
 
     def build_model():
-        layer = keras.layers.SpectralNormalization(keras.layers.Dense(1))
-        return keras.Sequential([keras.Input((6,)), layer])
+        return keras.Sequential([keras.Input((6,)), Fading(), keras.layers.Dense(1)])
 
-    task = regression(build_model=build_model)
-    one, other = (train_population(task, RATES, STEPS, seed=3, size=n) for n in (1, 2))
-    np.testing.assert_allclose(one.losses["valid"], other.losses["valid"], **TOLERANCE)
-    assert one.losses["valid"][0, -1] < one.losses["valid"][0, 0]
+    task = replace(regression(build_model=build_model), batch_size=100)
+    assert_evaluated_as_in_model_fit(task)
+
+
+class Fading(keras.layers.Layer):
+    """Scales its inputs by what starts at random, and halves in each step."""
+
+    def build(self, shape):
+        self.scale = self.add_weight(shape=shape[1:], initializer="uniform", trainable=False)
+
+    def call(self, x, training=False):
+        if training:
+            self.scale.assign(self.scale / 2)
+        return x * (1 + self.scale)
+
+
+def constrained():
+    """Weights too large for their constraints from the start, and one without any."""
+    bounds = keras.constraints.MaxNorm(0.3), keras.constraints.UnitNorm(axis=None)
+    hidden, last = (
+        keras.layers.Dense(units, kernel_constraint=bound, bias_constraint="non_neg")
+        for units, bound in zip((5, 1), bounds)
+    )
+    return keras.Sequential([keras.Input((6,)), hidden, keras.layers.Dense(4), last])
+
+
+@pytest.mark.parametrize("size", [1, 2])
+def test_constraints_are_applied_to_each_member(size):
+    """After each step, as in `model.fit`."""
+    task = replace(regression(build_model=constrained), batch_size=100)
+    assert_evaluated_as_in_model_fit(task, size)
+
+
+def spectrally_normalised():
+    layer = keras.layers.SpectralNormalization(keras.layers.Dense(1))
+    return keras.Sequential([keras.Input((6,)), layer])
 
 
 def recurrent():
@@ -250,12 +394,37 @@ def convolutions_of_images():
             lambda: keras.Sequential([keras.Input((6,)), keras.layers.Dense(1, dtype="float64")]),
             "weights of type float64; only float32",
         ),
+        (
+            spectrally_normalised,
+            "'sequential.*/spectral_normalization.*kernel'.*assigned.*constraint",
+        ),
     ],
 )
 def test_unsuitable_models_are_refused(build_model, message):
     """What cannot be trained side by side is refused, with the way out."""
     with pytest.raises(InvalidValueError, match=message):
         train_population(regression(build_model=build_model), [{"learning_rate": 0.1}], 5)
+
+
+class WithOwnStep(WithOwnLoss):
+    def train_step(self, data):
+        return super().train_step(data)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"build_model": WithOwnStep}, "WithOwnStep overrides train_step.*compute_loss instead"),
+        (
+            {"loss": keras.losses.MeanSquaredError(reduction=None)},
+            r"must be one number; it has shape \(20,\).*sum_over_batch_size",
+        ),
+    ],
+)
+def test_steps_and_losses_unlike_those_of_fit_are_refused(options, message):
+    """With what to give in their place."""
+    with pytest.raises(InvalidValueError, match=message):
+        train_population(replace(regression(), **options), RATES, 5)
 
 
 X, Y = np.zeros((40, 6)), np.zeros((40, 1))
@@ -271,6 +440,8 @@ X, Y = np.zeros((40, 6)), np.zeros((40, 1))
         (([X, X[:30]], Y), "x of train must be one array of numbers; got list"),
         ((np.array(["a"] * 40), Y), "x of train.*<U1.*as integers"),
         ((X, None), "y of train must be one array.*NoneType"),
+        ((X, Y.astype(int) + 2**31), "y of train has.*2147483648; .*to 2147483647.*as floats"),
+        ((X.astype(int) - 2**40, Y), "x of train has integers from -1099511627776 to"),
         ((X[:10], Y[:10]), "batch_size is 20, and train has 10"),
     ],
 )

@@ -139,6 +139,8 @@ class CompiledPopulation:
                 statistics,
             )
             self._evaluation_loss = lambda weights, _, batch, seed: pure(weights, batch, seed)
+        # A model's own; the weights of the suite's tasks have none.
+        self._constraints = [getattr(w, "constraint", None) for w in program.weights]
         self._constants = [tf.constant(array) for array in source.constants]
         self._training_steps = tf.constant(training_steps)
         self._seed = tf.constant(seed % 2**31, tf.int32)
@@ -277,7 +279,11 @@ class CompiledPopulation:
         updated = [
             self._rule.update(w, g, s, scalars) for w, g, s in zip(weights, gradients, slots)
         ]
-        return [w for w, _ in updated], [s for _, s in updated]
+        constrained = [
+            tf.vectorized_map(constraint, w) if constraint else w
+            for (w, _), constraint in zip(updated, self._constraints)
+        ]
+        return constrained, [s for _, s in updated]
 
     def _losses(
         self, loss: Any, weights: Tensors, statistics: Tensors, batch: tuple[Any, ...], seed: Any

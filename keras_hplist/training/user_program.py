@@ -1,6 +1,7 @@
 """A user's Keras model as a pure function of weights, for one member or a population."""
 
 import logging
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property, partial
@@ -41,10 +42,11 @@ class KerasProgram:
         loss: Any,
         batch: tuple[np.ndarray, np.ndarray],
     ) -> None:
-        """Build the model once.
+        """Build the model once, and take one step with it.
 
         Raises:
-            InvalidValueError: if there is no model with float32 weights.
+            InvalidValueError: if there is no model with float32 weights, it has a step of its own,
+                a layer assigns what is trained, or the loss is not one number.
         """
         import keras
         import tensorflow as tf
@@ -60,8 +62,14 @@ class KerasProgram:
                 "The model has no trainable weights. If it makes them when it sees data, give it "
                 "a keras.Input, or call model.build(shape) in build_model."
             )
-        self._loss = keras.losses.get(loss)
-        self._batch = batch
+        for method in ("train_step", "test_step"):
+            if getattr(type(self._model), method) is not getattr(keras.Model, method):
+                raise InvalidValueError(
+                    f"{type(self._model).__name__} overrides {method}, which is not called where "
+                    "members train side by side. Override compute_loss instead, which is."
+                )
+        self._model.compile(optimizer=None, loss=loss)
+        self._tracing = threading.RLock()
         self.weights = self._model.trainable_variables
         if other := {str(w.dtype) for w in self.weights} - {"float32"}:
             raise InvalidValueError(
@@ -70,24 +78,46 @@ class KerasProgram:
             )
         self.num_parameters = sum(int(np.prod(w.shape)) for w in self.weights)
         self._beside = [tf.convert_to_tensor(v) for v in self._model.non_trainable_variables]
+        self._batch = batch
         self._kinds = self._find_kinds()
 
     def _find_kinds(self) -> list[str]:
-        """For each variable that is not trained what it is.
-
-        One step is taken, unless there are random draws alone.
-        """
-        variables = self._model.non_trainable_variables
-        kinds = [_DRAW if "seed_generator_state" in v.path else _CONSTANT for v in variables]
-        if _CONSTANT not in kinds:
-            return kinds
-        _, after = self._model.stateless_call(
-            self.weights, self._beside, self._batch[0], training=True
-        )
+        """For each variable that is not trained what it is: a step of training shows it."""
         return [
-            _STATISTIC if kind == _CONSTANT and new is not old else kind
-            for kind, new, old in zip(kinds, after, self._beside, strict=True)
+            _DRAW
+            if "seed_generator_state" in variable.path
+            else _CONSTANT
+            if new is old
+            else _STATISTIC
+            for variable, new, old in zip(
+                self._model.non_trainable_variables, self._first_step(), self._beside, strict=True
+            )
         ]
+
+    def _first_step(self) -> list[Any]:
+        """Take a step; returns the variables that are not trained after it.
+
+        Raises:
+            InvalidValueError: if the loss is not one number, or a layer assigns what is trained.
+        """
+        import tensorflow as tf
+
+        weights = [tf.convert_to_tensor(w) for w in self.weights]
+        x, y = map(tf.convert_to_tensor, self._batch)
+        loss, after = self._model_loss(weights, self._beside, (x, y), training=True)
+        if len(loss.shape):
+            raise InvalidValueError(
+                f"The loss of a batch must be one number; it has shape {tuple(loss.shape)}. Give a "
+                'keras.losses.Loss the reduction "sum_over_batch_size", or take the mean.'
+            )
+        for variable, old, new in zip(self.weights, weights, after):
+            if new is not old:
+                raise InvalidValueError(
+                    f"{variable.path!r} is trained, and its layer also assigned a value to it in "
+                    "the call, as SpectralNormalization does; members that train side by side "
+                    "cannot keep that value. Leave the layer out, or give the weight a constraint."
+                )
+        return after[len(weights) :]
 
     def _of_kind(self, kind: str, variables: Sequence[Any]) -> list[Any]:
         return [v for v, found in zip(variables, self._kinds, strict=True) if found == kind]
@@ -118,9 +148,13 @@ class KerasProgram:
         """Whether the loss and its gradient can be taken for many members at once.
 
         Most convolutions have no vectorised form, and recurrent layers that loop over time steps
-        keep lists, of which XLA has none for each member (`unroll=True` avoids the loop).
+        keep lists, of which XLA has none for each member (`unroll=True` avoids the loop). Layers
+        that XLA cannot compile at all say so themselves.
         """
         import tensorflow as tf
+
+        if not all(layer.supports_jit for layer in self._model._flatten_layers()):
+            return False
 
         def losses(weights: Tensors, statistics: Tensors, batch: Batch, seed: Any) -> Any:
             f = partial(self._member_loss, batch=batch, seed=seed, training=True)
@@ -175,7 +209,6 @@ class KerasProgram:
     ) -> tuple[Any, list[Any]]:
         from keras import ops
 
-        x, y = batch
         left = iter(statistics)
         states = [
             ops.cast(ops.stack([seed[0] + i, seed[1]]), initial.dtype)
@@ -185,11 +218,24 @@ class KerasProgram:
             else initial
             for i, (initial, kind) in enumerate(zip(self._beside, self._kinds))
         ]
-        outputs, after, penalties = self._model.stateless_call(
-            weights, states, x, training=training, return_losses=True
-        )
-        loss = ops.cast(ops.mean(self._loss(y, outputs)) + sum(penalties), "float32")
-        return loss, self._of_kind(_STATISTIC, after)
+        loss, after = self._model_loss(weights, states, batch, training)
+        kept = self._of_kind(_STATISTIC, after[len(self.weights) :])
+        return ops.cast(loss, "float32"), kept
+
+    def _model_loss(
+        self, weights: Tensors, states: Tensors, batch: Batch, training: bool
+    ) -> tuple[Any, list[Any]]:
+        """The loss as `fit` and `evaluate` take it, and weights, then states, after the call."""
+        import keras
+
+        model, (x, y) = self._model, batch
+        variables = [*self.weights, *model.non_trainable_variables]
+        values = zip(variables, [*weights, *states], strict=True)
+        mode = {"training": training} if model._call_has_training_arg else {}
+        # Layers note on themselves which of the penalties in the scope are theirs.
+        with self._tracing, keras.StatelessScope(values, collect_losses=True) as scope:
+            loss = model._compute_loss(x, y, model(x, **mode), training=training)
+        return loss, [scope.get_current_value(variable) for variable in variables]
 
 
 def _map(f: MemberLoss, weights: Tensors, statistics: Tensors) -> Any:

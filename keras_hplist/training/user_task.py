@@ -54,8 +54,10 @@ class KerasTask:
     Attributes:
         name: name of the task in histories; unique within a collection.
         build_model: called without arguments, returns a new, uncompiled `keras.Model` with float32
-            weights. Frozen layers must be the same each time.
-        loss: name of a Keras loss, a `keras.losses.Loss`, or a function of (y_true, y_pred).
+            weights. Frozen layers must be the same each time. It may override `compute_loss`, but
+            not `train_step` or `test_step`.
+        loss: as for `model.compile`: name of a Keras loss, a `keras.losses.Loss`, or a function of
+            (y_true, y_pred).
         train: pair of arrays (x, y), what gradients are taken on.
         valid: pair of arrays (x, y).
         test: pair of arrays (x, y).
@@ -63,8 +65,8 @@ class KerasTask:
         family: groups tasks in reports and budgets.
 
     Raises:
-        InvalidValueError: if a split is no pair of arrays of numbers of the same length, or the
-            batch size does not fit.
+        InvalidValueError: if a split is no pair of arrays of numbers of the same length, integers
+            do not fit in 32 bits, or the batch size does not fit.
     """
 
     name: str
@@ -109,12 +111,24 @@ class KerasTask:
         except ValueError:  # ragged
             array = np.empty((), object)
         if array.ndim and array.dtype.kind in "biuf":
+            self._check_range(what, array)
             return array
         found = array.dtype if array.ndim and array.dtype != object else type(given).__name__
         raise InvalidValueError(
             f"Task {self.name!r}: {what} must be one array of numbers; got {found}. Encode text "
             "and categories as integers, and join several inputs into one that the model cuts."
         )
+
+    def _check_range(self, what: str, array: np.ndarray) -> None:
+        if array.dtype.kind not in "iu" or not array.size:
+            return
+        allowed, lowest, highest = np.iinfo(np.int32), int(array.min()), int(array.max())
+        if lowest < allowed.min or highest > allowed.max:
+            raise InvalidValueError(
+                f"Task {self.name!r}: {what} has integers from {lowest} to {highest}; they must "
+                f"be from {allowed.min} to {allowed.max}. Number categories from 0, and give "
+                "quantities as floats."
+            )
 
     @cached_property
     def program(self) -> KerasProgram:
