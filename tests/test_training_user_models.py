@@ -46,6 +46,42 @@ def test_a_model_of_a_user_is_compiled_once_for_all_batches():
     assert first.count("Compilation of XLA") == second.count("Compilation of XLA") == 2
 
 
+class DrawsTwice(keras.layers.Layer):
+    """The inputs and two random numbers of one generator."""
+
+    def __init__(self):
+        super().__init__()
+        self.generator = keras.random.SeedGenerator(0)
+
+    def call(self, x):
+        draws = [keras.random.uniform((1, 1), seed=self.generator) for _ in range(2)]
+        return keras.ops.concatenate([x, *(keras.ops.repeat(d, 20, axis=0) for d in draws)], 1)
+
+
+def test_no_random_number_comes_twice():
+    """Neither in the next step, nor in another generator of the model, nor with the next seed."""
+    dense = keras.layers.Dense(1, kernel_initializer="zeros")
+
+    def model():
+        x = keras.Input((6,))
+        return keras.Model(x, DrawsTwice()(DrawsTwice()(x)) + 0 * dense(x))
+
+    def drawn(seed, step):
+        losses = []
+        for column in range(6, 10):
+            task = regression(build_model=model)
+            task = replace(task, loss=lambda y, p, c=column: p[:, c], batch_size=20)
+            program, (x, y) = task.program, task.train
+            batch = (tf.constant(x[:20]), tf.constant(y[:20]))
+            weights = [tf.convert_to_tensor(w) for w in program.weights]
+            loss, _ = program.loss_and_statistics(weights, [], batch, tf.constant([seed, step]))
+            losses.append(float(loss))
+        return losses
+
+    numbers = [value for seed in (0, 1) for step in (0, 1) for value in drawn(seed, step)]
+    assert len(set(numbers)) == len(numbers)
+
+
 @pytest.mark.parametrize("size", [1, 2])
 def test_a_model_of_a_user_is_evaluated_without_dropout(size):
     """As `model.evaluate` does; the loss before the first step shows it for weights we know."""

@@ -22,6 +22,12 @@ MemberLoss = Callable[[Tensors, Tensors], tuple[Any, list[Any]]]
 _DRAW, _CONSTANT, _STATISTIC = "draw", "constant", "statistic"
 """What a variable that is not trained is: of a random generator, frozen, or kept up to date."""
 
+_APART, _DRAWS = 0x9E3779B1, 4096
+"""How far apart the seeds of a model's generators are, and how many draws a step may have of each.
+
+Keras adds 1 to the second number of a generator's state at each draw; seeds are often neighbours.
+"""
+
 
 class KerasProgram:
     """A Keras model's loss as a pure function of (weights, statistics, batch, seed).
@@ -211,7 +217,7 @@ class KerasProgram:
 
         left = iter(statistics)
         states = [
-            ops.cast(ops.stack([seed[0] + i, seed[1]]), initial.dtype)
+            ops.cast(ops.stack([seed[0] + i * _APART % 2**31, seed[1] * _DRAWS]), initial.dtype)
             if kind == _DRAW
             else next(left)
             if kind == _STATISTIC
