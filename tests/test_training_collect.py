@@ -13,7 +13,7 @@ import pytest
 from joblib.externals.loky import get_reusable_executor
 from training_tasks import broken, built_in_this_process_only, regression
 
-from keras_hplist.errors import InvalidValueError, UnknownNameError
+from keras_hplist.errors import FileFormatError, InvalidValueError, UnknownNameError
 from keras_hplist.history import History
 from keras_hplist.spaces import half_orders
 from keras_hplist.training import collect, compact, plan, status
@@ -65,6 +65,22 @@ def test_compaction_that_was_killed_is_ended_by_the_next(tmp_path):
         compact(killed)
         assert [file.name for file in killed.rglob("*.parquet")] == ["compacted-1.parquet"]
         assert History.read(killed).fingerprint == before.fingerprint
+    # Were the merged file damaged, its shards would be the only ones.
+    killed = tmp_path / "damaged"
+    shutil.copytree(saved, killed)
+    shutil.copy(out / "compacted.json", killed)
+    (killed / "compacted-1.parquet").write_bytes((out / "compacted-1.parquet").read_bytes()[:200])
+    with pytest.raises(FileFormatError, match=r"compacted-1\.parquet"):
+        compact(killed)
+    assert len(list(killed.glob("task=*/*.parquet"))) == 2
+
+
+def test_a_worker_ends_if_its_parent_was_gone_before_it_began():
+    """Killed while the worker still imported TensorFlow."""
+    parent = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], stdout=-1)
+    code = "import time\nfrom keras_hplist.training.engines import _end_with_parent\n"
+    code += f"_end_with_parent({int(parent.stdout)})\ntime.sleep(60)"
+    assert subprocess.run([sys.executable, "-c", code], timeout=50).returncode == 1
 
 
 def test_given_configurations_are_trained_in_place_of_random_ones(tmp_path):

@@ -104,7 +104,9 @@ def _parallel(
 ) -> Iterator[tuple[U, Any]]:
     import joblib
 
-    call = joblib.delayed(_with_unit)
+    # Workers of the other engines are started by these, perhaps on other machines.
+    starter = os.getpid() if engine == "loky" else None
+    call = functools.partial(joblib.delayed(_with_unit), starter)
     at_once = joblib.effective_n_jobs(n_jobs)
     # With one process joblib would work in this one, which a killing unit would take along.
     processes = max(at_once, 2)
@@ -118,19 +120,23 @@ def _parallel(
     )(call(function, unit) for unit in units)
 
 
-def _with_unit(function: Callable[[U], Any], unit: U) -> tuple[U, Any]:
+def _with_unit(starter: int | None, function: Callable[[U], Any], unit: U) -> tuple[U, Any]:
     # One core for each process: read by TensorFlow when it starts.
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
     os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    _end_with_parent()
+    _end_with_parent(starter)
     return unit, function(unit)
 
 
 @functools.cache
-def _end_with_parent() -> None:
-    """End this process when the one that started it is gone: nobody would take its results."""
-    parent = os.getppid()
+def _end_with_parent(starter: int | None = None) -> None:
+    """End this process when the one that started it is gone: nobody would take its results.
+
+    Args:
+        starter: its number, for it may be gone already; None: the parent of this process.
+    """
+    parent = os.getppid() if starter is None else starter
 
     def watch() -> None:
         while os.getppid() == parent:
