@@ -1,5 +1,10 @@
 """`train_population`: curves, their independence of companions, and its errors."""
 
+import math
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from trained_by_fit import STEPS, TOLERANCE, loss_after_model_fit, validation_loss
@@ -114,6 +119,14 @@ def test_default_points_are_denser_early():
         ({"configurations": [{"rate": 1.0}]}, "rate"),
         ({"size": 0}, "size"),
         ({"threads": 0}, "threads"),
+        ({"size": 2.5}, "size"),
+        ({"seed": -1}, "seed"),
+        ({"seed": None}, "seed"),
+        ({"memory": "4GB"}, "memory"),
+        ({"memory": math.nan}, "memory"),
+        ({"memory": -1}, "memory"),
+        ({"configurations": "nadamw"}, "HyperparameterList.load"),
+        ({"configurations": {"learning_rate": 0.1}}, "list of mappings"),
     ],
 )
 def test_bad_input_is_refused(arguments, message):
@@ -125,6 +138,24 @@ def test_bad_input_is_refused(arguments, message):
     }
     with pytest.raises(InvalidValueError, match=message):
         train_population(**{**defaults, **arguments})
+
+
+def test_points_beyond_all_steps_cost_nothing():
+    """However many are asked for, there is one for each step at most."""
+    assert evaluation_steps(5, 10**9).tolist() == [0, 1, 2, 3, 4, 5]
+
+
+def test_other_backends_are_refused():
+    """Before TensorFlow is given what it cannot take."""
+    code = "from keras_hplist.training import train_population\ntrain_population('any', [], 5)"
+    environment = {**os.environ, "KERAS_BACKEND": "numpy"}
+    run = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True
+    )
+    assert (
+        "InvalidValueError: Populations train with TensorFlow, and Keras's backend is 'numpy'"
+        in (run.stderr)
+    )
 
 
 def test_unknown_names_are_refused():

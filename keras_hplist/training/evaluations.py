@@ -54,7 +54,8 @@ def evaluation_steps(training_steps: int, evaluations: int | Sequence[int] = POI
             raise InvalidValueError(
                 f"evaluations must be at least 2 points, the first and the last; got {evaluations}."
             )
-        grid = np.linspace(0.0, 1.0, int(evaluations)) ** 2
+        # With twice as many points as steps no step is left out.
+        grid = np.linspace(0.0, 1.0, min(int(evaluations), 2 * training_steps + 2)) ** 2
         return np.unique(np.rint(grid * training_steps).astype(np.int32))
     steps = np.asarray(evaluations)
     whole = steps.ndim == 1 and steps.size > 0 and np.issubdtype(steps.dtype, np.integer)

@@ -1,5 +1,7 @@
 """Train many configurations of one search space on one task, side by side."""
 
+import math
+import numbers
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -67,17 +69,30 @@ def train_population(
 
     Raises:
         UnknownNameError: if there is no such search space.
-        InvalidValueError: if steps, evaluations or a hyperparameter are not allowed.
+        InvalidValueError: if a number or a hyperparameter is not allowed, there are no
+            configurations, or Keras's backend is not TensorFlow.
         tasks.errors.UnknownTaskError: if there is no such task.
     """
+    import keras
+
+    from keras_hplist.optimizers.domains import checked_count
+
+    if (backend := keras.backend.backend()) != "tensorflow":
+        raise InvalidValueError(
+            f"Populations train with TensorFlow, and Keras's backend is {backend!r}. Set "
+            "KERAS_BACKEND=tensorflow before Keras is imported."
+        )
     began = time.perf_counter()
     training_steps = timing.check_steps(training_steps)
     steps = timing.evaluation_steps(training_steps, evaluations)
     chosen, values = resolve_configurations(configurations, space)
     task = resolve_task(task)
+    seed = checked_count("seed", seed, 0)
     for argument, given in (("size", size), ("threads", threads)):
-        if given is not None and given < 1:
-            raise InvalidValueError(f"{argument} must be at least 1; got {given!r}.")
+        if given is not None:
+            checked_count(argument, given, 1)
+    if not (isinstance(memory, numbers.Real) and 0 < memory < math.inf):
+        raise InvalidValueError(f"memory must be a number of bytes, such as 4e9; got {memory!r}.")
     cost = layouts.Cost.of(task)
     free = max(memory - _PROCESS_BYTES, 2**28)
     threads = threads or joblib.cpu_count()
@@ -129,6 +144,11 @@ def resolve_configurations(
         InvalidValueError: if there are none, their space cannot be told, it has no optimizer, or a
             value is not allowed.
     """
+    if isinstance(configurations, str | Mapping):
+        raise InvalidValueError(
+            f"configurations is {configurations!r}; give several: a DataFrame, a "
+            "HyperparameterList (HyperparameterList.load('nadamw')), or a list of mappings."
+        )
     if space is None:
         space = getattr(configurations, "space", None)
     if hasattr(configurations, "to_dict") and hasattr(configurations, "columns"):
