@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import keras_hplist as khl
-from keras_hplist.errors import FileFormatError, InvalidValueError
+from keras_hplist.errors import FileFormatError, HPListError, InvalidValueError
 from keras_hplist.history import SCHEMA, History, append_shards
 from keras_hplist.history.sources import read_logs
 from keras_hplist.history.union import union_of
@@ -154,6 +154,26 @@ def test_the_fingerprint_ignores_the_order_of_rows_and_files(tmp_path):
     joined = History.concat([history(b), history(a)])
     assert joined.fingerprint == history(a, b).fingerprint
     assert history(a).fingerprint != history(a | {"valid": [3.0, 2.0, 1.5]}).fingerprint
+
+
+def test_a_changed_byte_is_never_read_as_a_loss(tmp_path):
+    """Files carry checksums: whatever byte is changed, the history is refused or as it was."""
+    path = tmp_path / "one.parquet"
+    records = [run(losses=(3.0, 0.5 + seed), seed=seed) for seed in range(3)]
+    History.from_records(records).write(path)
+    whole, before = path.read_bytes(), History.read(path)
+    refused = 0
+    for place in range(4, len(whole), 7):
+        damaged = bytearray(whole)
+        damaged[place] ^= 0x10
+        path.write_bytes(damaged)
+        try:
+            assert (
+                History.read(path).table["valid"].to_pylist() == before.table["valid"].to_pylist()
+            )
+        except HPListError:
+            refused += 1
+    assert refused > len(whole) // 70
 
 
 @pytest.mark.parametrize("damage", ["truncate", "garbage", "empty"])

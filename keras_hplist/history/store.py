@@ -282,13 +282,15 @@ def append_shards(folder: str | os.PathLike[str], history: History) -> list[Path
 
 
 def _write_shard(table: pa.Table, path: Path) -> None:
-    write_atomically(path, lambda file: pq.write_table(table, file, compression="zstd"))
+    # With checksums, a byte that a disk has changed is found when the file is read.
+    options = {"compression": "zstd", "write_page_checksum": True}
+    write_atomically(path, lambda file: pq.write_table(table, file, **options))
 
 
 def _read_shard(path: Path) -> pa.Table:
     try:
         # ParquetFile, not read_table: the latter makes columns of the folders' names.
-        return _conform(pq.ParquetFile(path).read())
+        return _conform(pq.ParquetFile(path, page_checksum_verification=True).read())
     except InvalidValueError as error:
         raise FileFormatError(f"{path} is not a history: {error}") from error
     except (pa.ArrowException, OSError) as error:
