@@ -293,6 +293,7 @@ def test_checkpoints_of_other_runs_and_damaged_ones_are_refused(tmp_path):
         checkpoint.Checkpoint.read(path, {"seed": 0, "batch_size": 8})
 
 
+@pytest.mark.slow
 def test_the_comparison_plans_every_method(capsys, tmp_path):
     """5 entries, 7 rates per schedule, 3 defaults; a dry run prints commands that parse."""
     compare, driver = module("compare"), module("driver")
