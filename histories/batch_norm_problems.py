@@ -12,7 +12,7 @@ from typing import Any
 import keras
 import numpy as np
 import problems
-from dense_problems import tiles
+from dense_problems import texture_tiles
 from keras import layers
 
 # --- networks ------------------------------------------------------------------------------------
@@ -93,10 +93,7 @@ def convolutional_autoencoder() -> keras.Model:
 
 def texture_names() -> problems.Arrays:
     """Pieces of 12 × 12 pixels of brick, grass and gravel: which is it?"""
-    from skimage import data as photographs
-
-    names = ("brick", "grass", "gravel")
-    pieces = [tiles(getattr(photographs, name)()[..., None] / 255.0, 12) for name in names]
+    pieces = texture_tiles(12)
     x = np.concatenate(pieces)
     x = (x - x.mean(axis=(1, 2), keepdims=True)) / 0.15
     rows = np.random.default_rng(0).permutation(len(x))[:4000]
@@ -109,13 +106,19 @@ def small_mnist() -> problems.Arrays:
     return problems.split(x.reshape(-1, 14, 2, 14, 2, 1).mean(axis=(2, 4)), y)
 
 
-def visits() -> problems.Arrays:
-    """RAND health insurance experiment: did a person see a doctor in a year?"""
+def insured_persons(seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """RAND health insurance experiment: 8,000 persons, and their outpatient visits in a year."""
     from statsmodels.datasets import randhie
 
     table = randhie.load_pandas().data.to_numpy(float)
-    rows = np.random.default_rng(1).permutation(len(table))[:8000]
-    return problems.split(table[rows, 1:].astype("float32"), (table[rows, 0] > 0).astype("int32"))
+    rows = np.random.default_rng(seed).permutation(len(table))[:8000]
+    return table[rows, 1:], table[rows, :1]
+
+
+def visits() -> problems.Arrays:
+    """RAND health insurance experiment: did a person see a doctor in a year?"""
+    x, y = insured_persons(seed=1)
+    return problems.split(x.astype("float32"), (y[:, 0] > 0).astype("int32"))
 
 
 def images_of_digits() -> problems.Arrays:

@@ -75,14 +75,19 @@ def tiles(image: np.ndarray, size: int) -> np.ndarray:
     return squares.swapaxes(1, 2).reshape(rows * columns, size, size, -1)
 
 
-def textures() -> problems.Arrays:
-    """Pieces of brick, grass and gravel laid side by side: which is it, at each pixel?"""
+def texture_tiles(size: int) -> list[np.ndarray]:
+    """Squares of brick, grass and gravel, each (square, size, size, 1) in [0, 1]."""
     from skimage import data as photographs
 
-    pieces = [
-        tiles(getattr(photographs, name)()[..., None] / 255.0, 16)
+    return [
+        tiles(getattr(photographs, name)()[..., None] / 255.0, size)
         for name in ("brick", "grass", "gravel")
     ]
+
+
+def textures() -> problems.Arrays:
+    """Pieces of brick, grass and gravel laid side by side: which is it, at each pixel?"""
+    pieces = texture_tiles(16)
     rng = np.random.default_rng(0)
     rows, columns = np.meshgrid(np.arange(16) - 7.5, np.arange(16) - 7.5, indexing="ij")
     mosaics, kinds = [], []

@@ -250,11 +250,8 @@ def standardised(x: np.ndarray, y: np.ndarray) -> problems.Arrays:
 
 def visits() -> problems.Arrays:
     """RAND health insurance experiment: outpatient visits of a person in a year, logarithm."""
-    from statsmodels.datasets import randhie
-
-    table = randhie.load_pandas().data.to_numpy(float)
-    rows = np.random.default_rng(0).permutation(len(table))[:8000]
-    return standardised(table[rows, 1:], np.log1p(table[rows, :1]).astype("float32"))
+    x, y = batch_norm_problems.insured_persons(seed=0)
+    return standardised(x, np.log1p(y).astype("float32"))
 
 
 def affairs() -> problems.Arrays:

@@ -201,8 +201,9 @@ def compact(out: Place) -> Path | None:
     shards = sorted(folder.path.glob("task=*/*.parquet"))
     new = [shard for shard in shards if shard.stem not in known]
     left = {shard.stem for shard in shards} & known
-    for name in (name for name, keys in merged.items() if left.intersection(keys)):
-        History.read(folder.path / name)  # what is to be removed must be there
+    for name, keys in merged.items():
+        if left.intersection(keys):
+            History.read(folder.path / name)  # what is to be removed must be there
     last = max((int(name[len("compacted-") : -len(".parquet")]) for name in merged), default=0)
     target = folder.path / f"compacted-{last + 1}.parquet"
     if new:

@@ -136,16 +136,19 @@ def _has_unknown_state(model: keras.Model) -> bool:
     return False
 
 
-def _losses(model: keras.Model) -> list[keras.losses.Loss]:
+def _compile_arguments(model: keras.Model) -> dict[str, Any]:
     arguments = getattr(model, "_compile_config", None)
-    given = keras.tree.flatten(None if arguments is None else arguments.config.get("loss"))
+    return {} if arguments is None else dict(arguments.config)
+
+
+def _losses(model: keras.Model) -> list[keras.losses.Loss]:
+    given = keras.tree.flatten(_compile_arguments(model).get("loss"))
     return [loss for loss in given if isinstance(loss, keras.losses.Loss)]
 
 
 def _model_definition(model: keras.Model) -> _Definition | None:
     """What decides how a model trains, apart from its numbers; None if that cannot be told."""
-    arguments = getattr(model, "_compile_config", None)
-    compiled = {} if arguments is None else dict(arguments.config)
+    compiled = _compile_arguments(model)
     compiled.pop("optimizer", None)
     try:
         return (

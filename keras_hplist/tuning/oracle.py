@@ -267,8 +267,7 @@ class HyperparameterListOracle(StoredOracle):
         return trial
 
     def _with_objective(self, metrics: Mapping[str, float]) -> Mapping[str, float]:
-        directions = getattr(self.objective, "name_to_direction", {self.objective.name: ""})
-        missing = [name for name in directions if name not in metrics]
+        missing = [name for name in self._directions if name not in metrics]
         if missing and self.objective.name not in metrics:
             raise SetupError(
                 f"Objective value missing in metrics reported to the Oracle: {missing}. Reported: "

@@ -11,7 +11,7 @@ import keras
 
 from keras_hplist.errors import InvalidValueError
 from keras_hplist.lists import HyperparameterList
-from keras_hplist.tuning.arguments import checked_count
+from keras_hplist.tuning.arguments import checked_count, checked_list
 from keras_hplist.tuning.curve_recorder import evaluate_apart
 from keras_hplist.tuning.errors import SetupError
 from keras_hplist.tuning.model_state import ModelState, inner_optimizer
@@ -74,8 +74,7 @@ class RaceList(TrainingSteps):
     ) -> None:
         """Check the arguments."""
         super().__init__(training_steps)
-        if not isinstance(hyperparameter_list, HyperparameterList):
-            hyperparameter_list = HyperparameterList.load(hyperparameter_list)
+        hyperparameter_list = checked_list(hyperparameter_list)
         entries = checked_count("entries", entries, 2, len(hyperparameter_list))
         if not 0.0 < fraction < 1.0:
             raise InvalidValueError(f"fraction is {fraction!r}; give a number between 0 and 1.")

@@ -23,7 +23,12 @@ from keras_hplist.tuning.best_epoch import BestEpoch
 from keras_hplist.tuning.compiled_models import CompiledModels, build_like
 from keras_hplist.tuning.curve_recorder import CurveRecorder
 from keras_hplist.tuning.divergence import StopOnDivergence
-from keras_hplist.tuning.errors import SetupError
+from keras_hplist.tuning.fit_checks import (
+    check_measured,
+    check_used,
+    check_validated,
+    metric_names,
+)
 from keras_hplist.tuning.fit_data import FitData
 from keras_hplist.tuning.hypermodel import OptimizerHyperModel
 from keras_hplist.tuning.model_state import inner_optimizer
@@ -169,8 +174,8 @@ class HyperparameterListTuner(keras_tuner.Tuner):
         Returns:
             What `HyperModel.fit` returned, for each execution.
         """
-        if any(name.startswith("val_") for name in _metric_names(self.oracle.objective)):
-            _check_validated(kwargs.get("validation_freq", 1))
+        if any(name.startswith("val_") for name in metric_names(self.oracle.objective)):
+            check_validated(kwargs.get("validation_freq", 1))
         checkpoint = BestEpoch(self.oracle.objective, self._get_checkpoint_fname(trial.trial_id))
         users_callbacks = kwargs.pop("callbacks", None) or []
         results = []
@@ -196,7 +201,7 @@ class HyperparameterListTuner(keras_tuner.Tuner):
             with maybe_distribute(self.distribution_strategy):
                 model = self._models.adopt(model, context=self._own_values(hp))
         recorder = self._recorder(trial, execution, seed, FitData.of(args, kwargs))
-        objectives = _metric_names(self.oracle.objective)
+        objectives = metric_names(self.oracle.objective)
         kwargs["callbacks"] = [
             keras.callbacks.LambdaCallback(on_train_begin=lambda logs: set_seed()),
             recorder,
@@ -212,8 +217,8 @@ class HyperparameterListTuner(keras_tuner.Tuner):
                 recorder.write("failed")
             raise
         if self.hypermodel.swaps_optimizer:
-            _check_used(inner_optimizer(model))
-        _check_measured(results, objectives)
+            check_used(inner_optimizer(model))
+        check_measured(results, objectives)
         save_state(self._get_build_config_fname(trial.trial_id), model.get_build_config() or {})
         return results
 
@@ -379,40 +384,3 @@ def _clear_session() -> None:
     keras.config.set_dtype_policy(policy)
     if distribution is not None:
         keras.distribution.set_distribution(distribution)
-
-
-def _metric_names(objective: Any) -> list[str]:
-    return list(getattr(objective, "name_to_direction", [objective.name]))
-
-
-def _check_validated(validation_freq: Any) -> None:
-    """Refuse epochs without the objective, which neither KerasTuner nor `BestEpoch` can judge."""
-    if validation_freq != 1:
-        raise SetupError(
-            f"validation_freq is {validation_freq!r}, and the objective is measured on validation "
-            "data; a trial needs it after every epoch. Leave validation_freq out of search(), or "
-            "make longer epochs with steps_per_epoch."
-        )
-
-
-def _check_used(optimizer: keras.optimizers.Optimizer) -> None:
-    """Refuse trainings that the list has no part in: all its trials would be the same."""
-    if not int(keras.ops.convert_to_numpy(optimizer.iterations)):
-        raise SetupError(
-            "The trial took no step with the optimizer of its list entry, which is "
-            "`model.optimizer`: train_step or HyperModel.fit trains with another one, or there is "
-            "no batch. Train with model.optimizer, or search with a tuner of KerasTuner."
-        )
-
-
-def _check_measured(results: Any, objectives: list[str]) -> None:
-    """Refuse a training history without the objective, which would be missing in every trial."""
-    if not isinstance(results, keras.callbacks.History):
-        return
-    missing = [name for name in objectives if name not in results.history]
-    if missing:
-        raise SetupError(
-            f"The objective {missing[0]!r} was not measured; training measured "
-            f"{', '.join(sorted(results.history))}. Choose one of these, or have the missing one "
-            "measured: a name that begins with 'val_' needs validation_data in search()."
-        )
