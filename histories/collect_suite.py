@@ -39,14 +39,6 @@ FURTHER = {
 }
 """How many tasks of a family come to its first ones; 16 of the dearer families."""
 
-DEAR_MODERN = (
-    "modern_convolved_characters",
-    "modern_depthwise_digits",
-    "modern_group_norm_residual_mnist",
-    "modern_u_net_colours",
-)
-"""The modern problems whose step takes more than 9 ms of one core: all that are convolutional."""
-
 
 @dataclass(frozen=True)
 class Stage:
@@ -143,11 +135,6 @@ def for_finalists() -> list[str]:
     ]
 
 
-def affordable_modern() -> list[Any]:
-    """The modern problems but the dear ones."""
-    return [task for task in modern_problems.tasks() if task.name not in DEAR_MODERN]
-
-
 def refined(name: str, steps: int, tasks: Callable[[], list[Any]]) -> Stage:
     """A collection of what `refine.py` proposed."""
     proposals = HyperparameterList.load(str(HERE / "refined" / f"{name}.json"))
@@ -170,7 +157,7 @@ STAGES = {
     "refined/nadamw-2-200": refined("nadamw-2", 200, lambda: measured("refined/nadamw-1-200")),
     "refined/nadamw-2-400-modern": refined("nadamw-2", 400, modern_problems.tasks),
     "refined/finalists-1-1000": refined("finalists-1", 1000, for_finalists),
-    "refined/finalists-1-1200-modern": refined("finalists-1", 1200, affordable_modern),
+    "refined/finalists-1-1200-modern": refined("finalists-1", 1200, modern_problems.tasks),
     "nadamw-0-31-1000": Stage("nadamw", 32, 1000, some),
     "nadamw-128-511-200": Stage("nadamw", 384, 200, cheap_half, {"configuration_seed": 128, **FEW}),
     "adam8p-0-31-200": Stage("adam8p", 32, 200, lambda: measured("adam8p-0-31-200")),

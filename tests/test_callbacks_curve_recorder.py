@@ -218,3 +218,25 @@ def test_divergence_voids_the_objective_of_its_epochs():
     logs = fit(model, khl.callbacks.StopOnDivergence(["val_mae"], stop=False)).history
     assert len(logs["loss"]) == 3
     assert np.isnan(logs["val_mae"]).all()
+
+
+@pytest.mark.parametrize("race_first", [True, False])
+def test_train_losses_beside_a_race_are_those_of_the_batches(race_first, tmp_path):
+    """Though the race resets Keras's running means wherever entries change."""
+    measured = []
+
+    def loss(y_true, y_pred):
+        batch = keras.ops.mean(keras.ops.square(y_true - y_pred), axis=-1)
+        measured.append(float(keras.ops.mean(batch)))
+        return batch
+
+    model = compiled_model(khl.get_optimizer("nadamw", 0))
+    model.compile(model.optimizer, loss, run_eagerly=True)
+    race = khl.callbacks.RaceList("nadamw", entries=4)
+    recorder = khl.callbacks.CurveRecorder(tmp_path, "toy", every=1, initial=False)
+    callbacks = [race, recorder] if race_first else [recorder, race]
+    model.fit(*TRAIN, batch_size=10, epochs=12, callbacks=callbacks, verbose=0)
+    row = only_row(tmp_path)
+    assert len(race.results) == 6 and race.winner is not None
+    assert row["steps"].tolist() == list(range(1, 49))
+    np.testing.assert_allclose(row["train"], measured, rtol=1e-3)

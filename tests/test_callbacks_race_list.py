@@ -166,3 +166,16 @@ def test_the_log_of_an_epoch_at_whose_end_the_race_ends_is_a_loss():
     history = fit(compiled_model(), race, batch_size=4, epochs=8)  # 64 steps: the race takes 16
     assert race.winner is not None
     assert min(history.history["loss"]) > 0.0
+
+
+def test_a_fit_that_goes_on_after_the_race_ends_the_winners_schedule():
+    """With `initial_epoch`; the epochs so far were not all the winner's."""
+    race = khl.callbacks.RaceList(NADAMW_LIST, entries=3, fraction=0.5)
+    model = compiled_model(NADAMW_LIST)
+    fit(model, race, epochs=32)
+    winners = int(model.optimizer.iterations)
+    assert winners < 32
+    fit(model, khl.callbacks.TrainingSteps(), epochs=40, initial_epoch=32)
+    optimizer = model.optimizer
+    assert (optimizer.schedule_start, optimizer.training_steps) == (0, winners + 8)
+    assert int(optimizer.iterations) == winners + 8

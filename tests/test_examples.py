@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 
 
@@ -52,6 +54,7 @@ def test_retrain_list_learns_over_the_users_hyperparameters(tmp_path):
         assert name in printed
 
 
+@pytest.mark.slow
 def test_parallel_workers_share_one_search(tmp_path):
     """A chief and two workers try four entries, each once."""
     run(

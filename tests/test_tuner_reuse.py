@@ -124,7 +124,14 @@ def assert_same(reused, fresh):
 
 
 @pytest.mark.parametrize(
-    "build", [sequential, unbuilt, subclassed, loss_scaled], ids=lambda build: build.__name__
+    "build",
+    [
+        sequential,
+        pytest.param(unbuilt, marks=pytest.mark.slow),
+        subclassed,
+        pytest.param(loss_scaled, marks=pytest.mark.slow),
+    ],
+    ids=lambda build: build.__name__,
 )
 def test_reuse_gives_the_results_of_models_built_anew(build, tmp_path):
     """With dropout, batch normalisation, stateful metrics and loss scales, from one compilation."""
@@ -219,8 +226,8 @@ class Freezes(keras.callbacks.Callback):
     ("build", "callbacks", "arguments"),
     [
         (searched_width, [], {"architecture": "random"}),
-        (searched_loss, [], {}),
-        (searched_activation, [], {}),
+        pytest.param(searched_loss, [], {}, marks=pytest.mark.slow),
+        pytest.param(searched_activation, [], {}, marks=pytest.mark.slow),
         (opaque, [], {}),
         (second_optimizer, [], {}),
         (sequential, [Freezes()], {}),

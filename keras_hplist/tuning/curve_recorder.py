@@ -18,7 +18,7 @@ from keras_hplist.errors import InvalidValueError
 from keras_hplist.history import History
 from keras_hplist.optimizers import RuleOptimizer
 from keras_hplist.spaces import SearchSpace
-from keras_hplist.tuning.model_state import inner_optimizer, synchronize
+from keras_hplist.tuning.model_state import begin_means, inner_optimizer, means_began, synchronize
 
 
 class CurveRecorder(keras.callbacks.Callback):
@@ -97,13 +97,19 @@ class CurveRecorder(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Keras starts its running means anew."""
-        self._epoch_start = self._last_point = self._steps
-        self._last_total = 0.0
+        begin_means(self.model, 0)
+        self._epoch_start = self._seen = self._steps
+        self._count_from(self._steps)
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         """Count, and take a point where one falls due."""
         batches = min(batch + 1, self.params.get("steps") or batch + 1)
         self._steps = self._epoch_start + batches
+        earlier, self._seen = self._seen, self._epoch_start + means_began(self.model)
+        # If a race reset the means just now, this batch's logs are from before.
+        began = self._seen if self._seen < self._steps else earlier
+        if began > self._means_began:
+            self._count_from(began)
         if "loss" not in (logs := logs or {}):
             return
         self._mean = logs["loss"]
@@ -169,14 +175,19 @@ class CurveRecorder(keras.callbacks.Callback):
             "versions": _versions(),
         }
 
+    def _count_from(self, step: int) -> None:
+        """Keras's running means began after this step."""
+        self._means_began = self._last_point = step
+        self._last_total = 0.0
+
     def _note(self, step: int, **losses: float) -> None:
         self._points.setdefault(step, {}).update(losses)
         self._finite.update((split, math.isfinite(loss)) for split, loss in losses.items())
 
     def _measure_train(self) -> None:
-        """Note the mean loss since the last point, from Keras's mean since the epoch began."""
+        """Note the mean loss since the last point, from Keras's mean since it began."""
         if self._steps > self._last_point:
-            total = self._mean * (self._steps - self._epoch_start)
+            total = self._mean * (self._steps - self._means_began)
             mean = (total - self._last_total) / (self._steps - self._last_point)
             self._note(self._steps, train=mean)
             self._last_point, self._last_total = self._steps, total

@@ -14,7 +14,7 @@ from keras_hplist.lists import HyperparameterList
 from keras_hplist.tuning.arguments import checked_count, checked_list
 from keras_hplist.tuning.curve_recorder import evaluate_apart
 from keras_hplist.tuning.errors import SetupError
-from keras_hplist.tuning.model_state import ModelState, inner_optimizer
+from keras_hplist.tuning.model_state import ModelState, begin_means, inner_optimizer
 from keras_hplist.tuning.training_steps import TrainingSteps
 
 
@@ -105,7 +105,7 @@ class RaceList(TrainingSteps):
         first = not self._planned
         super().on_epoch_begin(epoch, logs)
         self._batches_of_epoch = 0
-        self._count_from_here()  # Keras has reset its running means
+        self._count_from_here()
         if first:
             self._race = self._run()
             next(self._race)
@@ -146,6 +146,7 @@ class RaceList(TrainingSteps):
         )
 
     def _count_from_here(self) -> None:
+        begin_means(self.model, self._batches_of_epoch)
         self._batches = 0
         self._total = 0.0
 
@@ -209,7 +210,6 @@ class RaceList(TrainingSteps):
         optimizer.schedule_start, optimizer.training_steps = schedule_start, horizon
         if self._batches_of_epoch != self.params.get("steps"):
             # At an epoch's end Keras logs the means first, and then resets them itself.
-            self.model.reset_metrics()
             self._count_from_here()
 
     def _stop(self, runner: _Runner, losses: list[float]) -> None:

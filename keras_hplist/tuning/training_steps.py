@@ -70,9 +70,9 @@ class TrainingSteps(keras.callbacks.Callback):
             start, planned = steps_done, self.training_steps
         else:
             per_epoch = self.params["steps"]
-            start, epochs = steps_done, self.params["epochs"] - epoch
-            if epoch and steps_done:  # the optimizer was there in the earlier epochs
-                start, epochs = max(steps_done - epoch * per_epoch, 0), self.params["epochs"]
-            planned = epochs * per_epoch
+            # In the earlier epochs the optimizer may have been there, though after a race for fewer
+            # steps than these have.
+            start = max(steps_done - epoch * per_epoch, 0)
+            planned = steps_done - start + (self.params["epochs"] - epoch) * per_epoch
         optimizer.schedule_start = start
         optimizer.training_steps = planned
