@@ -164,3 +164,21 @@ def test_a_file_may_bear_the_name_of_a_shipped_list(tmp_path, command, monkeypat
     monkeypatch.chdir(tmp_path)
     for _ in range(2):
         assert command("export", "nadamw", "--to", "csv", "-o", "nadamw")[0] == 0
+
+
+def test_runs_of_one_length_are_chosen_where_tasks_have_several(tmp_path, command):
+    """The refusal names the option, and the option names the lengths that there are."""
+    runs = [
+        {**run, "training_steps": length}
+        for length in (100, 200)
+        for run in populations.runs(tasks=3, rates=8, seed=length)
+    ]
+    khl.History.from_records(runs).write(tmp_path / "runs")
+    output = tmp_path / "list.json"
+    status, _, error = command("learn", tmp_path / "runs", "-o", output)
+    assert status == 1 and "--training-steps 200" in error
+    status, _, error = command("learn", tmp_path / "runs", "-o", output, "--training-steps", 150)
+    assert status == 1 and "these were for 100, 200" in error and not output.exists()
+    status, _, error = command("learn", tmp_path / "runs", "-o", output, "--training-steps", 200)
+    assert status == 0, error
+    assert len(khl.HyperparameterList.load(output)) == 8

@@ -36,6 +36,9 @@ ReaderOptions = Annotated[
     list[str] | None,
     typer.Option("--set", help="An argument of the reader, NAME=JSON; may be repeated."),
 ]
+TrainingSteps = Annotated[
+    int | None, typer.Option(min=1, help="Use the runs planned for this many training steps.")
+]
 Aggregation = Annotated[str, typer.Option(help="Over time: mean, min or last.")]
 
 
@@ -65,6 +68,7 @@ def learn(
     source: Source = None,
     options: ReaderOptions = None,
     space: Annotated[str | None, typer.Option(help="Learn from runs of this search space.")] = None,
+    training_steps: TrainingSteps = None,
     name: Annotated[
         str | None, typer.Option(help="Name of the list; default: its space's.")
     ] = None,
@@ -123,7 +127,7 @@ def learn(
     )
     learner.check_parameters()
     with _noted() as notes:
-        history = _read(paths, source, options, space)
+        history = _read(paths, source, options, space, training_steps)
         learner.fit(history)
     learned = learner.list_
     with contextlib.suppress(InvalidValueError):  # ranks, or one task, are no evidence
@@ -170,6 +174,7 @@ def evaluate(
     source: Source = None,
     options: ReaderOptions = None,
     space: Annotated[str | None, typer.Option(help="Use the runs of this search space.")] = None,
+    training_steps: TrainingSteps = None,
     length: Annotated[int, typer.Option(min=1, help="Trials to follow.")] = 20,
     resamplings: Annotated[int, typer.Option(min=1, help="Splits of the tasks.")] = 50,
     split: Annotated[str, typer.Option(help="How tasks are left out.")] = "tasks",
@@ -185,7 +190,7 @@ def evaluate(
     learner = ListLearner(length=length, normalization=normalization, aggregation=aggregation)
     learner.check_parameters()
     with _noted():
-        history = _read(paths, source, options, space)
+        history = _read(paths, source, options, space, training_steps)
         frame = resample(
             history,
             learner,
@@ -220,20 +225,37 @@ def evaluate(
 
 
 def _read(
-    paths: list[Path], source: str | None, options: list[str] | None, space: str | None = None
+    paths: list[Path],
+    source: str | None,
+    options: list[str] | None,
+    space: str | None = None,
+    training_steps: int | None = None,
 ) -> "History":
-    """Read all paths with the reader of one source, and keep the runs of one space, if given."""
+    """Read all paths with the reader of one source; keep the runs of a space and length, if given.
+
+    Raises:
+        UnknownNameError: if no run is of the space.
+        InvalidValueError: if no run is of the length.
+    """
     from keras_hplist.errors import UnknownNameError
     from keras_hplist.history import History
     from keras_hplist.history.sources import read_logs
 
     arguments = dict(map(_option, options or []))
     history = History.concat([read_logs(path, source, **arguments) for path in paths])
-    if space is None:
-        return history
-    if space not in history.space_names:
-        raise UnknownNameError("search space in these runs", space, history.space_names)
-    return history.select(space=space)
+    if space is not None:
+        if space not in history.space_names:
+            raise UnknownNameError("search space in these runs", space, history.space_names)
+        history = history.select(space=space)
+    if training_steps is not None:
+        planned = set(history.table["training_steps"].to_pylist())
+        if training_steps not in planned:
+            raise InvalidValueError(
+                f"No run was planned for {training_steps} training steps; these were for "
+                f"{', '.join(map(str, sorted(planned)))}."
+            )
+        history = history.select(training_steps=training_steps)
+    return history
 
 
 @contextlib.contextmanager

@@ -171,8 +171,10 @@ def _one_per_task(planned: np.ndarray, task: np.ndarray, tasks: list[str]) -> np
         name, several = tasks[task[other[0]]], (planned[other[0]], steps[task[other[0]]])
         raise InvalidValueError(
             f"task {name!r} was run for several numbers of training steps ({several[0]} and "
-            f"{several[1]}); their times cannot be compared. Choose one: "
-            f"history.select(training_steps={max(several)}), or give the task two names."
+            f"{several[1]}); their times cannot be compared. Choose one with "
+            f"history.select(training_steps={max(several)}) or --training-steps {max(several)}, or "
+            "give the task two names. If a study had grown when it was imported again, import it "
+            "into a new folder."
         )
     return steps
 

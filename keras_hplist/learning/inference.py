@@ -17,9 +17,9 @@ def infer_space(name: str, values: Sequence[Mapping[str, Any]]) -> SearchSpace:
 
     Booleans become Boolean, texts Choice, whole numbers Int and others Float between the lowest and
     the highest value seen, logarithmic where positive values span more than a factor of 50. A
-    hyperparameter that is missing in some configurations becomes conditional on the first one whose
-    values tell when; if none does, it is unconditional, and its default is the median or the most
-    frequent value (see `completed_values`).
+    hyperparameter that is missing in some configurations becomes conditional on another whose
+    values tell when, the one of fewest values; if none does, it is unconditional, and its default
+    is the median or the most frequent value (see `completed_values`).
 
     Args:
         name: of the space; not that of a published one.
@@ -93,7 +93,9 @@ def _distribution(name: str, seen: Sequence[Any]) -> Boolean | Choice | Number:
 def _condition(
     name: str, rows: Sequence[Hyperparameter], values: Sequence[Mapping[str, Any]]
 ) -> tuple[tuple[str, tuple[Any, ...]], ...]:
-    for row in rows:
+    # The fewer values, the less they tell by chance: a number that never comes twice always does.
+    by_count = sorted(rows, key=lambda row: len({e[row.name] for e in values if row.name in e}))
+    for row in by_count:
         if isinstance(row.distribution, Number) and not row.distribution.integer:
             continue
         present = {entry[row.name] for entry in values if name in entry and row.name in entry}
