@@ -9,8 +9,14 @@ from damage import check_damaged
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keras_hplist.errors import FileFormatError, InvalidValueError, UnknownNameError
+from keras_hplist.errors import (
+    FileFormatError,
+    HPListError,
+    InvalidValueError,
+    UnknownNameError,
+)
 from keras_hplist.history import read_csv
+from keras_hplist.history.sources import read_logs
 
 LONG = """dataset,lr,momentum,rep,iter,loss,accuracy
 mnist,0.1,0.9,0,0,2.0,0.1
@@ -216,3 +222,23 @@ def test_every_curve_comes_back_as_it_was(losses, tmp_path_factory):
         np.testing.assert_array_equal(row["valid"], np.float32(curve))
         assert row["steps"].tolist() == list(range(len(curve)))
         assert row["status"] == ("ok" if np.isfinite(curve[-1]) else "diverged")
+
+
+def test_an_empty_task_is_named_and_an_empty_status_is_sound(tmp_path):
+    """No task is called None."""
+    file = tmp_path / "runs.csv"
+    file.write_text("lr,loss,problem,state\n0.1,1.0,a,\n0.2,0.5,,ok\n")
+    columns = {"valid": "loss", "task": "problem", "status": "state"}
+    with pytest.raises(FileFormatError, match=r"row 3, column 'problem': the cell is empty"):
+        read_csv(file, columns)
+    file.write_text("lr,loss,problem,state\n0.1,1.0,a,\n0.2,0.5,b,ok\n")
+    assert read_csv(file, columns).table["status"].to_pylist() == ["ok", "ok"]
+
+
+@pytest.mark.parametrize("options", [{"columns": 5}, {"columns": {"valid": ["loss"]}}, {}])
+def test_options_of_the_wrong_kind_are_one_message(options, tmp_path):
+    """As `keras-hplist import --set columns=5` gives them."""
+    file = tmp_path / "runs.csv"
+    file.write_text("lr,loss\n0.1,1.0\n")
+    with pytest.raises(HPListError, match=r"reader of 'csv'|column"):
+        read_logs(file, "csv", **options)

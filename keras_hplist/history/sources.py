@@ -53,17 +53,20 @@ def read_logs(path: str | os.PathLike[str], source: str | None = None, **options
         UnknownNameError: if there is no such source.
         FileNotFoundError: if there is no such file or folder.
         FileFormatError: if the files are not a source's, or damaged.
-        InvalidValueError: if the reader has no such option.
+        InvalidValueError: if the reader has no such option, or cannot take its value.
     """
     name = source or _source_of(Path(path))
     if name not in SOURCES:
         raise UnknownNameError("source", name, SOURCES)
     try:
         return SOURCES[name](path, **options)
-    except TypeError as error:
-        if "argument" not in str(error):
+    except (TypeError, AttributeError) as error:
+        if not options and "argument" not in str(error):
             raise
-        raise InvalidValueError(f"The reader of {name!r}: {error}") from error
+        given = "".join(f" {key}={value!r}" for key, value in options.items())
+        raise InvalidValueError(
+            f"The reader of {name!r} cannot take what it was given{given and ':'}{given} ({error})."
+        ) from error
 
 
 def _source_of(path: Path) -> str:

@@ -129,7 +129,13 @@ def _trials(
         run = f"{file}, run {label!r}"
         values = {name: _one_value(cells[name], rows, name, run) for name in names}
         about = {key: _one_value(context[key], rows, columns[key], run) for key in context}
-        status = str(about.pop("status", "ok")).lower()
+        task = about.pop("task", file.name.split(".")[0])
+        if task is None:
+            raise FileFormatError(
+                f"{file}, row {rows[0] + 2}, column {columns['task']!r}: the cell is empty; name "
+                "the task of this run, or map no column to it."
+            )
+        status = str(about.pop("status", None) or "ok").lower()
         if status not in STATES:
             raise FileFormatError(
                 f"{file}, row {rows[0] + 2}, column {columns['status']!r}: the status {status!r} "
@@ -143,7 +149,7 @@ def _trials(
         yield Trial(
             name=label,
             place=os.fspath(file),
-            task=str(about.pop("task", file.name.split(".")[0])),
+            task=str(task),
             values={name: value for name, value in values.items() if value is not None},
             metrics={
                 metric: _curve(steps, loss, given, np.array(rows), run)
