@@ -277,7 +277,7 @@ def material() -> Material:
     return Material(history=khl.History.from_records([*own, *grid]))
 
 
-@pytest.mark.parametrize("size", [(7.0, 4.2), (4.4, 4.2)])
+@pytest.mark.parametrize("size", [pytest.param((7.0, 4.2), marks=pytest.mark.slow), (4.4, 4.2)])
 @pytest.mark.parametrize("number", ["2", "3", "S2", "S3", "S5", "S9"])
 def test_each_is_drawn_from_a_history_without_collisions(number, size, material):
     """Axes are named, the legend lies beside them, and inside the picture."""

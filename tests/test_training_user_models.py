@@ -17,6 +17,9 @@ from keras_hplist.errors import InvalidValueError
 from keras_hplist.training import KerasTask, train_population
 
 RATES = [{"learning_rate": 0.1}, {"learning_rate": 0.01}]
+alone_or_side_by_side = pytest.mark.parametrize(
+    "size", [pytest.param(1, marks=pytest.mark.slow), 2]
+)
 
 
 POINTS_OF_A_USER_TASK = """
@@ -82,7 +85,7 @@ def test_no_random_number_comes_twice():
     assert len(set(numbers)) == len(numbers)
 
 
-@pytest.mark.parametrize("size", [1, 2])
+@alone_or_side_by_side
 def test_a_model_of_a_user_is_evaluated_without_dropout(size):
     """As `model.evaluate` does; the loss before the first step shows it for weights we know."""
     task = replace(regression(build_model=model_with_dropout), batch_size=100)
@@ -244,7 +247,7 @@ def hashed_numbers():
     return keras.Sequential([keras.Input((6,), dtype="int32"), *layers, keras.layers.Dense(3)])
 
 
-@pytest.mark.parametrize("size", [1, 2])
+@alone_or_side_by_side
 @pytest.mark.parametrize("build_model", [rotated_images, hashed_numbers])
 def test_layers_that_xla_does_not_know_train_as_in_model_fit(build_model, size):
     """Also inside another layer; they are left to TensorFlow."""
@@ -305,7 +308,7 @@ def partly_frozen(seed=3):
     )
 
 
-@pytest.mark.parametrize("size", [1, 2])
+@alone_or_side_by_side
 def test_frozen_layers_stay_as_they_are(size):
     """Also a BatchNormalization; the rest trains as in `model.fit`, here in mixed precision."""
     task, space = regression(build_model=partly_frozen), spaces.get("adam1p")
@@ -315,7 +318,7 @@ def test_frozen_layers_stay_as_they_are(size):
     np.testing.assert_allclose(curves.losses["valid"][1, 0], expected, rtol=2e-2)
 
 
-@pytest.mark.parametrize("size", [1, 2])
+@alone_or_side_by_side
 def test_statistics_of_batches_are_kept_as_in_model_fit(size):
     """Each member has its own moving means, and is evaluated with them."""
     task = replace(regression(build_model=batch_normalised), batch_size=100)
@@ -373,7 +376,7 @@ def constrained():
     return keras.Sequential([keras.Input((6,)), hidden, keras.layers.Dense(4), last])
 
 
-@pytest.mark.parametrize("size", [1, 2])
+@alone_or_side_by_side
 def test_constraints_are_applied_to_each_member(size):
     """After each step, as in `model.fit`."""
     task = replace(regression(build_model=constrained), batch_size=100)
