@@ -225,3 +225,28 @@ def test_bad_input_is_refused_before_anything_is_written(tmp_path, arguments, er
     with pytest.raises(error, match=message):
         collect(**{"tasks": [regression()], "out": tmp_path / "x", **SETTINGS, **arguments})
     assert not (tmp_path / "x").exists()
+
+
+def test_two_processes_do_not_write_into_one_folder(tmp_path):
+    """The second collection, or compaction, is refused; the first goes on; a kill lets go."""
+    script = (
+        "import sys\nfrom pathlib import Path\nfrom keras_hplist.training.folder import Folder\n"
+        "with Folder(sys.argv[1]).alone():\n    print('held', flush=True)\n    sys.stdin.read()\n"
+    )
+    out = tmp_path / "runs"
+    collect([regression()], out=out, n_jobs=1, **SETTINGS)
+    holder = subprocess.Popen(
+        [sys.executable, "-c", script, out], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert holder.stdout.readline() == b"held\n"
+    for attempt in (
+        lambda: collect([regression("more")], out=out, n_jobs=1, **SETTINGS),
+        lambda: compact(out),
+    ):
+        with pytest.raises(InvalidValueError, match="Another process collects into"):
+            attempt()
+    assert status(out).done == 1 and status(out).missing == 0
+    holder.kill()
+    holder.communicate()
+    assert collect([regression("more")], out=out, n_jobs=1, **SETTINGS).done == 1
+    assert compact(out) is not None

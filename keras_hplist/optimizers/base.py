@@ -230,7 +230,7 @@ class RuleOptimizer(keras.optimizers.Optimizer):
                 f"The learning-rate schedule of {name} needs the number of training steps "
                 f"(batches), and it is not set. Pass {name}(training_steps=steps_per_epoch * "
                 f"epochs), set `optimizer.training_steps`, or give `model.fit` the callback "
-                f"keras_hplist.callbacks.TrainingSteps(). (A tuner gives it; a HyperModel's own fit "
+                f"keras_hplist.callbacks.TrainingSteps(). (A tuner gives it; a HyperModel's fit "
                 f"has to hand `callbacks` on to model.fit.)"
             )
 

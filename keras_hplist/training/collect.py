@@ -2,7 +2,7 @@
 
 import errno
 import time
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -103,7 +103,7 @@ def collect(
         MissingExtraError: if the engine's package is not installed.
         InvalidValueError: if a number is not allowed, no task is given or two have one name, the
             space has no optimizer, there are too few `configurations`, or the folder holds another
-            collection.
+            collection or is being written by another process.
         OSError: if the disk is full; what was written before stays.
     """
     began = time.monotonic()
@@ -126,27 +126,6 @@ def collect(
     seeds = [int(seed) for seed in seeds]
     units = plan.make_units(resolved, values, seeds, settings, memory)
 
-    folder = Folder(out)
-    folder.open(settings, units)
-    done, failures = folder.done(), folder.failures()
-    waiting = [
-        unit
-        for unit in units
-        if unit.key not in done and (retry_failed or unit.key not in failures)
-    ]
-    summary = Summary(already_done=sum(unit.key in done for unit in units))
-    if not retry_failed:
-        for unit in units:
-            if unit.key in failures and unit.key not in done:
-                summary.failed[_label(unit)] = _last_line(failures[unit.key]["error"])
-
-    left_out: list[plan.Unit] = []
-    estimate = plan.Estimate()
-    ordered: Iterable[plan.Unit] = plan.longest_first(waiting)
-    if budget_seconds is not None:
-        end = began + budget_seconds
-        left = iter(lambda: end - time.monotonic(), None)
-        ordered = plan.within(plan.cheapest_first(waiting, per_family), left, estimate, left_out)
     work = Work(
         tasks={t.name: t for t, g in zip(resolved, given) if not isinstance(g, str)},
         space=chosen.name,
@@ -154,21 +133,46 @@ def collect(
         evaluations=tuple(steps.tolist()),
         memory=memory,
     )
-    families: Counter[str] = Counter()
-    with Progress(waiting, training_steps, progress) as shown:
-        for unit, result in engines.run(engine, n_jobs, work, ordered):
-            _store(folder, unit, result, summary)
-            if isinstance(result, Result) and not result.error:
-                estimate.learn(unit, result.seconds)
-                families[unit.family] += 1
-            shown.advance(unit)
-    counted: defaultdict[str, int] = defaultdict(int)
-    for unit in left_out:
-        counted[unit.task] += 1
-    summary.left_out, summary.families = dict(counted), dict(families)
+    folder = Folder(out)
+    with folder.alone():
+        folder.open(settings, units)
+        summary = Summary()
+        waiting = _waiting(folder, units, retry_failed, summary)
+        left_out: list[plan.Unit] = []
+        estimate = plan.Estimate()
+        ordered: Iterable[plan.Unit] = plan.longest_first(waiting)
+        if budget_seconds is not None:
+            end = began + budget_seconds
+            left = iter(lambda: end - time.monotonic(), None)
+            cheapest = plan.cheapest_first(waiting, per_family)
+            ordered = plan.within(cheapest, left, estimate, left_out)
+        families: Counter[str] = Counter()
+        with Progress(waiting, training_steps, progress) as shown:
+            for unit, result in engines.run(engine, n_jobs, work, ordered):
+                _store(folder, unit, result, summary)
+                if isinstance(result, Result) and not result.error:
+                    estimate.learn(unit, result.seconds)
+                    families[unit.family] += 1
+                shown.advance(unit)
+    summary.left_out = dict(Counter(unit.task for unit in left_out))
+    summary.families = dict(families)
     summary.seconds = time.monotonic() - began
     summary.rate = summary.curves * training_steps / max(summary.seconds, 1e-9)
     return summary
+
+
+def _waiting(
+    folder: Folder, units: Sequence[plan.Unit], retry_failed: bool, summary: Summary
+) -> list[plan.Unit]:
+    """The units that are to be done; the summary notes what was done, and what failed, before."""
+    done, failures = folder.done(), folder.failures()
+    missing = [unit for unit in units if unit.key not in done]
+    summary.already_done = len(units) - len(missing)
+    if retry_failed:
+        return missing
+    failed = [unit for unit in missing if unit.key in failures]
+    summary.failed |= {_label(u): _last_line(failures[u.key]["error"]) for u in failed}
+    return [unit for unit in missing if unit.key not in failures]
 
 
 def _configurations(

@@ -5,16 +5,20 @@ task=<name>/<key>.parquet    the curves of one unit, a history; written when the
 failures/<key>.json          a unit that failed, with its error
 compacted-<n>.parquet        the curves of many units, merged
 compacted.json               for each merged file the keys of its units
+.lock                        held by the process that writes into the folder
 """
 
+import contextlib
 import json
 import os
 import urllib.parse
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+import filelock
 
 from keras_hplist.errors import FileFormatError, InvalidValueError
 from keras_hplist.files import read_json, write_text
@@ -60,6 +64,27 @@ class Folder:
             "units": names,
         }
         write_text(self._manifest_path, json.dumps(content, indent=1, sort_keys=True))
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep other processes from writing into the folder; one that is killed lets go of it.
+
+        Raises:
+            InvalidValueError: if another process writes into it.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        lock = filelock.FileLock(self.path / ".lock")
+        try:
+            lock.acquire(timeout=0)
+        except filelock.Timeout:
+            raise InvalidValueError(
+                f"Another process collects into {self.path} or compacts it. Wait for its end, or "
+                "choose another folder; History.concat joins what is in several."
+            ) from None
+        try:
+            yield
+        finally:
+            lock.release()
 
     @property
     def _manifest_path(self) -> Path:
@@ -181,7 +206,7 @@ def compact(out: Place) -> Path | None:
 
     Files that were merged before stay as they are: what is finished is never written again. A kill
     at any moment loses and duplicates nothing: the merged file is written before shards are
-    removed, and runs that stand in both are read once. Not while `collect` runs on the folder.
+    removed, and runs that stand in both are read once.
 
     Args:
         out: the folder of a collection.
@@ -193,9 +218,15 @@ def compact(out: Place) -> Path | None:
         FileNotFoundError: if it is not a collection.
         FileFormatError: if a shard, or the merged file that has its curves, is damaged; nothing is
             changed.
+        InvalidValueError: if another process collects into the folder.
     """
     folder = Folder(out)
     folder.manifest()
+    with folder.alone():
+        return _merge(folder)
+
+
+def _merge(folder: Folder) -> Path | None:
     merged = folder.compacted()
     known = set().union(*merged.values())
     shards = sorted(folder.path.glob("task=*/*.parquet"))
