@@ -194,6 +194,19 @@ def test_a_damaged_shard_is_named_and_can_be_skipped(tmp_path, damage):
     assert [what for what, _ in rest.report.dropped] == [str(shard)]
 
 
+def with_steps(*steps):
+    """Gives the run of a table other steps, with as many losses."""
+
+    def change(table):
+        for name, column in (("steps", steps), ("valid", [1.0] * len(steps))):
+            index = table.schema.get_field_index(name)
+            field = table.schema.field(name)
+            table = table.set_column(index, field, pa.array([list(column)], field.type))
+        return table
+
+    return change
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -205,6 +218,11 @@ def test_a_damaged_shard_is_named_and_can_be_skipped(tmp_path, damage):
         (lambda t: t.set_column(5, "seed", pa.array(["x"])), "column 'seed'"),
         (lambda t: t.set_column(12, "status", pa.array(["lost"])), "'status' holds 'lost'"),
         (lambda t: t.set_column(8, "steps", pa.array([[1]])), "'valid': a run of task 'a'"),
+        (with_steps(10, 0), r"'steps'.*of task 'a' are not.*\[10, 0\]"),
+        (with_steps(0, None), r"'steps'.*of task 'a' are not"),
+        (with_steps(-10, 10), r"'steps'.*of task 'a' are not"),
+        (lambda t: t.set_column(4, "values", pa.array(["[1]"])), r"'values' holds '\[1\]'"),
+        (lambda t: t.set_column(4, "values", pa.array(["{"])), "'values' holds '{'"),
     ],
 )
 def test_a_parquet_file_of_another_form_is_named(tmp_path, change, message):

@@ -290,7 +290,9 @@ def _write_shard(table: pa.Table, path: Path) -> None:
 def _read_shard(path: Path) -> pa.Table:
     try:
         # ParquetFile, not read_table: the latter makes columns of the folders' names.
-        return _conform(pq.ParquetFile(path, page_checksum_verification=True).read())
+        table = _conform(pq.ParquetFile(path, page_checksum_verification=True).read())
+        _check_values(table)
+        return table
     except InvalidValueError as error:
         raise FileFormatError(f"{path} is not a history: {error}") from error
     except (pa.ArrowException, OSError) as error:
@@ -328,7 +330,36 @@ def _conform(table: pa.Table) -> pa.Table:
             raise InvalidValueError(
                 f"column {split!r}: a run of task {task!r} has not one loss for every step."
             )
+    _check_steps(table)
     return table
+
+
+def _check_steps(table: pa.Table) -> None:
+    row = 0
+    for chunk in table["steps"].chunks:
+        steps = chunk.flatten().fill_null(-1).to_numpy()
+        run = pc.list_parent_indices(chunk).to_numpy()
+        wrong = steps < 0
+        wrong[1:] |= (np.diff(steps) <= 0) & (np.diff(run) == 0)
+        if wrong.any():
+            first = row + int(run[np.argmax(wrong)])
+            raise InvalidValueError(
+                f"column 'steps': those of a run of task {table['task'][first].as_py()!r} are not "
+                f"whole numbers from 0 that increase: {table['steps'][first].as_py()}."
+            )
+        row += len(chunk)
+
+
+def _check_values(table: pa.Table) -> None:
+    for text in table["values"].unique().to_pylist():
+        try:
+            values = json.loads(text)
+        except ValueError:
+            values = None
+        if not isinstance(values, dict):
+            raise InvalidValueError(
+                f"column 'values' holds {text!r}; it must be a JSON object of hyperparameters."
+            )
 
 
 def _without_repeats(table: pa.Table) -> pa.Table:
