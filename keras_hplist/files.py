@@ -1,13 +1,17 @@
 """Files that are either the old one or the new one, whole, at whatever moment a process dies."""
 
+import hashlib
 import json
 import os
 import tempfile
+import urllib.parse
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from keras_hplist.errors import FileFormatError
+
+_LONGEST = 255  # bytes of a name, in most file systems
 
 
 def write_atomically(
@@ -71,6 +75,17 @@ def visible(folder: Path, pattern: str) -> Iterator[Path]:
     for path in folder.glob(pattern):
         if not any(part.startswith(".") for part in path.relative_to(folder).parts):
             yield path
+
+
+def folder_of_task(task: str) -> str:
+    """The name of the folder for the runs of a task, whatever characters the task's name has.
+
+    One that is too long for file systems is cut, and ends in a hash of the whole.
+    """
+    name = f"task={urllib.parse.quote(task, safe=' ')}"
+    if len(name) <= _LONGEST:
+        return name
+    return f"{name[: _LONGEST - 17]}~{hashlib.sha256(task.encode()).hexdigest()[:16]}"
 
 
 def _umask() -> int:

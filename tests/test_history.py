@@ -137,6 +137,14 @@ def test_the_folder_is_partitioned_by_task_and_compressed(tmp_path):
     assert file.schema_arrow.names == SCHEMA.names
 
 
+def test_tasks_may_have_long_names(tmp_path):
+    """Two of them that differ at the end only are kept apart."""
+    tasks = ["ü" * 200 + end for end in "ab"]
+    history(*map(run, tasks)).write(tmp_path / "h")
+    assert len(list((tmp_path / "h").iterdir())) == 2
+    assert History.read(tmp_path / "h").tasks == tasks
+
+
 def test_appending_adds_files_and_repeating_it_changes_nothing(tmp_path):
     """Shards are named by their content, so that a repeated append is harmless."""
     append_shards(tmp_path, history(run(seed=0)))

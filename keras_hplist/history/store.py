@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import urllib.parse
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -15,7 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from keras_hplist.errors import FileFormatError, InvalidValueError
-from keras_hplist.files import visible, write_atomically
+from keras_hplist.files import folder_of_task, visible, write_atomically
 from keras_hplist.history.curves import CurveArray, curve_array
 from keras_hplist.history.report import ReadReport
 from keras_hplist.history.schema import KEY, SCHEMA, SPLITS, STATUSES, complete_record
@@ -274,7 +273,7 @@ def append_shards(folder: str | os.PathLike[str], history: History) -> list[Path
     files = []
     for task in history.tasks:
         runs = history.select(task=task)
-        file = Path(folder) / f"task={urllib.parse.quote(task, safe=' ')}"
+        file = Path(folder) / folder_of_task(task)
         file /= f"{runs.fingerprint[:16]}.parquet"
         _write_shard(runs.table, file)
         files.append(file)

@@ -11,7 +11,6 @@ compacted.json               for each merged file the keys of its units
 import contextlib
 import json
 import os
-import urllib.parse
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
@@ -21,7 +20,7 @@ from typing import Any
 import filelock
 
 from keras_hplist.errors import FileFormatError, InvalidValueError
-from keras_hplist.files import read_json, write_text
+from keras_hplist.files import folder_of_task, read_json, write_text
 from keras_hplist.history import History
 from keras_hplist.training.plan import Unit
 
@@ -141,7 +140,7 @@ class Folder:
         write_text(self._failure(unit.key), json.dumps(content, indent=1))
 
     def _shard(self, task: str, key: str) -> Path:
-        return self.path / f"task={urllib.parse.quote(task, safe=' ')}" / f"{key}.parquet"
+        return self.path / folder_of_task(task) / f"{key}.parquet"
 
     def _failure(self, key: str) -> Path:
         return self.path / "failures" / f"{key}.json"
