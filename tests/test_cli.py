@@ -53,6 +53,7 @@ def test_lists_shows_the_entries_of_one():
     shown = json.loads(run("lists", "nadamw", "--json").stdout)
     shipped = khl.HyperparameterList.load("nadamw")
     assert shown["entries"] == list(shipped)
+    assert shown["gains"] == shipped.gains
     assert "learning_rate" in run("lists", "nadamw", "--entries", "3").stdout
 
 

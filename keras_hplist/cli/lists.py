@@ -70,6 +70,7 @@ def lists(
                 "space": chosen.space.name,
                 "fingerprint": chosen.fingerprint,
                 "entries": [dict(entry) for entry in chosen],
+                "gains": chosen.gains,
                 "provenance": chosen.provenance,
             }
         )
