@@ -11,20 +11,25 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from keras_hplist.errors import FileFormatError, InvalidValueError
-from keras_hplist.files import folder_of_task, visible, write_atomically
+from keras_hplist.files import folder_of_task, visible
 from keras_hplist.history.curves import CurveArray, curve_array
 from keras_hplist.history.report import ReadReport
-from keras_hplist.history.schema import KEY, SCHEMA, SPLITS, STATUSES, complete_record
-from keras_hplist.history.union import union_of
+from keras_hplist.history.schema import KEY, SCHEMA, complete_record
+from keras_hplist.history.table import (
+    concatenated,
+    conform,
+    definitions_in,
+    read_shard,
+    with_definitions,
+    without_repeats,
+    write_shard,
+)
 from keras_hplist.spaces import SearchSpace
 
 if TYPE_CHECKING:
     import pandas as pd
-
-_SPACES = b"keras_hplist.spaces"  # key of the table's metadata: JSON, space name -> definition
 
 
 class History:
@@ -48,7 +53,7 @@ class History:
 
     def __init__(self, table: pa.Table, report: ReadReport | None = None) -> None:
         """Check the table and keep it."""
-        self.table = _without_repeats(_conform(table))
+        self.table = without_repeats(conform(table))
         self.report = report or ReadReport(read=self.table.num_rows)
 
     @classmethod
@@ -106,13 +111,13 @@ class History:
         report, tables = ReadReport([str(root)]), []
         for file in files:
             try:
-                tables.append(_read_shard(file))
+                tables.append(read_shard(file))
             except FileFormatError as error:
                 if not skip_damaged:
                     raise
                 warnings.warn(f"Left out: {error}", stacklevel=2)
                 report.drop(str(file), str(error))
-        history = cls(_concatenated(tables), report)
+        history = cls(concatenated(tables), report)
         report.read = len(history)
         return history
 
@@ -129,7 +134,7 @@ class History:
         """
         histories = list(histories)
         return cls(
-            _concatenated([history.table for history in histories]),
+            concatenated([history.table for history in histories]),
             ReadReport.merged(history.report for history in histories),
         )
 
@@ -164,12 +169,12 @@ class History:
     @property
     def space_definitions(self) -> dict[str, Any]:
         """The search spaces that are a user's own: name to `SearchSpace.to_config()`."""
-        return _definitions(self.table)
+        return definitions_in(self.table)
 
     def with_spaces(self, spaces: Iterable[SearchSpace]) -> Self:
         """The same runs, with definitions of search spaces that are a user's own."""
         definitions = self.space_definitions | {space.name: space.to_config() for space in spaces}
-        return type(self)(_with_spaces(self.table, definitions), self.report)
+        return type(self)(with_definitions(self.table, definitions), self.report)
 
     def values(self) -> dict[str, dict[str, Any]]:
         """The hyperparameter values of every configuration.
@@ -253,7 +258,7 @@ class History:
             path: the file to make or replace, or the folder to add to.
         """
         if Path(path).suffix == ".parquet":
-            _write_shard(self.table, Path(path))
+            write_shard(self.table, Path(path))
         else:
             append_shards(path, self)
 
@@ -275,134 +280,9 @@ def append_shards(folder: str | os.PathLike[str], history: History) -> list[Path
         runs = history.select(task=task)
         file = Path(folder) / folder_of_task(task)
         file /= f"{runs.fingerprint[:16]}.parquet"
-        _write_shard(runs.table, file)
+        write_shard(runs.table, file)
         files.append(file)
     return files
-
-
-def _write_shard(table: pa.Table, path: Path) -> None:
-    # With checksums, a byte that a disk has changed is found when the file is read.
-    options = {"compression": "zstd", "write_page_checksum": True}
-    write_atomically(path, lambda file: pq.write_table(table, file, **options))
-
-
-def _read_shard(path: Path) -> pa.Table:
-    try:
-        # ParquetFile, not read_table: the latter makes columns of the folders' names.
-        table = _conform(pq.ParquetFile(path, page_checksum_verification=True).read())
-        _check_values(table)
-        return table
-    except InvalidValueError as error:
-        raise FileFormatError(f"{path} is not a history: {error}") from error
-    except (pa.ArrowException, OSError) as error:
-        raise FileFormatError(
-            f"{path} is damaged or not a Parquet file ({error}). Delete it, or read the rest with "
-            "skip_damaged=True."
-        ) from error
-
-
-def _conform(table: pa.Table) -> pa.Table:
-    missing = [name for name in SCHEMA.names if name not in table.column_names]
-    if missing:
-        raise InvalidValueError(f"the column {missing[0]!r} is missing.")
-    definitions = _definitions(table)
-    columns = []
-    for field in SCHEMA:
-        try:
-            column = table[field.name].cast(field.type)
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-            raise InvalidValueError(f"column {field.name!r}: {error}") from error
-        if column.null_count and not field.nullable:
-            raise InvalidValueError(f"column {field.name!r} has empty cells.")
-        columns.append(column)
-    table = _with_spaces(pa.table(columns, schema=SCHEMA), definitions)
-    unknown = set(table["status"].unique().to_pylist()) - set(STATUSES)
-    if unknown:
-        raise InvalidValueError(
-            f"column 'status' holds {unknown.pop()!r}; allowed: {', '.join(STATUSES)}."
-        )
-    for split in SPLITS:
-        lengths = (pc.list_value_length(table[name]) for name in ("steps", split))
-        uneven = pc.index(pc.equal(*lengths), False).as_py()
-        if uneven >= 0:
-            task = table["task"][uneven].as_py()
-            raise InvalidValueError(
-                f"column {split!r}: a run of task {task!r} has not one loss for every step."
-            )
-    _check_steps(table)
-    return table
-
-
-def _check_steps(table: pa.Table) -> None:
-    row = 0
-    for chunk in table["steps"].chunks:
-        steps = chunk.flatten().fill_null(-1).to_numpy()
-        run = pc.list_parent_indices(chunk).to_numpy()
-        wrong = steps < 0
-        wrong[1:] |= (np.diff(steps) <= 0) & (np.diff(run) == 0)
-        if wrong.any():
-            first = row + int(run[np.argmax(wrong)])
-            raise InvalidValueError(
-                f"column 'steps': those of a run of task {table['task'][first].as_py()!r} are not "
-                f"whole numbers from 0 that increase: {table['steps'][first].as_py()}."
-            )
-        row += len(chunk)
-
-
-def _check_values(table: pa.Table) -> None:
-    for text in table["values"].unique().to_pylist():
-        try:
-            values = json.loads(text)
-        except ValueError:
-            values = None
-        if not isinstance(values, dict):
-            raise InvalidValueError(
-                f"column 'values' holds {text!r}; it must be a JSON object of hyperparameters."
-            )
-
-
-def _without_repeats(table: pa.Table) -> pa.Table:
-    keys = table.select(list(KEY))
-    if keys.group_by(list(KEY)).aggregate([]).num_rows == table.num_rows:
-        return table
-    frame = keys.to_pandas()
-    repeated = frame.duplicated(keep=False).to_numpy()
-    seen: dict[tuple, dict[str, Any]] = {}
-    for row in table.filter(pa.array(repeated)).to_pylist():
-        key = tuple(row[name] for name in KEY)
-        first = seen.setdefault(key, row)
-        # repr, because NaN does not equal itself
-        different = [name for name in SCHEMA.names if repr(first[name]) != repr(row[name])]
-        if different:
-            run = ", ".join(f"{name} {value!r}" for name, value in zip(KEY, key, strict=True))
-            raise InvalidValueError(
-                f"The run of {run} stands twice, with different {different[0]!r}. "
-                "Drop one of them, or give them different seeds."
-            )
-    return table.filter(pa.array(~frame.duplicated().to_numpy()))
-
-
-def _concatenated(tables: Sequence[pa.Table]) -> pa.Table:
-    if not tables:
-        return SCHEMA.empty_table()
-    definitions: dict[str, Any] = {}
-    for table in tables:
-        for name, definition in _definitions(table).items():
-            known = definitions.setdefault(name, definition)
-            if known != definition:
-                both = [SearchSpace.from_config(config) for config in (known, definition)]
-                definitions[name] = union_of(both).to_config()
-    plain = [table.replace_schema_metadata(None) for table in tables]
-    return _with_spaces(pa.concat_tables(plain), definitions)
-
-
-def _definitions(table: pa.Table) -> dict[str, Any]:
-    return json.loads((table.schema.metadata or {}).get(_SPACES, b"{}"))
-
-
-def _with_spaces(table: pa.Table, definitions: Mapping[str, Any]) -> pa.Table:
-    text = json.dumps(definitions, sort_keys=True)
-    return table.replace_schema_metadata({_SPACES: text} if definitions else None)
 
 
 def _culprit(rows: Sequence[Mapping[str, Any]]) -> str:
