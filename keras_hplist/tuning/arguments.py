@@ -102,3 +102,9 @@ def checked_objective(given: Any) -> keras_tuner.Objective:
                 "'min' or 'max'."
             )
     return objective
+
+
+def directions(objective: keras_tuner.Objective) -> dict[str, str]:
+    """The metrics of an objective, which may be several, and whether each is "min" or "max"."""
+    several = getattr(objective, "name_to_direction", None)
+    return several or {objective.name: objective.direction}

@@ -89,8 +89,9 @@ class CurveRecorder(keras.callbacks.Callback):
         """Start the clock and take the point before training."""
         self._started = time.perf_counter()
         self._points: dict[int, dict[str, float]] = {}
-        self._steps = self._epoch_start = self._last_point = 0
-        self._mean, self._last_total = math.nan, 0.0
+        self._steps = self._epoch_start = self._seen = 0
+        self._mean = math.nan
+        self._count_from(0)
         self._finite = {"train": True, "valid": True}
         if self.initial:
             self._measure_valid()

@@ -7,11 +7,6 @@ import keras
 from keras_hplist.tuning.errors import SetupError
 
 
-def metric_names(objective: Any) -> list[str]:
-    """The metrics of an objective: several, or its own."""
-    return list(getattr(objective, "name_to_direction", [objective.name]))
-
-
 def check_validated(validation_freq: Any) -> None:
     """Refuse epochs without the objective, which neither KerasTuner nor `BestEpoch` can judge."""
     if validation_freq != 1:

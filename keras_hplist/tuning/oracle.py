@@ -22,6 +22,7 @@ from keras_hplist.tuning.arguments import (
     checked_max_trials,
     checked_name,
     checked_objective,
+    directions,
 )
 from keras_hplist.tuning.errors import SetupError
 from keras_hplist.tuning.list_space import ListSpace
@@ -267,7 +268,7 @@ class HyperparameterListOracle(StoredOracle):
         return trial
 
     def _with_objective(self, metrics: Mapping[str, float]) -> Mapping[str, float]:
-        missing = [name for name in self._directions if name not in metrics]
+        missing = [name for name in directions(self.objective) if name not in metrics]
         if missing and self.objective.name not in metrics:
             raise SetupError(
                 f"Objective value missing in metrics reported to the Oracle: {missing}. Reported: "
@@ -279,8 +280,7 @@ class HyperparameterListOracle(StoredOracle):
     def _direction(self, metric: str) -> str | None:
         if metric == self.objective.name:
             return self.objective.direction
-        parts = getattr(self.objective, "name_to_direction", {})
-        return parts.get(metric) or _usual_direction(metric)
+        return directions(self.objective).get(metric) or _usual_direction(metric)
 
     @synchronized
     def end_trial(self, trial: Trial) -> None:

@@ -14,6 +14,7 @@ from keras_tuner.engine.trial import Trial, TrialStatus
 
 from keras_hplist.errors import InvalidValueError
 from keras_hplist.lists import HyperparameterList
+from keras_hplist.tuning.arguments import directions
 from keras_hplist.tuning.ledger import Ledger
 from keras_hplist.tuning.list_space import ListSpace
 from keras_hplist.tuning.locking import synchronized
@@ -65,12 +66,6 @@ class StoredOracle(keras_tuner.Oracle):
         self._next_end = ended + 1
         self.end_order.append(trial.trial_id)
         self._ledger.end(trial)
-
-    @property
-    def _directions(self) -> dict[str, str]:
-        """The objective's metrics, and whether they are minimised or maximised."""
-        several = getattr(self.objective, "name_to_direction", None)
-        return several or {self.objective.name: self.objective.direction}
 
     @property
     def _worst_score(self) -> float:
@@ -162,7 +157,7 @@ class StoredOracle(keras_tuner.Oracle):
                 "fingerprint": self.hyperparameter_list.fingerprint,
             },
             "hyperparameters": self.hyperparameters.get_config(),
-            "objective": self._directions,
+            "objective": directions(self.objective),
             "seed": self.seed,
             "search_start": self._search_start,
         }
@@ -227,11 +222,12 @@ class StoredOracle(keras_tuner.Oracle):
             self.hyperparameters.merge(self._own(hyperparameters), overwrite=False)
 
     def _refuse_another_search(self, state: Mapping[str, Any] | None, stored: list) -> None:
-        objective = (state or {}).get("objective", self._directions)
-        if objective != self._directions:
+        own = directions(self.objective)
+        objective = (state or {}).get("objective", own)
+        if objective != own:
             raise InvalidValueError(
                 f"{self._project.folder} holds a search by {_text(objective)}; this search is by "
-                f"{_text(self._directions)}, and scores of different objectives do not compare. "
+                f"{_text(own)}, and scores of different objectives do not compare. "
                 "Nothing was changed. Give the objective of that search, another project_name or "
                 "directory, or overwrite=True to delete that search."
             )

@@ -19,16 +19,12 @@ from keras_hplist.errors import InvalidValueError
 from keras_hplist.history import History
 from keras_hplist.lists import HyperparameterList
 from keras_hplist.tuning import summaries
+from keras_hplist.tuning.arguments import directions
 from keras_hplist.tuning.best_epoch import BestEpoch
 from keras_hplist.tuning.compiled_models import CompiledModels, build_like
 from keras_hplist.tuning.curve_recorder import CurveRecorder
 from keras_hplist.tuning.divergence import StopOnDivergence
-from keras_hplist.tuning.fit_checks import (
-    check_measured,
-    check_used,
-    check_validated,
-    metric_names,
-)
+from keras_hplist.tuning.fit_checks import check_measured, check_used, check_validated
 from keras_hplist.tuning.fit_data import FitData
 from keras_hplist.tuning.hypermodel import OptimizerHyperModel
 from keras_hplist.tuning.model_state import inner_optimizer
@@ -174,7 +170,7 @@ class HyperparameterListTuner(keras_tuner.Tuner):
         Returns:
             What `HyperModel.fit` returned, for each execution.
         """
-        if any(name.startswith("val_") for name in metric_names(self.oracle.objective)):
+        if any(name.startswith("val_") for name in directions(self.oracle.objective)):
             check_validated(kwargs.get("validation_freq", 1))
         checkpoint = BestEpoch(self.oracle.objective, self._get_checkpoint_fname(trial.trial_id))
         users_callbacks = kwargs.pop("callbacks", None) or []
@@ -201,7 +197,7 @@ class HyperparameterListTuner(keras_tuner.Tuner):
             with maybe_distribute(self.distribution_strategy):
                 model = self._models.adopt(model, context=self._own_values(hp))
         recorder = self._recorder(trial, execution, seed, FitData.of(args, kwargs))
-        objectives = metric_names(self.oracle.objective)
+        objectives = list(directions(self.oracle.objective))
         kwargs["callbacks"] = [
             keras.callbacks.LambdaCallback(on_train_begin=lambda logs: set_seed()),
             recorder,
