@@ -1,10 +1,12 @@
 """Learned, ordered lists of optimizer hyperparameters for Keras and KerasTuner.
 
 Every public name is imported on first use, so that `import keras_hplist` costs
-next to nothing and does not load TensorFlow.
+next to nothing and does not load TensorFlow. Only where Keras is loaded already the optimizers
+are imported at once.
 """
 
 import importlib
+import sys
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
@@ -59,3 +61,8 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted(__all__)
+
+
+if "keras" in sys.modules:
+    # Keras finds the classes of a saved model in its registry, where importing them puts them.
+    importlib.import_module(f"{__name__}.optimizers")

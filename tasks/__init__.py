@@ -27,6 +27,7 @@ def get(name: str, source: str = "embedded") -> "Task":
     Raises:
         UnknownTaskError: nothing has this name; the message offers the nearest ones.
         InfeasibleTaskError: a draw that describes no possible model.
+        TaskDataError: there is no such source.
     """
     from .task import Task
 

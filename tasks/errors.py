@@ -28,8 +28,8 @@ class UnknownTaskError(TaskError, KeyError):
         hint = f" Did you mean {', '.join(map(repr, self.close))}?" if self.close else ""
         if self.kind == "task":
             hint += (
-                " keras_hplist.tasks.names() lists the suite; any <family>_seed<n> with n >= 0 "
-                "works as well."
+                " keras_hplist.tasks.names() lists the suite; any <family>_seed<n> with n from 0 "
+                "to 999999999 works as well."
             )
         else:
             hint += f" Known: {', '.join(self.known)}."

@@ -57,11 +57,14 @@ class TaskModel(keras.Model):
         return {"task": self.task.to_config(), "seed": self.seed, "name": self.name}
 
     def get_compile_config(self) -> dict[str, Any]:
-        """The optimizer alone, since the loss is the task's."""
-        return {"optimizer": keras.saving.serialize_keras_object(self.optimizer)}
+        """As Keras's, without the task's own loss: a function that Keras would not find again."""
+        config = super().get_compile_config()
+        if self.compiled and self.loss is self.task.loss:
+            config["loss"] = None
+        return config
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
-        """Compile with a saved optimizer and the task's loss."""
-        optimizer = keras.saving.deserialize_keras_object(config["optimizer"])
-        self.compile(optimizer=optimizer, loss=self.task.loss)
-        optimizer.build(self.trainable_variables)
+        """Compile as it was saved; with the task's loss where no other was given."""
+        saved = keras.saving.deserialize_keras_object(config)
+        self.compile(**{**saved, "loss": saved["loss"] or self.task.loss})
+        self.optimizer.build(self.trainable_variables)

@@ -5,6 +5,7 @@ The published suite has 1162 tasks: 109 hand-designed ones and 1053 sampled ones
 nine families and 87 of three.
 """
 
+import copy
 import importlib
 import re
 from collections.abc import Callable
@@ -140,7 +141,8 @@ def configuration(name: str) -> Any:
             f"{name} describes no possible model: {reason}. Choose another seed; "
             f"names({family!r}) lists the feasible ones of the suite."
         )
-    return fixed.rows()[name][1] if seed is None else sample(family, seed)
+    # A copy: a user who changes it must not change the suite.
+    return copy.deepcopy(fixed.rows()[name][1]) if seed is None else sample(family, seed)
 
 
 def builder(name: str) -> Callable[[Any], Any]:

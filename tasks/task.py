@@ -6,7 +6,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from . import registry
-from .data import Splits
+from .checks import checked_whole
+from .data import Splits, checked_source
 from .errors import TaskDataError
 
 if TYPE_CHECKING:
@@ -38,7 +39,8 @@ class Task:
     @classmethod
     def named(cls, name: str, source: str = "embedded") -> "Task":
         """The task of a name; see `keras_hplist.tasks.get`."""
-        return cls(name, registry.parse(name)[0], registry.configuration(name), source)
+        configuration = registry.configuration(name)
+        return cls(name, registry.parse(name)[0], configuration, checked_source(source))
 
     @cached_property
     def definition(self) -> "Definition":
@@ -99,14 +101,22 @@ class Task:
         return self.data.provenance
 
     def train_data(self, seed: int = 0) -> Iterator[tuple[Any, Any]]:
-        """Training batches (x, y) without end; batch k is a function of (seed, k)."""
-        return self.data.train.batches(self.batch_size, seed)
+        """Training batches (x, y) without end; batch k is a function of (seed, k).
+
+        Raises:
+            TaskDataError: `seed` is no whole number, at least 0.
+        """
+        return self.data.train.batches(self.batch_size, checked_whole("seed", seed))
 
     def build(self, seed: int = 0) -> "keras.Model":
-        """A Keras model, its initial weights and its random draws set by `seed`."""
+        """A Keras model, its initial weights and its random draws set by `seed`.
+
+        Raises:
+            TaskDataError: `seed` is no whole number, at least 0.
+        """
         from .model import TaskModel
 
-        return TaskModel(self, seed)
+        return TaskModel(self, checked_whole("seed", seed))
 
     def compile(self, optimizer: Any, seed: int = 0, **options: Any) -> "keras.Model":
         """A compiled model, ready for `model.fit(task.train_data(), steps_per_epoch=...)`.
@@ -135,6 +145,10 @@ class Task:
     def from_config(cls, config: Mapping[str, Any]) -> "Task":
         """The task of a `to_config`."""
         return cls(**config)
+
+    def __hash__(self) -> int:
+        """By name and source; a configuration is a dict, which has no hash."""
+        return hash((self.name, self.source))
 
     def __getstate__(self) -> dict[str, Any]:
         """What travels to another process: programs hold functions, so each builds its own."""

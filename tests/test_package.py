@@ -35,6 +35,17 @@ def test_tools_that_train_nothing_load_no_tensorflow(name, tmp_path):
     assert run(code, cwd=tmp_path) == "False"
 
 
+def test_saved_models_load_in_a_fresh_process(tmp_path):
+    """Keras knows the optimizers where the package is imported after it."""
+    import keras
+
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+    model.compile(keras_hplist.get_optimizer("nadamw", training_steps=10), "mse")
+    model.save(tmp_path / "model.keras")
+    load = "print(type(keras.models.load_model('model.keras').optimizer).__name__)"
+    assert run(f"import keras, keras_hplist; {load}", cwd=tmp_path) == "NAdamW"
+
+
 def test_every_public_name_exists():
     """Every name that the package promises can be imported and is listed by dir()."""
     for name in keras_hplist.__all__:

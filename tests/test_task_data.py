@@ -332,10 +332,10 @@ def test_just_train_makes_all_splits_the_training_split():
     ("name", "options", "message"),
     [
         ("mnist", {"batch_size": 8}, "Unknown option 'batch_size'.*num_train"),
-        ("mnist", {"num_train": 0}, "num_train is 0; it must be a whole number >= 1"),
+        ("mnist", {"num_train": 0}, "num_train is 0; give a whole number, at least 1"),
         ("mnist", {"num_train": 10.5}, "num_train is 10.5"),
         ("mnist", {"num_train": True}, "num_train is True"),
-        ("mnist", {"seed": -1}, "seed is -1; it must be a whole number >= 0"),
+        ("mnist", {"seed": -1}, "seed is -1; give a whole number, at least 0"),
         ("mnist", {"seed": None}, "seed is None"),
         ("mnist", {"just_train": 1}, "just_train is 1; it must be True or False"),
         ("mnist", {"patch_length": 8}, "mnist has images: it takes no option patch_length"),

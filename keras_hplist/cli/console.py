@@ -16,9 +16,6 @@ console = Console()
 REPORTED = (1, 2, 3, 5, 10, 20, 50, 100)
 """The numbers of trials that tables show."""
 
-LAST_SEED = 2**32 - 1
-"""The largest that NumPy's legacy generators and scikit-learn take."""
-
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a machine.")]
 
 

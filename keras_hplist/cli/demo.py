@@ -7,7 +7,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from keras_hplist.cli.console import LAST_SEED, AsJson, console, print_json, records, short
+from keras_hplist.checks import LAST_SEED
+from keras_hplist.cli.console import AsJson, console, print_json, records, short
 
 
 def demo(

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
+from keras_hplist.checks import LAST_SEED
 from keras_hplist.cli.console import (
-    LAST_SEED,
     REPORTED,
     AsJson,
     console,

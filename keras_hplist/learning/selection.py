@@ -12,6 +12,7 @@ from itertools import islice
 
 import numpy as np
 
+from keras_hplist.checks import checked_count
 from keras_hplist.errors import InvalidValueError
 
 _TIE = 1e-12  # gains closer than this are equal, in units of the largest score, at least 1
@@ -328,6 +329,4 @@ def checked_length(length: int | None, configurations: int) -> int:
     """
     if length is None:
         return configurations
-    if isinstance(length, bool) or length != int(length) or length < 1:
-        raise InvalidValueError(f"length is {length!r}; give a whole number of at least 1.")
-    return min(int(length), configurations)
+    return min(checked_count("length", length, 1), configurations)

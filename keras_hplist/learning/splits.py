@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from keras_hplist.checks import checked_count
 from keras_hplist.errors import InvalidValueError, UnknownNameError
 from keras_hplist.learning.selection import checked_weights
 
@@ -151,8 +152,7 @@ def task_splits(
             for number, unit in enumerate(units)
         ]
     held_out = _checked_test_size(test_size, len(units))
-    if isinstance(n_resamplings, bool) or n_resamplings < 1:
-        raise InvalidValueError(f"n_resamplings is {n_resamplings!r}; give at least 1.")
+    checked_count("n_resamplings", n_resamplings, 1)
     splits = []
     for number in range(n_resamplings):
         random = np.random.default_rng([seed, number])

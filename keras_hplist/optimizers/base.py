@@ -8,9 +8,10 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_hplist.checks import checked_count
 from keras_hplist.errors import InvalidValueError, UnknownNameError
 from keras_hplist.optimizers import rules
-from keras_hplist.optimizers.domains import checked, checked_count, refuse_schedule
+from keras_hplist.optimizers.domains import checked, refuse_schedule
 
 
 class RuleOptimizer(keras.optimizers.Optimizer):

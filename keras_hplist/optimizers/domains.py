@@ -1,4 +1,4 @@
-"""What values the hyperparameters and counts of the optimizers may have."""
+"""What values the hyperparameters of the optimizers may have."""
 
 import math
 import numbers
@@ -10,7 +10,6 @@ from keras_hplist.errors import InvalidValueError
 
 _FRACTIONS = ("warmup_fraction", "min_learning_rate_mult", "constant_fraction")
 _LARGEST = float(np.finfo(np.float32).max)  # variables are float32
-_LARGEST_COUNT = 2**31 - 1  # what the batch counter holds on every backend
 
 
 def checked(name: str, value: Any) -> float | bool:
@@ -37,20 +36,6 @@ def checked(name: str, value: Any) -> float | bool:
     if not (allowed and math.isfinite(number)):
         raise InvalidValueError(f"{name} must be {domain}; got {value!r}.")
     return number
-
-
-def checked_count(name: str, value: Any, smallest: int) -> int:
-    """The value as a plain int, if it is an integer of at least `smallest`.
-
-    Raises:
-        InvalidValueError: naming the count, what is allowed, and what was given.
-    """
-    whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
-    if not whole or not smallest <= int(value) <= _LARGEST_COUNT:
-        raise InvalidValueError(
-            f"{name} must be an integer from {smallest} to {_LARGEST_COUNT}; got {value!r}."
-        )
-    return int(value)
 
 
 def refuse_schedule(value: Any) -> NoReturn:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from keras_hplist.checks import LAST_SEED, checked_count
 from keras_hplist.errors import InvalidValueError
 from keras_hplist.spaces.distributions import Boolean, Choice, NotAllowedError, Value
 from keras_hplist.spaces.hyperparameter import Hyperparameter
@@ -102,12 +103,9 @@ class SearchSpace:
         Raises:
             InvalidValueError: if `n` or `seed` is not such an integer.
         """
-        largest = 2**32 - 1 - self.seed_offset
+        largest = LAST_SEED - self.seed_offset
         for key, value, smallest in (("n", n, 1), ("seed", seed, 0)):
-            if not isinstance(value, int | np.integer) or not smallest <= value <= largest:
-                raise InvalidValueError(
-                    f"{key} must be an integer from {smallest} to {largest}; got {value!r}."
-                )
+            checked_count(key, value, smallest, largest)
         seeds = range(seed, seed + n)
         return pd.DataFrame(
             [self.draw(s) for s in seeds],
@@ -334,11 +332,7 @@ def _check_fields(space: SearchSpace) -> None:
             f"The family {about} must be one of {', '.join(FAMILIES)}, or '' for none; "
             f"got {space.family!r}."
         )
-    offset, last = space.seed_offset, 2**32 - 1
-    if isinstance(offset, bool) or not isinstance(offset, int) or not 0 <= offset <= last:
-        raise InvalidValueError(
-            f"The seed_offset {about} must be an integer from 0 to {last}; got {offset!r}."
-        )
+    checked_count(f"The seed_offset {about}", space.seed_offset, 0, LAST_SEED)
 
 
 def configuration_id(space_name: str, values: Mapping[str, Value]) -> str:

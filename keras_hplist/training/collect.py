@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from keras_hplist import spaces
+from keras_hplist.checks import checked_count
 from keras_hplist.errors import InvalidValueError
 from keras_hplist.training import engines, plan
 from keras_hplist.training import evaluations as timing
@@ -108,7 +109,7 @@ def collect(
     """
     began = time.monotonic()
     engines.check(engine, n_jobs)
-    training_steps = timing.check_steps(training_steps)
+    training_steps = checked_count("training_steps", training_steps, 1)
     steps = timing.evaluation_steps(training_steps, evaluations)
     budget_seconds = plan.parse_budget(budget)
     chosen = spaces.get(space)

@@ -20,20 +20,6 @@ SHARE = 0.25
 _FORWARD = 0.5  # the largest measured; convolutions, flows and recurrent networks come near it
 
 
-def check_steps(training_steps: int) -> int:
-    """The planned number of steps, if it is a positive integer.
-
-    Raises:
-        InvalidValueError: if it is not.
-    """
-    whole = isinstance(training_steps, numbers.Integral) and not isinstance(training_steps, bool)
-    if not whole or not 1 <= training_steps <= 2**31 - 1:
-        raise InvalidValueError(
-            f"training_steps must be an integer, at least 1; got {training_steps!r}."
-        )
-    return int(training_steps)
-
-
 def evaluation_steps(training_steps: int, evaluations: int | Sequence[int] = POINTS) -> np.ndarray:
     """The steps after which members are evaluated.
 

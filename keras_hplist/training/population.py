@@ -13,6 +13,7 @@ import joblib
 import numpy as np
 
 from keras_hplist import spaces
+from keras_hplist.checks import checked_count
 from keras_hplist.errors import InvalidValueError
 from keras_hplist.history import SPLITS
 from keras_hplist.training import evaluations as timing
@@ -75,15 +76,13 @@ def train_population(
     """
     import keras
 
-    from keras_hplist.optimizers.domains import checked_count
-
     if (backend := keras.backend.backend()) != "tensorflow":
         raise InvalidValueError(
             f"Populations train with TensorFlow, and Keras's backend is {backend!r}. Set "
             "KERAS_BACKEND=tensorflow before Keras is imported."
         )
     began = time.perf_counter()
-    training_steps = timing.check_steps(training_steps)
+    training_steps = checked_count("training_steps", training_steps, 1)
     steps = timing.evaluation_steps(training_steps, evaluations)
     chosen, values = resolve_configurations(configurations, space)
     task = resolve_task(task)

@@ -1,12 +1,12 @@
 """Checks of what a user gives to the oracle, before anything is read or written."""
 
-import operator
 import os
 from collections.abc import Collection
 from typing import Any
 
 import keras_tuner
 
+from keras_hplist.checks import checked_count
 from keras_hplist.errors import InvalidValueError, UnknownNameError
 from keras_hplist.lists import HyperparameterList
 
@@ -41,23 +41,6 @@ def checked_name(argument: str, given: Any, known: Collection[str]) -> str:
     if isinstance(given, str) and given in known:
         return given
     raise UnknownNameError(argument, given, known)
-
-
-def checked_count(argument: str, given: Any, smallest: int = 0, largest: int = 2**31 - 1) -> int:
-    """A whole number as an int.
-
-    Raises:
-        InvalidValueError: if it is another kind of value, too small or too large.
-    """
-    try:
-        count = operator.index(given)
-    except TypeError:
-        count = smallest - 1
-    if isinstance(given, bool) or not smallest <= count <= largest:
-        raise InvalidValueError(
-            f"{argument} is {given!r}; give a whole number from {smallest} to {largest}."
-        )
-    return count
 
 
 def checked_max_trials(given: Any, list_: HyperparameterList, after_list: str) -> int:

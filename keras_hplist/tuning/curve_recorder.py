@@ -14,6 +14,7 @@ import numpy as np
 
 import keras_hplist
 from keras_hplist import spaces
+from keras_hplist.checks import checked_count
 from keras_hplist.errors import InvalidValueError
 from keras_hplist.history import History
 from keras_hplist.optimizers import RuleOptimizer
@@ -71,11 +72,8 @@ class CurveRecorder(keras.callbacks.Callback):
     ) -> None:
         """Check the arguments; nothing is written yet."""
         super().__init__()
-        whole = isinstance(every, int) and not isinstance(every, bool)
-        if every != "epoch" and not (whole and every > 0):
-            raise InvalidValueError(
-                f"every is {every!r}; give 'epoch' or a positive number of steps."
-            )
+        if every != "epoch":
+            every = checked_count("every", every, 1, or_else="'epoch'")
         if not isinstance(task, str) or not task:
             raise InvalidValueError(f"task is {task!r}; give the problem a name.")
         self.path, self.task, self.every, self.initial = path, task, every, initial

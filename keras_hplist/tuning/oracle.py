@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 import keras_tuner
 from keras_tuner.engine.trial import Trial, TrialStatus
 
+from keras_hplist.checks import checked_count
 from keras_hplist.errors import InvalidValueError
 from keras_hplist.lists import HyperparameterList
 from keras_hplist.tuning.after_list import AFTER_LIST
 from keras_hplist.tuning.arguments import (
     ARCHITECTURES,
     ORDERS,
-    checked_count,
     checked_list,
     checked_max_trials,
     checked_name,

@@ -9,9 +9,10 @@ from typing import Any
 
 import keras
 
+from keras_hplist.checks import checked_count
 from keras_hplist.errors import InvalidValueError
 from keras_hplist.lists import HyperparameterList
-from keras_hplist.tuning.arguments import checked_count, checked_list
+from keras_hplist.tuning.arguments import checked_list
 from keras_hplist.tuning.curve_recorder import evaluate_apart
 from keras_hplist.tuning.errors import SetupError
 from keras_hplist.tuning.model_state import ModelState, begin_means, inner_optimizer

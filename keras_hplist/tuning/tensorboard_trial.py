@@ -12,6 +12,7 @@ from typing import Any, Literal
 import keras
 import keras_tuner
 
+from keras_hplist.checks import checked_count
 from keras_hplist.errors import InvalidValueError, MissingExtraError
 from keras_hplist.lists import HyperparameterList
 from keras_hplist.optimizers import RuleOptimizer
@@ -73,11 +74,8 @@ class TensorBoardTrial(keras.callbacks.Callback):
     ) -> None:
         """Check the arguments; nothing is written yet."""
         super().__init__()
-        whole = isinstance(every, int) and not isinstance(every, bool)
-        if every != "epoch" and not (whole and every > 0):
-            raise InvalidValueError(
-                f"every is {every!r}; give 'epoch' or a positive number of batches."
-            )
+        if every != "epoch":
+            every = checked_count("every", every, 1, or_else="'epoch'")
         if tuner is not None and objective is not None:
             raise InvalidValueError(
                 f"objective is {objective!r}, and a tuner is given, which has its own; leave out "

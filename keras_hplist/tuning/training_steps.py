@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_hplist.errors import InvalidValueError
+from keras_hplist.checks import checked_count
 from keras_hplist.optimizers import RuleOptimizer
 from keras_hplist.tuning.errors import SetupError
 from keras_hplist.tuning.model_state import inner_optimizer
@@ -30,15 +30,8 @@ class TrainingSteps(keras.callbacks.Callback):
     def __init__(self, training_steps: int | None = None) -> None:
         """Check the number."""
         super().__init__()
-        if training_steps is not None and (
-            isinstance(training_steps, bool)
-            or not isinstance(training_steps, int)
-            or training_steps < 1
-        ):
-            raise InvalidValueError(
-                f"training_steps is {training_steps!r}; give a positive integer, or None to have "
-                "it worked out from the data and the epochs."
-            )
+        if training_steps is not None:
+            training_steps = checked_count("training_steps", training_steps, 1, or_else="None")
         self.training_steps = training_steps
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:

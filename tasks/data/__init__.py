@@ -5,7 +5,7 @@ x, y = splits.train.batch(step=0, batch_size=128, seed=0)
 """
 
 from .catalog import DataSet, describe, names
-from .loading import load
+from .loading import checked_source, load
 from .options import Options
 from .splits import ImageSplit, Split, Splits, TextSplit
 
@@ -16,6 +16,7 @@ __all__ = [
     "Split",
     "Splits",
     "TextSplit",
+    "checked_source",
     "describe",
     "load",
     "names",

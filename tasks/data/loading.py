@@ -20,6 +20,17 @@ DATA_DIR_VARIABLE = "KERAS_HPLIST_DATA_DIR"
 _IDX_NAMES = ("mnist", "fashion_mnist")
 
 
+def checked_source(source: str) -> str:
+    """The source that was given.
+
+    Raises:
+        TaskDataError: there is no such source.
+    """
+    if source not in SOURCES:
+        raise TaskDataError(f"Unknown source {source!r}. Known: {', '.join(SOURCES)}.")
+    return source
+
+
 def load(
     name: str,
     options: Mapping[str, Any] | None = None,
@@ -50,14 +61,12 @@ def load(
     valid_size = chosen.valid_size or data_set.valid_size
     given = data_dir if data_dir is not None else os.environ.get(DATA_DIR_VARIABLE)
     folder = None if given is None else os.path.expanduser(os.fspath(given))
-    if source == "embedded":
+    if checked_source(source) == "embedded":
         splits = embedded.splits(data_set, chosen, valid_size)
     elif source == "idx":
         splits = divide(name, _idx(data_set, folder), valid_size)
-    elif source == "tfds":
-        splits = divide(name, _tfds(data_set, chosen, folder), valid_size)
     else:
-        raise TaskDataError(f"Unknown source {source!r}. Known: {', '.join(SOURCES)}.")
+        splits = divide(name, _tfds(data_set, chosen, folder), valid_size)
     if chosen.num_train is not None:
         splits["train"] = splits["train"].take(slice(chosen.num_train))
     if chosen.just_train:

@@ -1,10 +1,10 @@
 """What a task may ask of its data, checked before anything is read."""
 
-import operator
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
+from ..checks import checked_whole
 from ..errors import TaskDataError
 from .catalog import DataSet
 
@@ -42,9 +42,12 @@ class Options:
         for key, value in (given or {}).items():
             if key not in known:
                 raise TaskDataError(f"Unknown option {key!r} for data. Known: {', '.join(known)}.")
-            values[key] = _boolean(key, value) if key == "just_train" else _integer(key, value)
-        if values.get("seed", 0) is None:
-            raise TaskDataError("Option seed is None; it must be a whole number, at least 0.")
+            if key == "just_train":
+                values[key] = _boolean(key, value)
+            elif value is None and key != "seed":
+                values[key] = None
+            else:
+                values[key] = checked_whole(f"Option {key}", value, least=int(key != "seed"))
         if data_set.kind == "text" and values.get("patch_length") is None:
             raise TaskDataError(
                 f"{data_set.name} is text: the option patch_length (tokens of a window) is needed."
@@ -58,16 +61,3 @@ def _boolean(key: str, value: object) -> bool:
     if not isinstance(value, bool):
         raise TaskDataError(f"Option {key} is {value!r}; it must be True or False.")
     return value
-
-
-def _integer(key: str, value: object) -> int | None:
-    least = 0 if key == "seed" else 1
-    if value is None:
-        return None
-    try:
-        number = -1 if isinstance(value, bool) else operator.index(value)  # type: ignore[arg-type]
-    except TypeError:
-        number = -1
-    if number < least:
-        raise TaskDataError(f"Option {key} is {value!r}; it must be a whole number >= {least}.")
-    return number
