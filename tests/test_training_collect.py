@@ -104,7 +104,7 @@ def test_failing_and_killed_units_do_not_stop_the_rest(tmp_path, monkeypatch):
     get_reusable_executor().shutdown()  # its workers do not know this variable
     monkeypatch.setenv("KERAS_HPLIST_TEST_PARENT", str(os.getpid()))
     given = [
-        regression("raises", broken_later),
+        regression("raises", broken),
         regression("killed", built_in_this_process_only),
         regression("sound"),
     ]
@@ -114,13 +114,6 @@ def test_failing_and_killed_units_do_not_stop_the_rest(tmp_path, monkeypatch):
     assert "cannot be built" in errors["raises"] and "died" in errors["killed"]
     later = collect(given, out=tmp_path, n_jobs=2, **SETTINGS)
     assert later.done == 0 and later.failed.keys() == summary.failed.keys()
-
-
-def broken_later():
-    """Builds where collections are planned, and raises in a worker."""
-    from training_tasks import model
-
-    return model() if os.environ.get("KERAS_HPLIST_TEST_PARENT") == str(os.getpid()) else broken()
 
 
 def test_killed_collection_goes_on_to_the_history_of_an_undisturbed_one(tmp_path):
@@ -218,6 +211,9 @@ def test_other_engines_give_the_same_history(tmp_path, engine):
         ({"budget": "soon"}, InvalidValueError, "2h"),
         ({"tasks": []}, InvalidValueError, "no tasks"),
         ({"n_jobs": 0}, InvalidValueError, "n_jobs"),
+        ({"seeds": (0, 0)}, InvalidValueError, "each once"),
+        ({"seeds": ()}, InvalidValueError, "at least one"),
+        ({"seeds": (0.5,)}, InvalidValueError, "seeds is 0.5"),
     ],
 )
 def test_bad_input_is_refused_before_anything_is_written(tmp_path, arguments, error, message):

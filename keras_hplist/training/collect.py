@@ -124,7 +124,9 @@ def collect(
         "training_steps": training_steps,
         "evaluations": steps.tolist(),
     }
-    seeds = [int(seed) for seed in seeds]
+    seeds = [checked_count("each of seeds", seed) for seed in seeds]
+    if len(set(seeds)) < max(len(seeds), 1):
+        raise InvalidValueError(f"seeds are {seeds}; give at least one, and each once.")
     units = plan.make_units(resolved, values, seeds, settings, memory)
 
     work = Work(

@@ -50,15 +50,26 @@ def make_units(
     """All units of a collection, in the order of the tasks."""
     units = []
     for task in tasks:
-        cost = layouts.Cost.of(task)
         for first in range(0, len(values), UNIT_CONFIGURATIONS):
             block = tuple(values[first : first + UNIT_CONFIGURATIONS])
-            step = layouts.choose(cost, len(block), memory).seconds
-            seconds = cost.compile_seconds + 1.3 * settings["training_steps"] * step
+            seconds = _expected_seconds(task, len(block), settings["training_steps"], memory)
             for seed in seeds:
                 key = digest([settings, task.name, seed, first, block])
                 units.append(Unit(task.name, task.family, seed, first, block, key, seconds))
     return units
+
+
+def _expected_seconds(task: Any, members: int, steps: int, memory: float) -> float:
+    """What a unit is expected to take; a second where its task cannot be built.
+
+    A task is a user's program, which may raise anything. The worker that comes to the unit keeps
+    the error with the other failures; the rest of the collection goes on.
+    """
+    try:
+        cost = layouts.Cost.of(task)
+    except Exception:
+        return 1.0
+    return cost.compile_seconds + 1.3 * steps * layouts.choose(cost, members, memory).seconds
 
 
 def digest(content: Any) -> str:
