@@ -109,6 +109,24 @@ def test_weights_keep_a_large_family_from_drowning_the_others(weights, first):
     learner = ListLearner(length=1, weights=weights)
     assert learner.fit(scores, families=["f", "f", "g"]).order_[0] == first
     assert learner.fit(scores, families={"a": "f", "b": "f", "c": "g"}).order_[0] == first
+    by_label = pd.Series(["g", "f", "f"], index=["c", "b", "a"])
+    assert learner.fit(scores, families=by_label).order_[0] == first
+
+
+@pytest.mark.parametrize(
+    "as_given",
+    [
+        list,
+        pd.Series,
+        pd.Categorical,
+        lambda f: pd.Series(f, [f"t{i}" for i in range(4)]).to_dict(),
+    ],
+)
+def test_tasks_of_unknown_family_stand_alone(as_given):
+    """Also where pandas has made NaN of None."""
+    scores = frame([[0.1, 0.4], [0.2, 0.4], [0.3, 0.4], [0.9, 0.5]])
+    learner = ListLearner(length=1).fit(scores, families=as_given(["f", None, "f", None]))
+    np.testing.assert_allclose(learner.weights_, [1 / 6, 1 / 3, 1 / 6, 1 / 3])
 
 
 def test_held_out_quality_is_that_of_lists_learned_without_the_task():
@@ -278,6 +296,20 @@ def test_costs_move_cheap_configurations_forward():
         ListLearner(cost="seconds").fit(frame([[0.1, 0.2]]))
 
 
+@pytest.mark.parametrize("case", ["one task is timed", "some are rounded to 0 s"])
+def test_costs_need_not_be_known_everywhere(case):
+    """Lists of tasks without times are chosen, too, to judge the list."""
+    records = populations.runs(tasks=4)
+    for record in records:
+        cheap = record["values"]["learning_rate"] < 1e-3
+        if case == "some are rounded to 0 s":
+            record["seconds"] = 0.0 if cheap else 2.0
+        elif record["task"] == records[0]["task"]:
+            record["seconds"] = 0.5 if cheap else 2.0
+    learner = ListLearner(length=2, cost="seconds").fit(History.from_records(records))
+    assert learner.gains_[0] > 0 and learner.curve_["held_out"].notna().all()
+
+
 def test_seeds_splits_and_horizons_reach_the_scores():
     """The parameters act as `score_matrix` says."""
     runs = populations.history(seeds=3)
@@ -375,6 +407,7 @@ def test_configurations_outside_a_given_space_are_left_out():
         (pd.DataFrame([[0.1, 0.2]], columns=["a", "a"]), "configuration 'a' stands twice"),
         (pd.DataFrame([[0.1], [0.2]], index=["t", "t"]), "task 't' stands twice"),
         (pd.DataFrame([["x"]]), "not numbers"),
+        (pd.DataFrame([[0.1]], index=pd.MultiIndex.from_tuples([("a", 0)])), "2 levels of task"),
         (
             History.from_records(
                 populations.runs(tasks=1, rates=2)
@@ -407,6 +440,7 @@ def test_data_that_cannot_be_learned_from_are_refused(data, message):
         ({"weights": "size"}, UnknownNameError, "weights 'size'"),
         ({"weights": {"x": 1}}, InvalidValueError, "none for task 't0'"),
         ({"length": 0}, InvalidValueError, "length is 0"),
+        ({"length": None}, InvalidValueError, "length is None"),
         ({"name": ""}, InvalidValueError, "name of a list is ''"),
         ({"split": ()}, InvalidValueError, "split is empty"),
         ({"split": ("valid", "train ")}, UnknownNameError, "Did you mean 'train'"),

@@ -13,7 +13,7 @@ from keras_hplist import spaces
 from keras_hplist.errors import InvalidValueError
 from keras_hplist.history import History
 from keras_hplist.learning.inference import completed_values, infer_space
-from keras_hplist.learning.scores import ScoreMatrix
+from keras_hplist.learning.scores import ScoreMatrix, known_mean
 from keras_hplist.learning.selection import checked_scores
 
 _NO_SPACE = "custom"
@@ -106,6 +106,11 @@ def matrix_of_scores(
 ) -> ScoreMatrix:
     """A score matrix from plain numbers, tasks × configurations, NaN where not measured.
 
+    Args:
+        scores: tasks are rows.
+        families: of the tasks in their order, or by the tasks' labels (a mapping, or a Series that
+            has them as its index); None or NaN where not known.
+
     Raises:
         InvalidValueError: if it is no such matrix, a label stands twice, or families do not fit.
     """
@@ -113,12 +118,20 @@ def matrix_of_scores(
     table = frame.to_numpy()
     values = checked_scores(frame.to_numpy(na_value=np.nan) if table.dtype == object else table)
     for kind, labels in (("task", frame.index), ("configuration", frame.columns)):
+        if isinstance(labels, pd.MultiIndex):
+            raise InvalidValueError(
+                f"The scores have {labels.nlevels} levels of {kind} labels; give one, for example "
+                "the levels joined to texts."
+            )
         if not labels.is_unique:
             twice = labels[labels.duplicated()][0]
             raise InvalidValueError(f"The {kind} {twice!r} stands twice in the scores.")
+    if isinstance(families, pd.Series) and families.index.isin(frame.index).any():
+        families = families.to_dict()
     if isinstance(families, Mapping):
         families = [families.get(task) for task in frame.index]
     known = [None] * len(frame) if families is None else list(families)
+    known = [None if pd.isna(family) else family for family in known]  # NaN, as pandas has it
     if len(known) != len(frame):
         raise InvalidValueError(f"{len(known)} families were given for {len(frame)} tasks.")
     bounds = np.asarray(values, float)
@@ -180,13 +193,6 @@ def canonical(matrix: ScoreMatrix, candidates: Candidates) -> tuple[ScoreMatrix,
 
 def _joined(values: np.ndarray, columns: list[list[int]]) -> np.ndarray:
     return np.stack([known_mean(values[:, group], axis=1) for group in columns], axis=1)
-
-
-def known_mean(values: np.ndarray, axis: int) -> np.ndarray:
-    """The mean of what is not NaN; NaN where nothing is."""
-    known = ~np.isnan(values)
-    total = np.where(known, values, 0).sum(axis=axis)
-    return np.where(known.any(axis=axis), total / np.maximum(known.sum(axis=axis), 1), np.nan)
 
 
 def without_unknown(matrix: ScoreMatrix) -> ScoreMatrix:

@@ -9,6 +9,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
+from keras_hplist.checks import checked_count
 from keras_hplist.errors import InvalidValueError, UnknownNameError
 from keras_hplist.history import History
 from keras_hplist.history.schema import SPLITS
@@ -36,7 +37,6 @@ from keras_hplist.learning.selection import (
     Selection,
     best_after,
     best_for_budget,
-    checked_length,
     greedy,
 )
 from keras_hplist.learning.splits import WEIGHTS, held_out_folds, task_weights
@@ -236,7 +236,7 @@ class ListLearner(BaseEstimator):
                 budget is not from 1 to the length or goes with a cost.
             UnknownNameError: if a name is none of those that the class names.
         """
-        checked_length(self.length, self.length)
+        checked_count("length", self.length, 1)
         if self.name is not None:
             checked_list_name(self.name)
         checked_name("normalization", self.normalization, NORMALIZATIONS)
@@ -369,14 +369,12 @@ class ListLearner(BaseEstimator):
     def _costs(self, matrix: ScoreMatrix) -> np.ndarray | None:
         if self.cost is None:
             return None
-        if matrix.seconds is None or np.isnan(matrix.seconds).all():
+        if matrix.seconds is None:
             raise InvalidValueError(
-                "cost='seconds' needs the wall time of runs, and the input has none; use cost=None."
+                "cost='seconds' needs the wall time of runs, and the input has none above 0; use "
+                "cost=None."
             )
-        # Relative to the task's mean, so that long tasks do not decide alone.
-        seconds = matrix.seconds / inputs.known_mean(matrix.seconds, axis=1)[:, None]
-        costs = inputs.known_mean(seconds, axis=0)
-        return np.where(np.isnan(costs), np.nanmean(costs), costs)
+        return matrix.costs
 
     def _quality(self, choice: Choice) -> pd.DataFrame:
         """J(k) on the training tasks, and on tasks that were held out of the choice."""

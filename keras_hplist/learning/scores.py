@@ -29,7 +29,7 @@ class ScoreMatrix:
         configurations: labels of the columns.
         families: for each task its family, or None where not known.
         seconds: float64 (task, configuration), mean wall time of a run, NaN where not known; None
-            if nothing is.
+            if none is above 0.
         dropped: tasks that were left out because no configuration improves them.
     """
 
@@ -40,6 +40,23 @@ class ScoreMatrix:
     families: tuple[str | None, ...]
     seconds: np.ndarray | None
     dropped: tuple = ()
+
+    @property
+    def costs(self) -> np.ndarray:
+        """What each configuration costs, relative to the mean of all on the same task.
+
+        Relative, so that long tasks do not decide alone. A configuration whose time is not known
+        costs the mean of the others; one whose times were rounded to 0, as much as the cheapest
+        above 0; and all the same where nothing is known.
+
+        float64 (configuration,), above 0.
+        """
+        if self.seconds is None or not (self.seconds > 0).any():
+            return np.ones(len(self.configurations))
+        means = known_mean(self.seconds, axis=1)[:, None]
+        costs = known_mean(self.seconds / np.where(means > 0, means, np.nan), axis=0)
+        costs = np.where(np.isnan(costs), np.nanmean(costs), costs)
+        return np.maximum(costs, costs[costs > 0].min())
 
     @property
     def values(self) -> np.ndarray:
@@ -148,7 +165,7 @@ def score_matrix(
         tasks=curves.tasks,
         configurations=curves.configurations,
         families=curves.families,
-        seconds=_mean_seconds(curves.seconds),
+        seconds=known_mean(curves.seconds, -1) if (curves.seconds > 0).any() else None,
         dropped=dropped,
     )
     return matrix.rows(~flat)
@@ -237,10 +254,11 @@ def _over_seeds(values: np.ndarray, run: np.ndarray, seeds: str) -> np.ndarray:
     return np.nanmedian(known, axis=1) if seeds == "median" else np.nanmax(known, axis=1)
 
 
-def _mean_seconds(seconds: np.ndarray) -> np.ndarray:
-    """The mean over seeds of an array (task, configuration, seed); NaN where none is known."""
-    runs = (~np.isnan(seconds)).sum(axis=-1)
-    return np.where(runs > 0, np.nansum(seconds, axis=-1) / np.maximum(runs, 1), np.nan)
+def known_mean(values: np.ndarray, axis: int) -> np.ndarray:
+    """The mean of what is not NaN; NaN where nothing is."""
+    known = ~np.isnan(values)
+    total = np.where(known, values, 0).sum(axis=axis)
+    return np.where(known.any(axis=axis), total / np.maximum(known.sum(axis=axis), 1), np.nan)
 
 
 def checked_name(kind: str, name: str, known: Collection[str]) -> str:
