@@ -206,6 +206,16 @@ def write_trial(project: Path, number: int, status="COMPLETED", values=None, **m
     (folder / "trial.json").write_text(json.dumps(document))
 
 
+def test_hyperparameters_may_be_called_as_columns_are(tmp_path):
+    """Their columns say that they hold values."""
+    project = tmp_path / "project"
+    for number in range(2):
+        write_trial(project, number, values={"trial": number, "rank": 5}, val_loss=[2.0 + number])
+    project_report.write(project, tmp_path / "report")
+    header = (tmp_path / "report" / "trials.csv").read_text().splitlines()[0].split(",")
+    assert {"trial", "trial (value)", "rank", "rank (value)"} <= set(header)
+
+
 def test_values_of_several_epochs_are_curves(tmp_path):
     """A tuner that reports every epoch, and the rungs of Hyperband, which continue each other."""
     project = tmp_path / "project"

@@ -221,8 +221,9 @@ def _trial_table(findings: Findings) -> list[str]:
     if frame["list entry"].isna().all():
         frame = frame.drop(columns="list entry")
     values = pd.DataFrame([project.values[trial] for trial in frame.index], frame.index)
+    frame = frame.reset_index()
     values = values.rename(columns={name: f"{name} (value)" for name in values if name in frame})
-    whole = frame.join(values).reset_index().astype(object)
+    whole = pd.concat([frame, values.reset_index(drop=True)], axis=1).astype(object)
     whole = whole.where(whole.notna(), None)
     saved = findings.file("trials.csv", whole.to_csv(index=False))
     caption = f"Rank: by {project.objective}, 1 is best."
