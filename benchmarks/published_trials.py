@@ -6,7 +6,8 @@
 3. How to go on once no entry improves any training task, and whether swapped or bootstrapped orders
    are better than the greedy one: held-out J of each.
 
-The data are not part of the repository (see CONTRIBUTING):
+The trials are the arrays of TaskSet and the logs of AlgoPerf, which `docs/readers.md` says where to
+find; they are not part of the repository:
 
     python benchmarks/published_trials.py FOLDER_WITH_TRIALS
 """

@@ -62,9 +62,11 @@ def described(material: Material) -> str:
     counts = {name: len(history.select(space=name).values()) for name in material.spaces}
     spaces = (f"{n:,} configuration{'s' * (n != 1)} of `{name}`" for name, n in counts.items())
     steps = sorted(set(history.table["training_steps"].to_pylist()))
+    families = material.families.nunique()
+    told = f" in {families} families" if families else ""
     return (
-        f"{len(history):,} runs of {len(history.tasks):,} tasks in {material.families.nunique()} "
-        f"families; {', '.join(spaces)}; {', '.join(map(str, steps))} training steps"
+        f"{len(history):,} runs of {len(history.tasks):,} tasks{told}; {', '.join(spaces)}; "
+        f"{', '.join(map(str, steps))} training steps"
     )
 
 

@@ -228,8 +228,15 @@ def _estimate(values: NDArray[np.float64]) -> Estimate:
 
 
 def draw(ax: "Axes", frame: Any) -> None:
-    """Draw mean normalised losses over the number of trials, ours thick."""
-    for number, (title, losses) in enumerate(frame.iterrows()):
+    """Draw mean normalised losses over the number of trials, ours thick.
+
+    Methods of one trial are crosses, side by side left of the others so that none hides another.
+    """
+    single = frame.index[frame.notna().sum(axis=1) == 1]
+    beside = dict(zip(single, np.geomspace(0.5, 0.85, len(single)), strict=True))
+    for title, loss in frame.loc[single, 1].items():
+        ax.plot(beside[title], loss, "x", label=f"{title}, 1 trial", markersize=7)
+    for number, (title, losses) in enumerate(frame.drop(single).iterrows()):
         ax.plot(
             losses.index,
             losses,

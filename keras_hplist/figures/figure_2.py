@@ -76,7 +76,12 @@ def caption(frame: pd.DataFrame) -> str:
         "of the NAdamW list reach 0.086, ten random ones of Adam8p 0.264, and 14 learning rates of "
         "Adam 0.152."
     )
-    order = "Here the order is the same" if first < min(others) else "Not so in every case here"
+    order = (
+        "Here the order is the same"
+        if first < min(others)
+        else f"Here it is not so throughout: a list is at {first:.3f}, another method at "
+        f"{min(others):.3f}"
+    )
     parts.append(f"{order}; sizes differ with tasks, steps and configurations.")
     return " ".join(parts)
 
