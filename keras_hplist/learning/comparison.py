@@ -125,8 +125,12 @@ def compare(
     Args:
         lists: by name, or a sequence of lists with names of their own.
         history: runs of the lists' entries, possibly of several search spaces.
-        split, normalization, aggregation, seeds, horizon: how tasks are scored; see
+        split: this and the next four say how tasks are scored; see
             `keras_hplist.learning.score_matrix`.
+        normalization: see there.
+        aggregation: see there.
+        seeds: see there.
+        horizon: see there.
         weights: of the tasks in J: "family" or "equal".
 
     Returns:
@@ -139,14 +143,14 @@ def compare(
     if not named or len(named) < len(lists):
         raise InvalidValueError("Give at least one list, and lists of different names.")
     matrix = score_matrix(history.curves(split), normalization, aggregation, seeds, horizon)
-    assert matrix.seconds is not None
+    taken = np.full(matrix.upper.shape, np.nan) if matrix.seconds is None else matrix.seconds
     best, unknown, times = {}, {}, {}
     for name, given in named.items():
         columns = entry_columns(given, history, matrix)
         unknown[name] = np.flatnonzero(columns < 0).tolist()
         scores = np.column_stack([matrix.upper, start_scores(matrix.upper)])  # -1: not known
         best[name] = _frame(matrix, best_measured(scores, columns))
-        seconds = np.column_stack([matrix.seconds, np.full(len(scores), np.nan)])[:, columns]
+        seconds = np.column_stack([taken, np.full(len(scores), np.nan)])[:, columns]
         seconds[np.isnan(scores[:, columns])] = 0  # passed over
         in_turn = np.take_along_axis(seconds, measured_first(scores[:, columns]), axis=1)
         times[name] = _frame(matrix, np.cumsum(in_turn, axis=1))

@@ -38,8 +38,7 @@ def resample(
 ) -> pd.DataFrame:
     """J(k) on held-out tasks over repeated splits of the tasks: median, quartiles, mean.
 
-    Args:
-        history, learners, n_resamplings, test_size, split, seed, **options: as `resamplings`.
+    The arguments are those of `resamplings`.
 
     Returns:
         A DataFrame indexed by method, the axes that were varied, and k, with the columns `median`,
@@ -104,7 +103,8 @@ def resamplings(
         families: for a matrix: as `ListLearner.fit`.
         report_split: on which split's loss test tasks are scored; default: each learner's own, the
             first of several.
-        normalization, aggregation: with which test tasks are scored, the same for all learners.
+        normalization: with which test tasks are scored, the same for all learners.
+        aggregation: likewise.
         weights: of the test tasks in J: "family" or "equal".
         n_train: numbers of training tasks to try, drawn from those that are not held out; None:
             all.
