@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from training_tasks import broken, built_in_this_process_only, regression
 from keras_hplist.errors import FileFormatError, InvalidValueError, UnknownNameError
 from keras_hplist.history import History
 from keras_hplist.spaces import half_orders
-from keras_hplist.training import collect, compact, plan, status
+from keras_hplist.training import collect, compact, engines, plan, status
 
 SETTINGS = {"space": "adam1p", "n_configurations": 3, "training_steps": 4}
 
@@ -73,6 +74,31 @@ def test_compaction_that_was_killed_is_ended_by_the_next(tmp_path):
     with pytest.raises(FileFormatError, match=r"compacted-1\.parquet"):
         compact(killed)
     assert len(list(killed.glob("task=*/*.parquet"))) == 2
+
+
+@dataclass
+class Growing:
+    """A unit."""
+
+    key: str
+
+
+def grow(unit):
+    """Keep 400 MB, as TensorFlow does with what it compiles; say where."""
+    time.sleep(1.1)  # joblib looks once a second
+    KEPT.append(np.ones(50_000_000))
+    return os.getpid()
+
+
+KEPT = []
+
+
+def test_workers_that_grow_are_replaced(recwarn):
+    """A collection of a thousand tasks would fill any memory else; nobody is warned of it."""
+    units = [Growing(str(number)) for number in range(6)]
+    places = {unit.key: place for unit, place in engines.run("loky", 1, grow, units)}
+    assert len(places) == 6 and len(set(places.values())) >= 3
+    assert not [w for w in recwarn if "worker" in str(w.message)]
 
 
 def test_a_worker_ends_if_its_parent_was_gone_before_it_began():

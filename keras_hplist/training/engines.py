@@ -7,6 +7,7 @@ import itertools
 import os
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol, TypeVar
 
@@ -153,6 +154,9 @@ def _backend(engine: str) -> Iterator[None]:
     with contextlib.ExitStack() as stack:
         if engine == "loky":
             stack.enter_context(joblib.parallel_config("loky", inner_max_num_threads=1))
+            # Workers are replaced once they have grown by 300 MB, with a warning about leaks.
+            stack.enter_context(warnings.catch_warnings())
+            warnings.filterwarnings("ignore", "A worker stopped while some jobs")
         elif engine == "dask":
             import distributed
 
