@@ -83,7 +83,8 @@ class ListLearner(BaseEstimator):
             not at all.
         seeds: reduction over seeds: "mean", "median" or "worst".
         weights: "family": families of tasks count equally, and a task without a family is one of
-            its own; "equal": tasks count equally; or a mapping of every task to its weight.
+            its own; "equal": tasks count equally; or a mapping of every task, or of every family,
+            to its weight.
         missing: how to estimate cells that were not measured: "surrogate", "additive",
             "pessimistic", "optimistic" (see `keras_hplist.learning.completion`), or "auto": what
             does best in cross-validation over tasks.

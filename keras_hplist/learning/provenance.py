@@ -44,7 +44,9 @@ def provenance_of(
         "aggregation": learner.aggregation,
         "seeds": learner.seeds,
         "horizon": learner.horizon,
-        "weights": learner.weights if isinstance(learner.weights, str) else "given",
+        "weights": learner.weights
+        if isinstance(learner.weights, str)
+        else {str(name): float(weight) for name, weight in learner.weights.items()},
         "missing": {"share": share_missing, "rule": learner.missing_},
         "cost": learner.cost,
         "budget": learner.budget,

@@ -29,7 +29,8 @@ def task_weights(
         tasks: their labels.
         families: for each task its family; None where not known.
         weights: "family": families have equal weight, shared equally by their tasks, and a task
-            without a family is one of its own; "equal"; or a mapping of every task to its weight.
+            without a family is one of its own; "equal"; or a mapping of every task, or of every
+            family, to its weight.
 
     Returns:
         float64 array (task,) with sum 1.
@@ -40,20 +41,26 @@ def task_weights(
     if isinstance(weights, str):
         if weights not in WEIGHTS:
             raise UnknownNameError("weights", weights, WEIGHTS)
-        given = np.ones(len(tasks))
-        if weights == "family":
-            groups = _groups(families)
-            sizes = Counter(groups)
-            given = np.array([1 / sizes[group] for group in groups])
-    else:
-        missing = [task for task in tasks if task not in weights]
-        if missing:
-            raise InvalidValueError(
-                f"weights has none for task {missing[0]!r}; give one for each of the tasks."
-            )
+        given = _shares(families) if weights == "family" else np.ones(len(tasks))
+    elif all(task in weights for task in tasks):
         given = np.array([weights[task] for task in tasks], float)
+    elif all(family in weights for family in families):
+        given = _shares(families) * np.array([weights[family] for family in families], float)
+    else:
+        missing = next(task for task in tasks if task not in weights)
+        raise InvalidValueError(
+            f"weights has none for task {missing!r}; give one for each of the tasks, or for each "
+            "of their families."
+        )
     given = checked_weights(given, len(tasks))
     return given / given.sum()
+
+
+def _shares(families: Sequence[str | None]) -> np.ndarray:
+    """The share of each task in its family."""
+    groups = _groups(families)
+    sizes = Counter(groups)
+    return np.array([1 / sizes[group] for group in groups])
 
 
 def held_out_folds(families: Sequence[str | None], seed: int = 0) -> tuple[str, list[np.ndarray]]:
