@@ -99,7 +99,14 @@ def test_a_matrix_may_be_a_frame_or_an_array():
 
 
 @pytest.mark.parametrize(
-    ("weights", "first"), [("family", "c1"), ("equal", "c0"), ({"a": 0, "b": 0, "c": 1}, "c1")]
+    ("weights", "first"),
+    [
+        ("family", "c1"),
+        ("equal", "c0"),
+        ({"a": 0, "b": 0, "c": 1}, "c1"),
+        ({"f": 1.0, "g": 1.0}, "c1"),
+        ({"f": 2.0, "g": 1.0, "unheard of": 9.0}, "c0"),
+    ],
 )
 def test_weights_keep_a_large_family_from_drowning_the_others(weights, first):
     """Two tasks of one family prefer c0, one task of another prefers c1 a little more."""
@@ -107,6 +114,9 @@ def test_weights_keep_a_large_family_from_drowning_the_others(weights, first):
         [[0.1, 0.4], [0.1, 0.4], [0.9, 0.5]], index=list("abc"), columns=["c0", "c1"]
     )
     learner = ListLearner(length=1, weights=weights)
+    with pytest.raises(InvalidValueError, match="for each of the tasks, or for each of their fam"):
+        learner.set_params(weights={"a": 1.0, "f": 1.0}).fit(scores, families=["f", "f", "g"])
+    learner.set_params(weights=weights)
     assert learner.fit(scores, families=["f", "f", "g"]).order_[0] == first
     assert learner.fit(scores, families={"a": "f", "b": "f", "c": "g"}).order_[0] == first
     by_label = pd.Series(["g", "f", "f"], index=["c", "b", "a"])

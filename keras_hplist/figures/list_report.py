@@ -281,7 +281,7 @@ def _read(learner: "ListLearner", reading: "ReadReport | None", notes: Sequence[
 
 def _provenance(known: Mapping[str, Any]) -> dict[str, str]:
     """What a list's provenance says of how it was made, in a line each."""
-    missing = known["missing"]
+    missing, weights = known["missing"], known["weights"]
     told = {
         "losses on split": known["split"],
         "normalisation": known["normalization"],
@@ -289,7 +289,9 @@ def _provenance(known: Mapping[str, Any]) -> dict[str, str]:
         "seeds": known["seeds"],
         "horizon": known["horizon"] or "the whole curves",
         "training steps": ", ".join(map(str, known.get("training_steps", ()))),
-        "weights of tasks": known["weights"],
+        "weights of tasks": weights
+        if isinstance(weights, str)
+        else ", ".join(f"{name} {weight:g}" for name, weight in weights.items()),
         "cells not measured": f"{missing['share']:.0%}"
         + (f", estimated by the rule {missing['rule']!r}" if missing["rule"] else ""),
         "cost": known["cost"] or "not counted",
