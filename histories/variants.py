@@ -31,7 +31,6 @@ CARRIED = 50
 
 SHORT = (200, 400)
 WORST = 1.5
-SYNTHETIC = ("quadratic_family", "losg_tasks_family")
 Scores = NDArray[np.float64]
 Learner = Callable[[Scores, Scores], Callable[[Scores], list[int]]]
 """Learns from scores (task, configuration) and weights to order by a new task's scores on valid."""
@@ -89,7 +88,7 @@ def follow(
     judges: Mapping[str, Measured],
     judged: Sequence[str],
     known: Measured,
-    factors: Mapping[str, float],
+    importance: Mapping[str, float],
     learn: Learner,
 ) -> tuple[Scores, Scores]:
     """Mean over families, each left out in turn: the selected test score, and J; (trial,) each."""
@@ -97,8 +96,7 @@ def follow(
     families = judges["both"].families
     for family in judged:
         outside = known.families[known.families != family]
-        weights = task_weights(range(len(outside)), outside.tolist())
-        weights = weights * outside.map(factors).fillna(1.0).to_numpy()
+        weights = task_weights(range(len(outside)), outside.tolist(), importance)
         scores = np.clip(
             known.scores[(known.families != family).to_numpy()].to_numpy(), None, WORST
         )
@@ -128,29 +126,33 @@ def main() -> None:
     }
     shipped = judges["both"]
     short = Measured.of(measured.longest("nadamw", SHORT, recipe.candidates), learn_lists.SPLITS)
-    modern = sorted(name for name in shipped.families.unique() if name.startswith("modern_"))
-    networks = sorted(set(shipped.families) - set(modern) - set(SYNTHETIC))
-    suite = [*networks, *SYNTHETIC]
+    usual = learn_lists.IMPORTANCE
+    equal = dict.fromkeys(usual, 1.0)
+    synthetic, modern = learn_lists.SYNTHETIC, learn_lists.MODERN
+    networks = sorted(set(shipped.families) - {*modern, *synthetic})
+    second = learn_lists.FINALISTS[refine.FINALISTS :]
     variants: dict[str, tuple[Measured, dict[str, float], Learner]] = {
-        "as shipped": (shipped, {}, fixed),
-        "without the second refinement": (
-            shipped.without(learn_lists.FINALISTS[refine.FINALISTS :]),
-            {},
+        "as shipped": (shipped, usual, fixed),
+        "all families equal": (shipped, equal, fixed),
+        "synthetic functions a quarter": (shipped, equal | dict.fromkeys(synthetic, 0.25), fixed),
+        "modern problems double": (shipped, equal | dict.fromkeys(modern, 2.0), fixed),
+        "without synthetic functions": (shipped, usual | dict.fromkeys(synthetic, 0.0), fixed),
+        "without modern problems": (shipped, usual | dict.fromkeys(modern, 0.0), fixed),
+        "modern problems only": (
+            shipped,
+            usual | dict.fromkeys([*networks, *synthetic], 0.0),
             fixed,
         ),
-        "short trainings": (short, {}, fixed),
-        "short trainings as well": (shipped.and_also(short), {}, fixed),
-        "without modern problems": (shipped, dict.fromkeys(modern, 0.0), fixed),
-        "modern problems only": (shipped, dict.fromkeys(suite, 0.0), fixed),
-        "without synthetic functions": (shipped, dict.fromkeys(SYNTHETIC, 0.0), fixed),
-        "synthetic functions a quarter": (shipped, dict.fromkeys(SYNTHETIC, 0.25), fixed),
-        "adaptive order": (shipped, {}, adaptive),
+        "without the second refinement": (shipped.without(second), usual, fixed),
+        "short trainings": (short, usual, fixed),
+        "short trainings as well": (shipped.and_also(short), usual, fixed),
+        "adaptive order": (shipped, usual, adaptive),
     }
     print("| judged on | variant | result | " + " | ".join(f"k = {k}" for k in TRIALS) + " |")
     print("| --- " * (len(TRIALS) + 3) + "|")
     for label, judged in (("modern", modern), ("networks of the suite", networks)):
-        for name, (known, factors, learn) in variants.items():
-            results = follow(judges, judged, known, factors, learn)
+        for name, (known, importance, learn) in variants.items():
+            results = follow(judges, judged, known, importance, learn)
             for result, values in zip(("test", "J"), results, strict=True):
                 numbers = " | ".join(f"{value:.3f}" for value in values)
                 print(f"| {label} | {name} | {result} | {numbers} |")
