@@ -61,43 +61,21 @@ LONG = (1000, 1200)
 FINALISTS = khl.HyperparameterList.load(Path(__file__).parent / "refined" / "finalists-1.json")
 """Configurations that long trainings were measured with; see `refine.py`."""
 
-SYNTHETIC = ("quadratic_family", "losg_tasks_family")
-"""Families without a network or data."""
-
-MODERN = tuple(
-    f"modern_{kind}"
-    for kind in ("attention", "batch_norm", "dense", "normalised", "pixels", "sequence", "tabular")
-)
-"""Families beside the suite."""
-
-IMPORTANCE = {
-    **dict.fromkeys(khl.tasks.family_names(), 1.0),
-    **dict.fromkeys(SYNTHETIC, 0.25),
-    **dict.fromkeys(MODERN, 2.0),
-}
-"""How much a family counts: what users train is more like the modern problems."""
-
 RECIPES = {
     "nadamw": Recipe(
-        khl.ListLearner(
-            length=100, aggregation="min", split=SPLITS, weights=IMPORTANCE, space="nadamw"
-        ),
+        khl.ListLearner(length=100, aggregation="min", split=SPLITS, space="nadamw"),
         "Start here, whatever the number of trials.",
         LONG,
         FINALISTS,
     ),
     "nadamw-five": Recipe(
-        khl.ListLearner(
-            length=5, aggregation="min", budget=5, split=SPLITS, weights=IMPORTANCE, space="nadamw"
-        ),
+        khl.ListLearner(length=5, aggregation="min", budget=5, split=SPLITS, space="nadamw"),
         "For five trials, no more and no fewer.",
         LONG,
         FINALISTS,
     ),
     "nadamw-anytime": Recipe(
-        khl.ListLearner(
-            length=100, aggregation="mean", split=SPLITS, weights=IMPORTANCE, space="nadamw"
-        ),
+        khl.ListLearner(length=100, aggregation="mean", split=SPLITS, space="nadamw"),
         "For trainings that may be stopped at any time: judged by the mean loss over the training. "
         "Steps of all configurations take the same time, so that this is per second.",
         LONG,
