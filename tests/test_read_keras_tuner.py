@@ -105,6 +105,21 @@ def test_a_folder_of_projects_gives_one_task_each_and_a_joint_space(tmp_path):
         assert space.validate(values) == values
 
 
+def test_a_fixed_hyperparameter_is_read(tmp_path):
+    """From the files comes the space that the tuner holds, fixed values included."""
+    tuner = search(
+        keras_tuner.RandomSearch,
+        tmp_path,
+        "p",
+        trials=2,
+        run=lambda hp: hp.Float("rate", 0, 1) + hp.Fixed("version", 3),
+    )
+    history = read_keras_tuner(tmp_path)
+    assert {values["version"] for values in history.values().values()} == {3}
+    held = SearchSpace.from_hyperparameters("custom", tuner.oracle.get_space())
+    assert SearchSpace.from_config(history.space_definitions["custom"]) == held
+
+
 def test_diverged_crashed_and_unfinished_trials_are_three_things(tmp_path):
     """NaN is a result, an exception is a failure, a killed trial is left out; each is told."""
 

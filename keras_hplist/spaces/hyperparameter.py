@@ -116,7 +116,9 @@ class Hyperparameter:
         else:
             raise NotAllowedError(f"{given.name!r} must be a KerasTuner hyperparameter; got {kind}")
         conditions = tuple((parent.name, tuple(parent.values)) for parent in given.conditions)
-        return cls(given.name, distribution, conditions, default=given.default)
+        # A file of KerasTuner gives every kind but Fixed a default.
+        default = None if kind == "Fixed" else given.default
+        return cls(given.name, distribution, conditions, default=default)
 
     def to_config(self) -> dict[str, Any]:
         """The row as a JSON-able dict; what has its default value is left out."""
