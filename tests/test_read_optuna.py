@@ -16,6 +16,7 @@ from keras_hplist.errors import (
     UnknownNameError,
 )
 from keras_hplist.history import read_optuna
+from keras_hplist.learning import ListLearner
 from keras_hplist.spaces import SearchSpace
 from keras_hplist.spaces.distributions import Boolean, Choice, Number
 
@@ -124,6 +125,29 @@ def test_a_trial_without_intermediate_values_has_its_value_alone(tmp_path):
     assert [steps.tolist() for steps in rows["steps"]] == [[1], [1]]
     assert [valid.tolist() for valid in rows["valid"]] == [[4.0], [4.0]]
     assert rows["seed"].tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("value", [math.inf, 1e308])
+@pytest.mark.parametrize("reported", [1, 4])
+def test_a_trial_whose_value_is_not_finite_has_diverged(tmp_path, value, reported):
+    """However well its intermediate values look: the learner does not start with it."""
+
+    def objective(trial):
+        rate = trial.suggest_float("rate", 1e-3, 1, log=True)
+        for epoch in range(4):
+            if rate > 0.5 and epoch == reported:
+                return value
+            trial.report(1 - rate / 2 if not epoch else 0.6 - rate, epoch)
+        return value if rate > 0.5 else 0.6 - rate
+
+    storage, file = storage_of(tmp_path, "journal")
+    study = optuna.create_study(storage=storage, study_name="s")
+    for rate in (0.1, 0.2, 0.9):
+        study.enqueue_trial({"rate": rate})
+    study.optimize(objective, n_trials=3)
+    history = read_optuna(file)
+    assert history.to_frame()["status"].tolist() == ["ok", "ok", "diverged"]
+    assert ListLearner(length=1, aggregation="last").fit(history).list_[0] == {"rate": 0.2}
 
 
 def test_the_search_space_is_that_of_the_distributions(tmp_path):

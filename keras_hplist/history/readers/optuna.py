@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
+import numpy as np
+
 from keras_hplist.errors import (
     FileFormatError,
     HPListError,
@@ -17,7 +19,7 @@ from keras_hplist.errors import (
     UnknownNameError,
 )
 from keras_hplist.history.readers.optuna_space import parameters_of, space_of
-from keras_hplist.history.readers.steps import Curve, curve
+from keras_hplist.history.readers.steps import curve
 from keras_hplist.history.readers.trials import HistoryBuilder, Options, Trial
 from keras_hplist.history.readers.values import STATES
 from keras_hplist.history.store import History
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 _VALUE = "the objective's value"
+_LARGEST = float(np.finfo(np.float32).max)  # losses are float32
 
 
 def read_optuna(
@@ -40,8 +43,9 @@ def read_optuna(
     """Read studies of Optuna; each study is a task.
 
     A trial's curve are the intermediate values it reported, or, where it reported none, its value
-    alone. Optuna's state FAIL covers exceptions and NaN: it is `diverged` if the last value that
-    was reported is not finite, else `failed`. PRUNED is `pruned`; RUNNING and WAITING are dropped.
+    alone. A trial is `diverged` if its value or the last one that it reported is not finite.
+    Optuna's state FAIL covers exceptions and NaN, and then keeps no value: it is `failed` unless
+    the reported values tell. PRUNED is `pruned`; RUNNING and WAITING are dropped.
 
     Args:
         storage: path of an SQLite file or a journal file, a database URL, or an open storage of
@@ -94,16 +98,20 @@ def read_optuna(
 
 
 def _trial(trial: "FrozenTrial", place: str, study: str, objective: int, last: int) -> Trial:
-    points: Curve = curve(sorted(trial.intermediate_values.items()))
-    if not len(points[0]) and trial.values is not None:
-        points = curve([(last, trial.values[objective])])
+    points = sorted(trial.intermediate_values.items())
     state = STATES[trial.state.name.lower()]
+    value = None if trial.values is None else trial.values[objective]
+    if value is not None and not points:
+        points = [(last, value)]
+    elif value is not None and not abs(value) <= _LARGEST:  # though what it reported is finite
+        state = "diverged"
+        points.append((min(points[-1][0] + 1, last), value))
     return Trial(
         name=f"{study}/{trial.number}",
         place=place,
         task=study,
         values=parameters_of(trial),
-        metrics={_VALUE: points} if len(points[0]) else {},
+        metrics={_VALUE: curve(points)} if points else {},
         state=state,
         seconds=trial.duration.total_seconds() if trial.duration else None,
     )
