@@ -116,6 +116,12 @@ def test_trials_of_a_list_have_rank_result_and_the_best_so_far(tmp_path):
     _, session = read(tmp_path / "logs")
     names = {info.name for info in session[metadata.EXPERIMENT_TAG].hparam_infos}
     assert names == {"learning_rate", "units", "list_rank"}
+    history = khl.history.read_tensorboard(tmp_path / "logs", OBJECTIVE, None, direction="min")
+    assert history.tasks == ["logs"]
+    assert history.to_frame()["seed"].tolist() == [0, 1] * len(tiny_search.RATES)
+    rates = [values["learning_rate"] for values in history.values().values()]
+    assert sorted(rates) == sorted(tiny_search.RATES)
+    assert all(set(values) == {"learning_rate", "units"} for values in history.values().values())
 
 
 def test_a_tuner_of_kerastuner_shows_its_own_hyperparameters(tmp_path):

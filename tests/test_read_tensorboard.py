@@ -128,30 +128,54 @@ def test_runs_of_pytorch_are_read(tmp_path):
     assert accuracy["valid"].map(list).tolist() == [[-0.5], [-0.5]]
 
 
-def test_a_failed_session_is_failed_and_a_running_one_dropped(tmp_path):
-    """As the session's end says."""
+def write_session(folder, values, status=None, loss=1.0):
+    """The event file of a run: its hyperparameters, one loss, and how it ended."""
     from tensorboard.compat.proto import event_pb2, summary_pb2
     from tensorboard.plugins.hparams import api_pb2, plugin_data_pb2, summary_v2
     from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
-    for status in ("FAILURE", "RUNNING"):
+    point = summary_pb2.Summary.Value(tag="val_loss", simple_value=loss)
+    summaries = [
+        summary_v2.hparams_pb(values, start_time_secs=1.0), summary_pb2.Summary(value=[point])
+    ]  # fmt: skip
+    if status:
         end = plugin_data_pb2.SessionEndInfo(
             status=api_pb2.Status.Value(f"STATUS_{status}"), end_time_secs=3.5
         )
         message = plugin_data_pb2.HParamsPluginData(session_end_info=end)
-        loss = summary_pb2.Summary.Value(tag="val_loss", simple_value=1.0)
-        writer = EventFileWriter(str(tmp_path / status))
-        for summary in (
-            summary_v2.hparams_pb({"lr": 0.1}, start_time_secs=1.0),
-            summary_v2._summary_pb("_hparams_/session_end_info", message),
-            summary_pb2.Summary(value=[loss]),
-        ):
-            writer.add_event(event_pb2.Event(summary=summary))
-        writer.close()
+        summaries.append(summary_v2._summary_pb("_hparams_/session_end_info", message))
+    writer = EventFileWriter(str(folder))
+    for summary in summaries:
+        writer.add_event(event_pb2.Event(summary=summary))
+    writer.close()
+
+
+def test_a_failed_session_is_failed_and_a_running_one_dropped(tmp_path):
+    """As the session's end says."""
+    for status in ("FAILURE", "RUNNING"):
+        write_session(tmp_path / status, {"lr": 0.1}, status)
     history = read_tensorboard(tmp_path, "val_loss", None)
     row = history.to_frame().iloc[0]
     assert (row["status"], row["seconds"]) == ("failed", 2.5)
     assert history.report.dropped == [("RUNNING", "not ended: running, waiting or killed")]
+
+
+def test_a_search_of_keras_tuner_is_one_task_and_its_executions_are_seeds(tmp_path):
+    """Its callbacks write to <trial>/execution<n>; the bookkeeping is no hyperparameter."""
+    for trial, rate in enumerate((0.1, 0.2)):
+        for execution in range(2):
+            values = {"rate": rate, "hplist/index": trial, "tuner/epochs": 9, "list_rank": trial}
+            folder = tmp_path / "logs" / f"000{trial}" / f"execution{execution}"
+            write_session(folder, values, loss=rate + execution)
+    for path in (tmp_path, tmp_path / "logs"):
+        history = read_tensorboard(path, "val_loss", None)
+        rows = history.to_frame()
+        assert history.tasks == ["logs"]
+        assert sorted(values["rate"] for values in history.values().values()) == [0.1, 0.2]
+        assert all(list(values) == ["rate"] for values in history.values().values())
+        assert rows["seed"].tolist() == [0, 1, 0, 1]
+        np.testing.assert_allclose(np.concatenate(rows["valid"]), [0.1, 1.1, 0.2, 1.2], rtol=1e-6)
+    assert rows["source"][1].endswith("0000/execution1")
 
 
 def test_an_incomplete_last_record_is_left_out(logs):

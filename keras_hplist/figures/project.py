@@ -21,6 +21,7 @@ from keras_hplist.errors import FileFormatError, InvalidValueError, UnknownNameE
 from keras_hplist.history import History, ReadReport
 from keras_hplist.history.readers import keras_tuner as reader
 from keras_hplist.history.readers.documents import read_mapping
+from keras_hplist.history.readers.values import own_values
 
 DIRECTIONS = ("min", "max")
 _ENDED = ("COMPLETED", "FAILED", "INVALID")
@@ -132,7 +133,7 @@ def read_project(
         objective=objective,
         direction=direction,
         trials=_table(found, results, direction),
-        values={trial["id"]: _own(trial["values"]) for trial in found},
+        values={trial["id"]: own_values(trial["values"]) for trial in found},
         followed=_followed(state, found),
         curves=curves,
         unit=unit,
@@ -297,10 +298,6 @@ def _status(trial: Mapping[str, Any], result: float) -> str:
         return "completed" if math.isfinite(result) else "diverged"
     values = [o["value"] for m in _metrics(trial).values() for o in m["observations"]]
     return "diverged" if any(np.isnan(value).any() for value in values) else "failed"
-
-
-def _own(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {k: v for k, v in values.items() if not k.startswith(("hplist/", "tuner/"))}
 
 
 def _followed(state: Mapping[str, Any], trials: Sequence[Mapping]) -> tuple[str, str] | None:

@@ -14,6 +14,7 @@ import keras_tuner
 
 from keras_hplist.checks import checked_count
 from keras_hplist.errors import InvalidValueError, MissingExtraError
+from keras_hplist.history.readers.values import RANK, own_values
 from keras_hplist.lists import HyperparameterList
 from keras_hplist.optimizers import RuleOptimizer
 from keras_hplist.tuning.arguments import checked_list, checked_objective
@@ -204,8 +205,7 @@ class TensorBoardTrial(keras.callbacks.Callback):
 
 def _shown(values: Mapping[str, Any], rank: int | None) -> dict[str, Any]:
     """The values without bookkeeping, and the rank."""
-    shown = {k: v for k, v in values.items() if not k.startswith(("hplist/", "tuner/"))}
-    return shown if rank is None else {**shown, "list_rank": rank}
+    return own_values(values) | ({} if rank is None else {RANK: rank})
 
 
 class _Events:

@@ -14,13 +14,13 @@ from keras_hplist.errors import FileFormatError, UnknownNameError
 from keras_hplist.history.readers.documents import read_mapping
 from keras_hplist.history.readers.steps import curve
 from keras_hplist.history.readers.trials import HistoryBuilder, Options, Trial
+from keras_hplist.history.readers.values import is_bookkeeping, own_values
 from keras_hplist.history.report import ReadReport
 from keras_hplist.history.store import History
 from keras_hplist.history.union import union_of
 from keras_hplist.spaces import SearchSpace
 
 _STATES = {"COMPLETED": "ok", "INVALID": "failed", "FAILED": "failed"}  # others have not ended
-_BOOKKEEPING = ("hplist/", "tuner/")
 _CURVE_FILE = re.compile(r"trial_(.+)_execution\d+")
 
 
@@ -198,7 +198,7 @@ def _active(trial: Mapping[str, Any]) -> dict[str, Any]:
     """The values of the active hyperparameters, without bookkeeping."""
     values = trial["values"]
     space = _space("custom", [trial["space"]])
-    plain = {name: v for name, v in values.items() if not name.startswith(_BOOKKEEPING)}
+    plain = own_values(values)
     if space is None:
         return plain
     inactive = set()
@@ -216,7 +216,7 @@ def _space(name: str, spaces: list[list[Mapping[str, Any]]]) -> SearchSpace | No
     defined = []
     for space in unique:
         rows = [_hyperparameter(row) for row in space]
-        own = [row for row in rows if not row.name.startswith(_BOOKKEEPING)]
+        own = [row for row in rows if not is_bookkeeping(row.name)]
         if own:
             defined.append(SearchSpace.from_hyperparameters(name, SimpleNamespace(space=own)))
     return union_of(defined) if defined else None

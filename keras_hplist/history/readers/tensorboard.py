@@ -1,6 +1,7 @@
 """TensorBoard log folders whose runs recorded their hyperparameters."""
 
 import os
+import re
 from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
@@ -9,6 +10,7 @@ from keras_hplist.errors import FileFormatError
 from keras_hplist.history.readers.event_files import Scalar, read_events
 from keras_hplist.history.readers.steps import curve
 from keras_hplist.history.readers.trials import HistoryBuilder, Options, Trial
+from keras_hplist.history.readers.values import RANK, own_values
 from keras_hplist.history.store import History
 
 if TYPE_CHECKING:
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 
 _STATES = {0: "ok", 1: "ok", 2: "failed", 3: "unfinished"}
 """By TensorBoard's number of a session's status: unknown, success, failure, running."""
+
+_EXECUTION = re.compile(r"execution\d+")
 
 
 def read_tensorboard(
@@ -32,7 +36,9 @@ def read_tensorboard(
     scalars are those of this folder and the folders below it, named by relative folder and tag; the
     defaults are what Keras' `TensorBoard` callback writes. `add_hparams` starts a folder of its own
     below the run's: scalars that are not there are looked for in the folder above. The task is the
-    folder that holds the runs.
+    folder that holds the runs. In the logs of a KerasTuner search, `<trial>/execution<n>`, that is
+    the folder of the trials: executions are repeated runs, and the bookkeeping of KerasTuner and
+    of this package is no hyperparameter.
 
     STATUS_FAILURE is `failed`; STATUS_RUNNING is dropped. A last record that a killed process left
     incomplete is left out.
@@ -82,12 +88,13 @@ def read_tensorboard(
             if below.is_relative_to(base)
             for tag, points in tags.items()
         }
+        name, task = _names(home, root)
         builder.add(
             Trial(
-                name=home.name,
+                name=name,
                 place=os.fspath(home),
-                task=home.parent.resolve().name if home != root else root.resolve().name,
-                values=session.values,
+                task=task,
+                values={k: v for k, v in own_values(session.values).items() if k != RANK},
                 metrics={tag: curve(logged[tag]) for tag in builder.wanted & set(logged)},
                 logged=list(logged),
                 state=session.state,
@@ -95,6 +102,14 @@ def read_tensorboard(
             )
         )
     return builder.history()
+
+
+def _names(run: Path, root: Path) -> tuple[str, str]:
+    """What the run in a folder is called, and its task."""
+    folder = run.resolve()
+    if _EXECUTION.fullmatch(folder.name):  # KerasTuner's <log folder>/<trial>/execution<n>
+        return f"{folder.parent.name}/{folder.name}", folder.parents[1].name
+    return folder.name, (folder if run == root else folder.parent).name
 
 
 class _Session:
