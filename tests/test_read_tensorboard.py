@@ -178,6 +178,21 @@ def test_a_search_of_keras_tuner_is_one_task_and_its_executions_are_seeds(tmp_pa
     assert rows["source"][1].endswith("0000/execution1")
 
 
+def test_what_is_whole_in_all_runs_is_a_whole_number(tmp_path):
+    """TensorBoard stores every number as a real one."""
+    for run, (units, rate) in enumerate([(4, 1.0), (8, 0.5)]):
+        values = {"units": units, "rate": rate, "norm": True, "huge": 1e300}
+        write_session(tmp_path / f"run{run}", values)
+    history = read_tensorboard(tmp_path, "val_loss", None)
+    found = sorted(history.values().values(), key=lambda values: values["rate"])
+    assert found == [
+        {"units": 8, "rate": 0.5, "norm": True, "huge": 1e300},
+        {"units": 4, "rate": 1.0, "norm": True, "huge": 1e300},
+    ]
+    assert [type(value) for value in found[1].values()] == [float, bool, float, int]
+    assert history.report.notes[0] == "whole in all runs, so read as whole numbers: units"
+
+
 def test_an_incomplete_last_record_is_left_out(logs):
     """A killed process costs no more than that record; the report says so."""
     file = next((logs / "lr=0.1" / "validation").iterdir())

@@ -3,6 +3,7 @@
 import os
 import re
 from collections import defaultdict
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -11,6 +12,7 @@ from keras_hplist.history.readers.event_files import Scalar, read_events
 from keras_hplist.history.readers.steps import curve
 from keras_hplist.history.readers.trials import HistoryBuilder, Options, Trial
 from keras_hplist.history.readers.values import RANK, own_values
+from keras_hplist.history.report import ReadReport
 from keras_hplist.history.store import History
 
 if TYPE_CHECKING:
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
 
 _STATES = {0: "ok", 1: "ok", 2: "failed", 3: "unfinished"}
 """By TensorBoard's number of a session's status: unknown, success, failure, running."""
+
+_LARGEST_WHOLE = 2**53
+"""TensorBoard stores every number as a double, which tells whole ones apart up to here."""
 
 _EXECUTION = re.compile(r"execution\d+")
 
@@ -38,7 +43,8 @@ def read_tensorboard(
     below the run's: scalars that are not there are looked for in the folder above. The task is the
     folder that holds the runs. In the logs of a KerasTuner search, `<trial>/execution<n>`, that is
     the folder of the trials: executions are repeated runs, and the bookkeeping of KerasTuner and
-    of this package is no hyperparameter.
+    of this package is no hyperparameter. TensorBoard stores all numbers as real ones: those of a
+    hyperparameter are whole if they are so in all runs; the report says which.
 
     STATUS_FAILURE is `failed`; STATUS_RUNNING is dropped. A last record that a killed process left
     incomplete is left out.
@@ -76,6 +82,7 @@ def read_tensorboard(
             f"No run below {root} recorded its hyperparameters; add the callback "
             "tensorboard.plugins.hparams.api.KerasCallback(log_dir, hparams) to model.fit."
         )
+    values = _hyperparameters(sessions, builder.report)
     for folder, session in sessions.items():
         home = folder
         siblings = [other for other in sessions if other.parent == folder.parent]
@@ -94,7 +101,7 @@ def read_tensorboard(
                 name=name,
                 place=os.fspath(home),
                 task=task,
-                values={k: v for k, v in own_values(session.values).items() if k != RANK},
+                values=values[folder],
                 metrics={tag: curve(logged[tag]) for tag in builder.wanted & set(logged)},
                 logged=list(logged),
                 state=session.state,
@@ -110,6 +117,31 @@ def _names(run: Path, root: Path) -> tuple[str, str]:
     if _EXECUTION.fullmatch(folder.name):  # KerasTuner's <log folder>/<trial>/execution<n>
         return f"{folder.parent.name}/{folder.name}", folder.parents[1].name
     return folder.name, (folder if run == root else folder.parent).name
+
+
+def _hyperparameters(
+    sessions: "Mapping[Path, _Session]", report: ReadReport
+) -> dict[Path, dict[str, Any]]:
+    """The hyperparameters of each run: no bookkeeping, and whole what is whole in all runs."""
+    recorded = {
+        folder: {name: v for name, v in own_values(session.values).items() if name != RANK}
+        for folder, session in sessions.items()
+    }
+    found: dict[str, list[Any]] = defaultdict(list)
+    for values in recorded.values():
+        for name, value in values.items():
+            found[name].append(value)
+    whole = sorted(name for name, values in found.items() if all(map(_is_whole, values)))
+    if whole:
+        report.note(f"whole in all runs, so read as whole numbers: {', '.join(whole)}")
+    return {
+        folder: {name: int(v) if name in whole else v for name, v in values.items()}
+        for folder, values in recorded.items()
+    }
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, float) and value.is_integer() and abs(value) <= _LARGEST_WHOLE
 
 
 class _Session:
