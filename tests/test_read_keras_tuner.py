@@ -1,5 +1,6 @@
 """Reading project folders that the real KerasTuner wrote."""
 
+import contextlib
 import json
 import math
 import os
@@ -171,6 +172,31 @@ def test_hyperband_trials_that_ended_early_are_pruned(tmp_path):
         assert not any(name.startswith("tuner/") for name in values)
     order = ListLearner(length=3).fit(history).order_
     assert len(order) == 3
+
+
+@pytest.mark.parametrize("interrupt", [False, True])
+def test_a_hyperband_trial_stays_whose_continuation_has_no_result(tmp_path, interrupt):
+    """The best configurations are those that are continued; a crash there must not lose them."""
+
+    def run(hp):
+        if hp.values["tuner/initial_epoch"]:
+            raise KeyboardInterrupt if interrupt else RuntimeError("out of memory")
+        return formula(hp)["val_loss"]
+
+    with contextlib.suppress(KeyboardInterrupt):
+        search(
+            keras_tuner.Hyperband, tmp_path, "band", max_epochs=4, factor=2, build=formula, run=run
+        )
+    history = read_keras_tuner(tmp_path / "band")
+    losses = [curve[-1] for curve in history.table["valid"].to_pylist()]
+    np.testing.assert_allclose(sorted(losses), sorted(scores_on_disk(tmp_path / "band")), 1e-6)
+    epochs = set(np.concatenate(history.table["steps"].to_pylist()))
+    statuses = set(history.table["status"].to_pylist())
+    assert set(history.table["training_steps"].to_pylist()) == {max(epochs)}
+    assert statuses == ({"ok"} if interrupt else {"ok", "pruned"})
+    assert {why for _, why in history.report.dropped} == {
+        "continued another trial and has no result"
+    }
 
 
 def _columns(history, *names):

@@ -34,8 +34,8 @@ def read_keras_tuner(
     Otherwise, or where `metric` names another one, KerasTuner kept one value for each trial, that
     of its best epoch: it is the whole curve, at step 1 of 1, so that all aggregations over time are
     equal. In projects of Hyperband the step is the epoch at which the trial ended; a trial that
-    ended before the longest is `pruned`, and one that was continued as another trial is left out
-    for that one.
+    ended before the longest is `pruned`. One that was continued as another trial is left out for
+    that one, unless that one came to no result: then that one is left out.
 
     A trial with a NaN objective is `diverged`, one that raised an exception `failed`. Trials that
     have not ended, and files that were torn when a process was killed, are left out; the report
@@ -117,13 +117,17 @@ def _read_trials(project: Path, task: str, metric: str | None, options: Options)
         raise UnknownNameError(f"metric of the project {project}", metric, known)
 
     builder = HistoryBuilder(project, {"valid": name}, options)
-    longest = max(int(trial["values"].get("tuner/epochs", 0)) for trial in trials)
-    continued = {trial["values"].get("tuner/trial_id") for trial in trials} - {None}
+    # Of a trial of Hyperband and those that continue it, the last one that came to a result counts.
+    results = {trial["id"]: trial["values"] for trial in trials if _has_result(trial, name)}
+    longest = max((int(v.get("tuner/epochs", 0)) for v in results.values()), default=0)
+    continued = {values.get("tuner/trial_id") for values in results.values()}
     for trial in trials:
         if trial["id"] in continued:
             builder.drop(f"{task}/{trial['id']}", "continued as another trial")
-            continue
-        builder.add(_run(trial, project, task, name, longest))
+        elif trial["id"] not in results and trial["values"].get("tuner/trial_id") in results:
+            builder.drop(f"{task}/{trial['id']}", "continued another trial and has no result")
+        else:
+            builder.add(_run(trial, project, task, name, longest))
     history = builder.history(directions.pop() if len(directions) == 1 else None)
     history.report.dropped += report.dropped
     if not longest:
@@ -138,10 +142,18 @@ def _mean(observation: Mapping[str, Any]) -> float:
     return float(np.mean(values))
 
 
+def _losses(trial: Mapping[str, Any], metric: str) -> list[float]:
+    observed = trial["metrics"].get("metrics", {}).get(metric, {})
+    return [_mean(observation) for observation in observed.get("observations", [])]
+
+
+def _has_result(trial: Mapping[str, Any], metric: str) -> bool:
+    return trial["status"] in _STATES and bool(_losses(trial, metric))
+
+
 def _run(trial: Mapping[str, Any], project: Path, task: str, metric: str, longest: int) -> Trial:
     epochs = int(trial["values"].get("tuner/epochs", 0)) or max(longest, 1)
-    metrics = trial["metrics"].get("metrics", {})
-    values = [_mean(observation) for observation in metrics.get(metric, {}).get("observations", [])]
+    losses = _losses(trial, metric)
     state = _STATES.get(trial["status"], "unfinished")
     if state == "ok" and epochs < longest:
         state = "pruned"
@@ -150,8 +162,8 @@ def _run(trial: Mapping[str, Any], project: Path, task: str, metric: str, longes
         place=str(project),
         task=task,
         values=_active(trial),
-        metrics={metric: curve([(epochs, float(values[-1]))])} if values else {},
-        logged=tuple(metrics),
+        metrics={metric: curve([(epochs, losses[-1])])} if losses else {},
+        logged=tuple(trial["metrics"].get("metrics", {})),
         state=state,
         columns={"training_steps": max(longest, 1)},
     )
