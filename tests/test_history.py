@@ -480,6 +480,16 @@ def test_own_search_spaces_travel_with_the_history(tmp_path):
         (Number(1, 4, integer=True), Number(2, 9, integer=True), Number(1, 9, integer=True)),
         (Number(1, 4, integer=True), Number(0.5, 2.0), Number(0.5, 4)),
         (Number(0.1, 1.0, "log"), Number(0.5, 2.0), Number(0.1, 2.0, "log")),
+        (Number(1e-6, 1e-2, "log", 10), Number(0.0, 0.1), Number(0.0, 0.1)),
+        (Number(0.0, 0.1), Number(1e-6, 1e-2, "log"), Number(0.0, 0.1)),
+        (Number(0.01, 0.1, "one_minus_log"), Number(0.5, 0.95), Number(0.01, 0.5, "one_minus_log")),
+        (Number(0.01, 0.1, "one_minus_log"), Fixed(1.0), Number(0.9, 1.0)),
+        (Number(8, 64, step=8, integer=True), Fixed(16), Number(8, 64, step=8, integer=True)),
+        (Fixed(0.5), Number(1e-3, 0.1, "log"), Number(1e-3, 0.5, "log")),
+        (Choice((2, 4)), Number(1, 3, integer=True), Number(1, 4, integer=True)),
+        (Choice((0.5, 4.0)), Number(1, 3, integer=True), Number(0.5, 4.0)),
+        (Choice((1, 2)), Choice((0.5, 2.0)), Choice((1.0, 2.0, 0.5))),
+        (Fixed(1), Choice((0.5, 2.0)), Choice((1.0, 0.5, 2.0))),
         (Choice(("a", "b")), Choice(("b", "c")), Choice(("a", "b", "c"))),
         (Fixed("a"), Fixed("b"), Choice(("a", "b"))),
         (Fixed("a"), Choice(("b", "a")), Choice(("a", "b"))),
@@ -512,5 +522,18 @@ def test_the_union_joins_conditions():
     assert free.rows[-1].when == () or free.rows[0].when == ()
     late = union_of([SearchSpace("t", (child(),)), SearchSpace("s", (parent, child("a")))])
     assert late.names == ("y", "kind")
-    with pytest.raises(InvalidValueError, match="'x' is a range"):
-        union_of([_space("s", Number(0, 1)), _space("t", Choice(("a",)))])
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "message"),
+    [
+        (Number(0, 1), Choice(("a",)), r"'x' is a range of numbers in .* one of 'a' in another"),
+        (Fixed(True), Number(0, 1), "'x' is one of True in one study and a range"),
+        (Choice((1, 2)), Choice(("a", "b")), "'x' is one of 1, 2 in one study and one of 'a', 'b'"),
+        (Boolean(), Choice((0, 1)), "'x' is one of False, True in one study and one of 0, 1"),
+    ],
+)
+def test_values_of_several_types_have_no_union(first, second, message):
+    """The message names the hyperparameter, both kinds of values, and the ways out."""
+    with pytest.raises(InvalidValueError, match=f"{message}.*spaces of different names"):
+        union_of([_space("s", first), _space("t", second)])

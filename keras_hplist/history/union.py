@@ -12,10 +12,11 @@ def union_of(spaces: Sequence[SearchSpace]) -> SearchSpace:
     """The smallest space that holds the configurations of all.
 
     A hyperparameter that stands in several spaces gets the widest bounds or all the choices; where
-    two differ in sampling, step or default, the first space's holds, and a real number wins over a
-    whole one. Its conditions on the same parents are joined, value by value; a hyperparameter that
-    one space has under a condition and another without is without. One that stands in only one of
-    the spaces is taken over as it is.
+    one is a range and the other chooses among numbers, the range holds these too. Where two differ
+    in sampling, step or default, the first space's holds, but a range that reaches 0 or below is
+    sampled linearly; a real number wins over a whole one. Its conditions on the same parents are
+    joined, value by value; a hyperparameter that one space has under a condition and another
+    without is without. One that stands in only one of the spaces is taken over as it is.
 
     Args:
         spaces: at least one; the first gives the name.
@@ -24,8 +25,8 @@ def union_of(spaces: Sequence[SearchSpace]) -> SearchSpace:
         The union.
 
     Raises:
-        InvalidValueError: if a hyperparameter is a number in one space and something else in
-            another.
+        InvalidValueError: naming a hyperparameter that has values of one type in one space and of
+            another in another.
     """
     rows: dict[str, list[Hyperparameter]] = {}
     for space in spaces:
@@ -71,21 +72,70 @@ def _add(group: list[Hyperparameter], row: Hyperparameter) -> None:
 def _joined(name: str, first: Distribution, second: Distribution) -> Distribution:
     if first == second:
         return first
-    if isinstance(first, Number) and isinstance(second, Number):
-        return dataclasses.replace(
-            first,
-            low=min(first.low, second.low),
-            high=max(first.high, second.high),
-            step=first.step if first.step == second.step else None,
-            integer=first.integer and second.integer,
-        )
-    if isinstance(first, Number) or isinstance(second, Number):
+    joined: Distribution | None
+    if isinstance(first, Number):
+        joined = _widened(first, second)
+    elif isinstance(second, Number):
+        joined = _widened(second, first)
+    else:
+        joined = _all_choices(first, second)
+    if joined is None:
         raise InvalidValueError(
-            f"Hyperparameter {name!r} is a range of numbers in one study and a choice in another; "
-            "read the studies into histories with spaces of different names."
+            f"Hyperparameter {name!r} is {_described(first)} in one study and "
+            f"{_described(second)} in another; make its values one type, or read the studies into "
+            "histories with spaces of different names."
         )
-    values = tuple(dict.fromkeys(_values(first) + _values(second)))
-    return Choice(values, isinstance(first, Choice) and first.ordered)
+    return joined
+
+
+def _widened(number: Number, other: Distribution) -> Number | None:
+    """The range of a number and of something else; None if that gives other values than numbers."""
+    if not isinstance(other, Number):
+        values = _values(other)
+        if not _kinds(values) <= {int, float}:
+            return None
+        integer = _kinds(values) == {int}
+        other = Number(min(values), max(values), step=number.step, integer=integer)
+    integer = number.integer and other.integer
+    low, high = _span(number, other, number.sampling)
+    if number.sampling != "linear" and low <= 0:
+        return Number(*_span(number, other, "linear"), integer=integer)
+    step = number.step if number.step == other.step else None
+    return dataclasses.replace(number, low=low, high=high, step=step, integer=integer)
+
+
+def _span(first: Number, second: Number, sampling: str) -> tuple[float, float]:
+    """The widest bounds, as a sampling states them."""
+    ends = []
+    for number in (first, second):
+        low, high = number.bounds
+        if number.sampling == sampling:
+            ends.append((number.low, number.high))  # without rounding
+        else:
+            ends.append((1 - high, 1 - low) if sampling == "one_minus_log" else (low, high))
+    return min(low for low, _ in ends), max(high for _, high in ends)
+
+
+def _all_choices(
+    first: Choice | Boolean | Fixed, second: Choice | Boolean | Fixed
+) -> Choice | None:
+    """The choices of both; None if they are of several types. Whole numbers become real ones."""
+    values = _values(first) + _values(second)
+    if _kinds(values) == {int, float}:
+        values = tuple(map(float, values))
+    if len(_kinds(values)) > 1:
+        return None
+    return Choice(tuple(dict.fromkeys(values)), isinstance(first, Choice) and first.ordered)
+
+
+def _kinds(values: tuple) -> set[type]:
+    return set(map(type, values))
+
+
+def _described(distribution: Distribution) -> str:
+    if isinstance(distribution, Number):
+        return "a range of numbers"
+    return f"one of {', '.join(map(repr, _values(distribution)))}"
 
 
 def _values(distribution: Choice | Boolean | Fixed) -> tuple:
