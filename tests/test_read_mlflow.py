@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from damage import check_damaged
 
@@ -18,6 +20,7 @@ from keras_hplist.errors import (
     UnknownNameError,
 )
 from keras_hplist.history import read_mlflow
+from keras_hplist.history.sources import read_logs
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")  # newer releases ask for consent
@@ -117,6 +120,14 @@ def test_all_experiments_are_read_by_default(store):
     assert read_mlflow(store).tasks == ["digits", "no steps"]
     with pytest.raises(UnknownNameError, match="Did you mean 'digits'"):
         read_mlflow(store, experiments=["digit"])
+
+
+def test_a_store_is_told_whatever_its_runs_logged(store):
+    """A Parquet file among the artifacts is no history of ours."""
+    if store.is_dir():
+        artifacts = next(store.rglob("val_loss")).parents[1] / "artifacts"
+        pq.write_table(pa.table({"prediction": [1.0]}), artifacts / "predictions.parquet")
+    assert read_logs(store).fingerprint == read_mlflow(store).fingerprint
 
 
 def test_a_metric_that_no_run_has_is_refused(store):

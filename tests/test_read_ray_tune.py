@@ -9,11 +9,14 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from damage import check_damaged
 
 from keras_hplist.errors import FileFormatError, InvalidValueError
 from keras_hplist.history import read_ray_tune
+from keras_hplist.history.sources import read_logs
 
 pytest.importorskip("ray.tune", reason="Ray Tune is an extra")
 
@@ -103,6 +106,13 @@ def test_each_trial_becomes_a_row_with_its_curves(experiment):
         assert row["training_steps"] == 6
         assert row["seconds"] > 0
     assert "scheduler" in str(history.report)
+
+
+def test_an_experiment_is_told_whatever_its_trials_wrote(experiment):
+    """A trial works in its own folder; a Parquet file there is no history of ours."""
+    trial = next(experiment.rglob("params.json")).parent
+    pq.write_table(pa.table({"prediction": [1.0]}), trial / "predictions.parquet")
+    assert read_logs(experiment).fingerprint == read_ray_tune(experiment).fingerprint
 
 
 def test_a_folder_of_experiments_is_read_too(experiment):

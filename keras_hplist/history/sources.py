@@ -28,10 +28,11 @@ SOURCES: dict[str, Callable[..., History]] = {
 """Reader by the name of the tool whose files it reads."""
 
 # The files of a folder by which a tool is known, the surest sign first; hidden ones are none.
+# Among what a run of MLflow or Ray Tune leaves may be any Parquet file.
 _SIGNS = (
-    ("history", "**/*.parquet"),
     ("mlflow", "**/meta.yaml"),
     ("ray-tune", "**/params.json"),
+    ("history", "**/*.parquet"),
     ("tensorboard", "**/events.out.tfevents.*"),
     ("taskset", "**/*.npz"),
 )
