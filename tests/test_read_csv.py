@@ -1,9 +1,12 @@
 """`read_csv` on CSV and Parquet files in the layouts people keep."""
 
 import gzip
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from damage import check_damaged
 from hypothesis import given
@@ -77,6 +80,24 @@ def test_a_row_for_every_run(tmp_path):
     ]
     assert rows["steps"].map(list).tolist() == [[50], [50]]
     assert rows["valid"].map(list).tolist() == [[0.5], [0.25]]
+
+
+@pytest.mark.parametrize("index", ["", "Unnamed: 0", "__index_level_0__"])
+def test_the_index_of_a_table_of_pandas_is_no_hyperparameter(tmp_path, index):
+    """It has no name; the report says that it was left out."""
+    (tmp_path / "runs.csv").write_text(f"{index},lr,loss\n0,0.1,1\n1,0.2,2\n")
+    history = read_csv(tmp_path / "runs.csv", {"valid": "loss"})
+    assert sorted(history.values().values(), key=str) == [{"lr": 0.1}, {"lr": 0.2}]
+    assert "column without a name, as of an index of pandas, was left out" in str(history.report)
+
+
+def test_decimals_of_parquet_are_numbers(tmp_path):
+    """As databases store them: hyperparameters and losses."""
+    numbers = {"lr": [Decimal("0.01")], "units": [Decimal(64)], "loss": [Decimal("0.50")]}
+    pq.write_table(pa.table(numbers), tmp_path / "runs.parquet")
+    history = read_csv(tmp_path / "runs.parquet", {"valid": "loss"})
+    assert history.table["values"].to_pylist() == ['{"lr": 0.01, "units": 64}']
+    assert history.table["valid"].to_pylist() == [[0.5]]
 
 
 def test_all_context_columns_come_over(tmp_path):

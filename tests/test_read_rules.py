@@ -1,6 +1,7 @@
 """The rules that all readers of other tools share, shown on CSVLogger and CSV files."""
 
 import json
+from decimal import Decimal
 
 import numpy as np
 import pytest
@@ -39,14 +40,15 @@ def test_a_name_that_does_not_tell_is_refused(metric):
 
 
 def test_values_become_plain():
-    """Nested ones are flattened, lists become JSON, scalars of NumPy those of Python."""
+    """Nested ones are flattened, lists become JSON, numbers of all kinds those of Python."""
     values = {"a": np.float32(0.5), "b": {"c": np.int64(3), "d": {"e": True}}, "f": (1, "x"),
-              "g": None, "h": pytest.approx}  # fmt: skip
+              "g": None, "h": pytest.approx, "i": Decimal("0.10"), "j": Decimal(64)}  # fmt: skip
     plain = plain_values(values)
     assert plain == {
-        "a": 0.5, "b/c": 3, "b/d/e": True, "f": '[1, "x"]', "g": None, "h": str(pytest.approx)
+        "a": 0.5, "b/c": 3, "b/d/e": True, "f": '[1, "x"]', "g": None, "h": str(pytest.approx),
+        "i": 0.1, "j": 64,
     }  # fmt: skip
-    assert [type(plain[name]) for name in ("a", "b/c")] == [float, int]
+    assert [type(plain[name]) for name in ("a", "b/c", "i", "j")] == [float, int, float, int]
 
 
 def test_text_becomes_values():

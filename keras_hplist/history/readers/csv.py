@@ -1,6 +1,7 @@
 """Any CSV or Parquet file, by a mapping of its columns to those of a history."""
 
 import os
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -14,11 +15,14 @@ from keras_hplist.history.readers.steps import Curve
 from keras_hplist.history.readers.tables import column, numbers, read_table
 from keras_hplist.history.readers.trials import HistoryBuilder, Options, Trial
 from keras_hplist.history.readers.values import STATES
+from keras_hplist.history.report import ReadReport
 from keras_hplist.history.schema import SPLITS
 from keras_hplist.history.store import History
 
 _WHOLE = ("seed", "training_steps", "batch_size", "num_parameters")
 _MAPPED = ("task", "run", "steps", *SPLITS, "status", "family", "seconds", *_WHOLE)
+_UNNAMED = re.compile(r"|Unnamed: [\d.]+|__index_level_\d+__")
+"""What a column is called that has no name, as the index of a table that pandas wrote."""
 _STEPS = {"step", "steps", "epoch", "epochs", "iteration", "iterations", "iter", "global_step"}
 
 
@@ -47,8 +51,9 @@ def read_csv(
             a diverged run. pandas writes NaN as an empty cell, both to CSV and to Parquet.
         delimiter: what separates the cells of a CSV file.
         **options: see `Options`. `hyperparameters` names the columns that hold them; by default,
-            where every row is a run, they are all that are not mapped. An empty cell: the run has
-            no such hyperparameter. Steps stay as given unless `first_epoch` is.
+            where every row is a run, they are all that are not mapped and have a name, which the
+            index of a table of pandas has not. An empty cell: the run has no such hyperparameter.
+            Steps stay as given unless `first_epoch` is.
 
     Returns:
         The history. Without a `task` column the task is the file's name without its suffixes.
@@ -71,7 +76,9 @@ def read_csv(
     builder = HistoryBuilder(", ".join(map(os.fspath, files)), metrics, options)
     for file in files:
         table = read_table(file, delimiter)
-        names = _hyperparameters(table, columns, options.get("hyperparameters"), file)
+        names = options.get("hyperparameters")
+        if names is None:
+            names = _hyperparameters(table, columns, file, builder.report)
         losses = {name: numbers(table, name, file) for name in metrics.values() if name}
         if empty == "nan":
             losses = {name: (loss, np.ones(len(loss), bool)) for name, (loss, _) in losses.items()}
@@ -81,14 +88,13 @@ def read_csv(
 
 
 def _hyperparameters(
-    table: pa.Table,
-    columns: Mapping[str, str],
-    chosen: Sequence[str] | None,
-    file: Path,
+    table: pa.Table, columns: Mapping[str, str], file: Path, report: ReadReport
 ) -> list[str]:
-    if chosen is not None:
-        return list(chosen)
-    left = [name for name in table.column_names if name not in columns.values()]
+    """The columns that are left: all that have a name and are not mapped."""
+    unmapped = [name for name in table.column_names if name not in columns.values()]
+    left = [name for name in unmapped if not _UNNAMED.fullmatch(name)]
+    if len(left) < len(unmapped):
+        report.note(f"{file}: a column without a name, as of an index of pandas, was left out")
     if "steps" in columns:
         raise InvalidValueError(
             f"{file} has a row for every step: say which of its other columns are "

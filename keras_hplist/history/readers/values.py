@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any, Literal
 
 import numpy as np
@@ -51,7 +52,8 @@ def plain_values(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
     Args:
         values: name to value. A nested mapping is flattened, `{"opt": {"lr": 1}}` to
-            `{"opt/lr": 1}`; lists become JSON text; NumPy scalars Python ones; other objects text.
+            `{"opt/lr": 1}`; lists become JSON text; NumPy scalars and decimals Python's numbers;
+            other objects text.
         prefix: put before every name.
     """
     plain: dict[str, Any] = {}
@@ -60,6 +62,9 @@ def plain_values(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
             value = value.item()
         if isinstance(value, Mapping):
             plain |= plain_values(value, f"{prefix}{name}/")
+        elif isinstance(value, Decimal):
+            whole = value.as_tuple().exponent == 0
+            plain[f"{prefix}{name}"] = int(value) if whole else float(value)
         elif isinstance(value, list | tuple):
             plain[f"{prefix}{name}"] = json.dumps(value, default=str)
         elif value is None or isinstance(value, bool | int | float | str):
