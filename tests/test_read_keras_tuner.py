@@ -5,6 +5,7 @@ import json
 import math
 import os
 import shutil
+from pathlib import Path
 
 import damage
 import keras_tuner
@@ -13,6 +14,7 @@ import pytest
 
 from keras_hplist.errors import FileFormatError, HPListError, UnknownNameError
 from keras_hplist.history import History, read_keras_tuner
+from keras_hplist.history.sources import read_logs
 from keras_hplist.learning import ListLearner
 from keras_hplist.spaces import SearchSpace
 
@@ -255,8 +257,24 @@ def test_projects_of_the_same_name_are_tasks_of_their_own(tmp_path):
     recorded(tmp_path / "c", "named by the user", 3.0)
     history = read_keras_tuner(tmp_path)
     assert history.tasks == ["a/untitled_project", "b/untitled_project", "named by the user"]
+    for folder in (tmp_path / "a", tmp_path / "a" / "untitled_project"):
+        assert read_keras_tuner(folder).tasks == ["a/untitled_project"]
     assert len(read_keras_tuner(tmp_path / "a", task="mine").select(task="mine")) == 1
     assert read_keras_tuner(tmp_path / "c").tasks == ["named by the user"]
+
+
+def test_projects_read_together_bear_as_much_of_their_paths_as_tells_them_apart(
+    tmp_path, monkeypatch
+):
+    """Whether folders or projects are given, and each once however its path is written."""
+    for name in ("mnist/logs/untitled_project", "text/logs/untitled_project", "text/lstm"):
+        search(keras_tuner.RandomSearch, (tmp_path / name).parent, Path(name).name, trials=2)
+    monkeypatch.chdir(tmp_path)
+    history = read_logs([Path("mnist/logs"), "text/logs", tmp_path / "text" / "logs", "text/lstm"])
+    assert history.tasks == ["lstm", "mnist/logs/untitled_project", "text/logs/untitled_project"]
+    assert len(history) == 6
+    monkeypatch.chdir(tmp_path / "text" / "lstm")
+    assert read_keras_tuner(".").tasks == ["lstm"]
 
 
 def test_a_metric_of_a_project_with_curves_is_read_from_its_trials(tmp_path):

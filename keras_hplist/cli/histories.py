@@ -238,11 +238,10 @@ def _read(
         InvalidValueError: if no run is of the length.
     """
     from keras_hplist.errors import UnknownNameError
-    from keras_hplist.history import History
     from keras_hplist.history.sources import read_logs
 
     arguments = dict(map(_option, options or []))
-    history = History.concat([read_logs(path, source, **arguments) for path in paths])
+    history = read_logs(paths, source, **arguments)
     if space is not None:
         if space not in history.space_names:
             raise UnknownNameError("search space in these runs", space, history.space_names)

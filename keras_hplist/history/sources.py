@@ -3,7 +3,7 @@
 import contextlib
 import os
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,11 +38,15 @@ _SIGNS = (
 )
 
 
-def read_logs(path: str | os.PathLike[str], source: str | None = None, **options: Any) -> History:
+def read_logs(
+    path: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    source: str | None = None,
+    **options: Any,
+) -> History:
     """Read a history, or what another tool recorded.
 
     Args:
-        path: a file or folder.
+        path: a file or folder, or several, possibly of several tools.
         source: a name of `SOURCES`; None: told from the files (KerasTuner project folders, our own
             histories, Optuna and MLflow storages, folders of Ray Tune, TensorBoard and TaskSet).
         **options: arguments of that source's reader.
@@ -56,17 +60,29 @@ def read_logs(path: str | os.PathLike[str], source: str | None = None, **options
         FileFormatError: if the files are not a source's, or damaged.
         InvalidValueError: if the reader has no such option, or cannot take its value.
     """
-    name = source or _source_of(Path(path))
+    paths = [path] if isinstance(path, str | os.PathLike) else path
+    given: dict[str, list[str | os.PathLike[str]]] = {}
+    for each in paths:
+        given.setdefault(source or _source_of(Path(each)), []).append(each)
+    histories = []
+    for name, places in given.items():
+        # Read together, KerasTuner's projects of the same name are told apart.
+        for place in [places] if name == "keras-tuner" else places:
+            histories.append(_read(name, place, options))
+    return History.concat(histories)
+
+
+def _read(name: str, place: Any, options: Mapping[str, Any]) -> History:
     if name not in SOURCES:
         raise UnknownNameError("source", name, SOURCES)
     try:
-        return SOURCES[name](path, **options)
+        return SOURCES[name](place, **options)
     except (TypeError, AttributeError) as error:
         if not options and "argument" not in str(error):
             raise
-        given = "".join(f" {key}={value!r}" for key, value in options.items())
+        shown = "".join(f" {key}={value!r}" for key, value in options.items())
         raise InvalidValueError(
-            f"The reader of {name!r} cannot take what it was given{given and ':'}{given} ({error})."
+            f"The reader of {name!r} cannot take what it was given{shown and ':'}{shown} ({error})."
         ) from error
 
 

@@ -133,7 +133,8 @@ def without_repeats(table: pa.Table) -> pa.Table:
             run = ", ".join(f"{name} {value!r}" for name, value in zip(KEY, key, strict=True))
             raise InvalidValueError(
                 f"The run of {run} stands twice, with different {different[0]!r}. "
-                "Drop one of them, or give them different seeds."
+                "Drop one of them, or give them different seeds; if they are of two tasks, give "
+                "these two names, task=… for what another tool recorded."
             )
     return table.filter(pa.array(~frame.duplicated().to_numpy()))
 

@@ -2,7 +2,8 @@
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Unpack
@@ -21,13 +22,21 @@ from keras_hplist.history.union import union_of
 from keras_hplist.spaces import SearchSpace
 
 _STATES = {"COMPLETED": "ok", "INVALID": "failed", "FAILED": "failed"}  # others have not ended
+_UNTITLED = "untitled_project"  # what KerasTuner calls a project that the user does not name
 _CURVE_FILE = re.compile(r"trial_(.+)_execution\d+")
 
 
 def read_keras_tuner(
-    directory: str | os.PathLike[str], metric: str | None = None, **options: Unpack[Options]
+    directory: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    metric: str | None = None,
+    **options: Unpack[Options],
 ) -> History:
     """Read project folders of KerasTuner 1.4; each project is a task.
+
+    A task is called as its project, with the folders between it and the given one before it. One
+    that has KerasTuner's default name, which says nothing, also bears that of the folder it is in,
+    `mnist/untitled_project`; and projects that are read together bear as much of their paths as
+    tells them apart.
 
     Where our tuner recorded learning curves (`<project>/curves`), they are the history, over the
     losses and the hyperparameters of the list; of the options only `task` says anything of them.
@@ -43,7 +52,8 @@ def read_keras_tuner(
     bookkeeping under `hplist/` and `tuner/`.
 
     Args:
-        directory: a project folder, or a folder with project folders in it, at any depth.
+        directory: a project folder, or a folder with project folders in it, at any depth; or
+            several of these.
         metric: which metric to read; default: in each project its objective.
         **options: see `Options`; `space` names the search space, and so the configurations. Spaces
             of several projects are joined by `keras_hplist.history.union.union_of`.
@@ -56,22 +66,40 @@ def read_keras_tuner(
         FileFormatError: if there is no project in it.
         UnknownNameError: if no trial of a project has the metric.
     """
-    root = Path(directory)
-    if not root.is_dir():
-        raise FileNotFoundError(f"There is no folder {root}.")
-    projects = sorted(projects_in(root))
-    if not projects:
-        raise FileFormatError(
-            f"{root} holds no project of KerasTuner: no oracle.json, and no trial_*/trial.json."
-        )
+    given = [directory] if isinstance(directory, str | os.PathLike) else directory
     histories = []
-    for project in projects:
-        task = project.relative_to(root).as_posix() if project != root else project.name
+    for task, project in _tasks([Path(folder) for folder in given]).items():
         if (project / "curves").is_dir() and metric in (None, "val_loss"):
             histories.append(_read_curves(project, task, options.get("task")))
         else:
             histories.append(_read_trials(project, task, metric, options))
     return History.concat(histories)
+
+
+def _tasks(roots: Sequence[Path]) -> dict[str, Path]:
+    """The project folders in some folders, by the names of their tasks."""
+    projects: dict[Path, Path] = {}  # whole path -> as given
+    depths: dict[Path, int] = {}  # whole path -> how many parts of it make the name
+    for root in roots:
+        if not root.is_dir():
+            raise FileNotFoundError(f"There is no folder {root}.")
+        found = sorted(projects_in(root))
+        if not found:
+            raise FileFormatError(
+                f"{root} holds no project of KerasTuner: no oracle.json, and no trial_*/trial.json."
+            )
+        for project in found:
+            whole = Path(os.path.abspath(project))
+            projects[whole] = project
+            least = 2 if whole.name == _UNTITLED else 1
+            depths[whole] = max(len(project.relative_to(root).parts), least)
+    while True:
+        names = {whole: "/".join(whole.parts[-depth:]) for whole, depth in depths.items()}
+        bearers = Counter(names.values())
+        if len(bearers) == len(names):
+            return {name: projects[whole] for whole, name in names.items()}
+        for whole, name in names.items():
+            depths[whole] += bearers[name] > 1
 
 
 def projects_in(root: Path) -> set[Path]:
