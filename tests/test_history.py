@@ -103,6 +103,7 @@ def test_status_follows_the_end_of_the_curve(losses, status):
         ({"lr": 1}, "no column 'lr'"),
         ({"trian": [1, 2, 3]}, "Did you mean 'train'"),
         ({"seed": "x"}, "task 'a', column 'seed'"),
+        ({"seed": 2**63}, r"task 'a': seed is \d+; a history holds seeds below 2\*\*63. Number"),
         ({"batch_size": 2**40}, "task 'a', column 'batch_size'"),
     ],
 )
@@ -244,10 +245,25 @@ def test_a_parquet_file_of_another_form_is_named(tmp_path, change, message):
 def test_other_arrow_types_of_the_same_values_are_read(tmp_path):
     """Files of pandas or other writers, with 64-bit numbers and dictionaries, are cast."""
     table = history(run()).table
-    wide = table.set_column(5, "seed", pa.array([0], pa.int64()))
+    wide = table.set_column(6, "training_steps", pa.array([20], pa.int64()))
     wide = wide.set_column(0, "task", wide["task"].dictionary_encode())
     pq.write_table(wide.append_column("extra", pa.array([1])), tmp_path / "x.parquet")
     assert History.read(tmp_path / "x.parquet").table.schema.equals(SCHEMA)
+
+
+def test_seeds_of_32_and_64_bits_are_read(tmp_path):
+    """Files of before seeds had 64 bits are the same history; larger seeds make another one."""
+    new = history(run(), run(seed=3))
+    table = new.table.set_column(5, "seed", new.table["seed"].cast(pa.int32()))
+    pq.write_table(table, tmp_path / "old.parquet")
+    old = History.read(tmp_path / "old.parquet")
+    assert old.table.equals(new.table)
+    assert old.fingerprint == new.fingerprint
+    assert new.fingerprint.startswith("9a538a4ab971cc38")  # that of the version with 32 bits
+    large = history(run(seed=2**32), run(seed=2**32 + 3))
+    large.write(tmp_path / "large.parquet")
+    assert History.read(tmp_path / "large.parquet").fingerprint == large.fingerprint
+    assert large.fingerprint != new.fingerprint
 
 
 def test_reading_nothing_says_so(tmp_path):

@@ -100,6 +100,17 @@ def test_decimals_of_parquet_are_numbers(tmp_path):
     assert history.table["valid"].to_pylist() == [[0.5]]
 
 
+@pytest.mark.parametrize("seed", [2**32 - 1, 2**62 + 1, -5])
+def test_seeds_are_read_as_they_are(tmp_path, seed):
+    """Those of NumPy have 32 bits, those of PyTorch 64."""
+    (tmp_path / "runs.csv").write_text(f"lr,seed,loss\n0.1,{seed},1\n0.1,0,2\n")
+    for options in ({"columns": {"valid": "loss", "seed": "seed"}},
+                    {"columns": {"valid": "loss"}, "seed_key": "seed"}):  # fmt: skip
+        history = read_csv(tmp_path / "runs.csv", **options)
+        assert history.table["seed"].to_pylist() == [seed, 0]
+        assert history.curves().seeds.tolist() == sorted([seed, 0])
+
+
 def test_all_context_columns_come_over(tmp_path):
     """Status, sizes and times by their mapped names."""
     file = tmp_path / "runs.csv"

@@ -24,7 +24,7 @@ class CurveArray:
             before, failed).
         tasks: names, sorted.
         configurations: ids, sorted.
-        seeds: the seeds, sorted, int32.
+        seeds: the seeds, sorted, int64.
         times: float64 of shape (times,), increasing, as fractions of the planned training steps.
         training_steps: int32 of shape (tasks,), the planned steps of each task's runs.
         initial: float64 of shape (tasks,), the mean loss at step 0 over the runs that measured it,
@@ -98,7 +98,7 @@ def curve_array(table: pa.Table, split: str, times: Sequence[float] | None = Non
         values=values,
         tasks=tuple(tasks),
         configurations=tuple(configurations),
-        seeds=np.asarray(seeds, np.int32),
+        seeds=np.asarray(seeds, np.int64),
         times=grid,
         training_steps=training_steps,
         initial=initial,

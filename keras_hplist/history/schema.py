@@ -30,7 +30,7 @@ SCHEMA = pa.schema(
         pa.field("configuration", pa.string(), nullable=False),
         pa.field("space", pa.string(), nullable=False),
         pa.field("values", pa.string(), nullable=False),
-        pa.field("seed", pa.int32(), nullable=False),
+        pa.field("seed", pa.int64(), nullable=False),
         pa.field("training_steps", pa.int32(), nullable=False),
         pa.field("batch_size", pa.int32()),
         pa.field("steps", pa.list_(pa.int32()), nullable=False),
@@ -97,7 +97,7 @@ def complete_record(record: Mapping[str, Any]) -> dict[str, Any]:
         "space": space,
         "values": json.dumps(values, sort_keys=True),
         "configuration": record.get("configuration") or configuration_id(space, values),
-        "seed": 0 if record.get("seed") is None else record["seed"],
+        "seed": _seed(record.get("seed"), task),
         "training_steps": training_steps,
         "steps": steps,
         "status": status,
@@ -105,6 +105,15 @@ def complete_record(record: Mapping[str, Any]) -> dict[str, Any]:
         if isinstance(versions, Mapping)
         else versions,
     }
+
+
+def _seed(seed: Any, task: str) -> Any:
+    if isinstance(seed, int) and not -(2**63) <= seed < 2**63:
+        raise InvalidValueError(
+            f"task {task!r}: seed is {seed}; a history holds seeds below 2**63. Number repeated "
+            "runs 0, 1, 2, … instead, as readers do that are given no seed."
+        )
+    return 0 if seed is None else seed
 
 
 def _values(values: Any, task: str) -> dict[str, Any]:

@@ -235,6 +235,8 @@ class History:
         digest = hashlib.sha256()
         for name in SCHEMA.names:
             column = self.table[name].take(order).combine_chunks()
+            if name == "seed":
+                column = _as_int32(column)
             if pa.types.is_list(column.type):
                 digest.update(pc.fill_null(pc.list_value_length(column), -1).to_numpy().tobytes())
                 column = column.flatten()
@@ -283,6 +285,14 @@ def append_shards(folder: str | os.PathLike[str], history: History) -> list[Path
         write_shard(runs.table, file)
         files.append(file)
     return files
+
+
+def _as_int32(seeds: pa.Array) -> pa.Array:
+    """Seeds as files once held them all, so that known histories keep their fingerprints."""
+    try:
+        return seeds.cast(pa.int32())
+    except pa.ArrowInvalid:
+        return seeds
 
 
 def _culprit(rows: Sequence[Mapping[str, Any]]) -> str:

@@ -212,6 +212,9 @@ def _curve(
 
 
 def _whole_numbers(table: pa.Table, name: str, file: Path) -> list[int | None]:
+    cells = column(table, name, file)
+    if pa.types.is_integer(cells.type):  # exactly; float64 rounds what is beyond 2**53
+        return cells.to_pylist()
     values, given = numbers(table, name, file)
     bad = np.flatnonzero(given & ~(values == np.round(values)))  # NaN is not whole either
     if bad.size:
