@@ -1,6 +1,7 @@
 """The rules that all readers of other tools share, shown on CSVLogger and CSV files."""
 
 import json
+import math
 from decimal import Decimal
 
 import numpy as np
@@ -54,7 +55,9 @@ def test_values_become_plain():
 def test_text_becomes_values():
     """Numbers, booleans and None; what is none of them stays text."""
     texts = {"1": 1, "-2.5": -2.5, "1e-3": 1e-3, "True": True, "false": False, "None": None,
-             "adam": "adam", "1,2": "1,2", "": ""}  # fmt: skip
+             "adam": "adam", "1,2": "1,2", "": "", "12e4567": "12e4567", "-1e999": "-1e999",
+             "9" * 400: "9" * 400, "inf": math.inf, "-Infinity": -math.inf}  # fmt: skip
+    assert math.isnan(parse_value("nan"))
     for text, value in texts.items():
         assert parse_value(text) == value
         assert type(parse_value(text)) is type(value)

@@ -1,6 +1,7 @@
 """What tools write for hyperparameters, states and metrics, in the words of a history."""
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from decimal import Decimal
@@ -75,14 +76,20 @@ def plain_values(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def parse_value(text: str) -> Any:
-    """The value that a tool wrote as text: bool, int, float, None, or the text itself."""
+    """The value that a tool wrote as text: bool, int, float, None, or the text itself.
+
+    `nan` and `inf` are numbers, which Python writes so; digits too large for one, such as
+    `12e4567`, which may be a commit, stay text.
+    """
     words = {"True": True, "true": True, "False": False, "false": False, "None": None}
     if text in words:
         return words[text]
     for number in (int, float):
         try:
-            return number(text)
-        except ValueError:
+            value = number(text)
+            if math.isfinite(value) or not re.search(r"\d", text):
+                return value
+        except (ValueError, OverflowError):
             continue
     return text
 
