@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -305,6 +306,32 @@ def test_select_and_concat_are_inverse():
     assert len(whole.select(task="none")) == 0
     with pytest.raises(InvalidValueError, match="cannot be selected by 'valid'"):
         whole.select(valid=1)
+
+
+def test_values_to_select_come_in_any_collection_of_their_type():
+    """Arrays of NumPy, pandas and Arrow; what a column cannot hold is named."""
+    whole = history(*(run(task) for task in "abc"))
+    for several in (np.array(["b", "c"]), pd.Series(["b", "c"]), whole.table["task"][1:]):
+        assert whole.select(task=several).tasks == ["b", "c"]
+    assert len(whole.select(seed=np.int64(0))) == len(whole)
+    for wrong, message in (({"seed": "a"}, "'seed' holds int64: .*'a'"), ({"seed": 2**70}, "large"),
+                           ({"task": [1]}, "'task' holds string"), ({"task": b"a"}, "'task'"),
+                           ({"task": np.ones((2, 2))}, "'task'")):  # fmt: skip
+        with pytest.raises(InvalidValueError, match=message):
+            whole.select(**wrong)
+
+
+def test_a_frame_becomes_a_history_again():
+    """pandas has NaN where something is not known, whatever the column holds."""
+    rows = [run("a", batch_size=32, num_parameters=7), run("b", seconds=1.5, family="f")]
+    whole = history(*rows)
+    records = whole.to_frame().to_dict("records")
+    assert any(isinstance(record["family"], float) for record in records)
+    again = history(*records)
+    assert again.fingerprint == whole.fingerprint
+    assert again.table["family"].to_pylist() == [None, "f"]
+    with pytest.raises(InvalidValueError, match="column 'task' is None"):
+        history(records[0] | {"task": NAN})
 
 
 def test_the_documented_snippet_learns_from_a_mixed_history(tmp_path, monkeypatch):

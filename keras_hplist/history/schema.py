@@ -54,7 +54,8 @@ def complete_record(record: Mapping[str, Any]) -> dict[str, Any]:
 
     Args:
         record: a mapping with `task`, either `values` (mapping or JSON text) or `configuration`,
-            and any other column of `SCHEMA`.
+            and any other column of `SCHEMA`. None and NaN, which pandas has in empty cells, are
+            missing.
 
     Returns:
         The record with what was missing filled in: `space` "custom", `values` {}, `configuration`
@@ -72,6 +73,7 @@ def complete_record(record: Mapping[str, Any]) -> dict[str, Any]:
             f"A history has no column {unknown[0]!r}."
             + (f" Did you mean {close[0]!r}?" if close else f" Columns: {', '.join(SCHEMA.names)}.")
         )
+    record = {name: None if _is_nan(value) else value for name, value in record.items()}
     task = record.get("task")
     if not isinstance(task, str) or not task:
         raise InvalidValueError(f"column 'task' is {task!r}; every run needs the name of its task.")
@@ -105,6 +107,10 @@ def complete_record(record: Mapping[str, Any]) -> dict[str, Any]:
         if isinstance(versions, Mapping)
         else versions,
     }
+
+
+def _is_nan(value: Any) -> bool:
+    return isinstance(value, float | np.floating) and math.isnan(value)
 
 
 def _seed(seed: Any, task: str) -> Any:

@@ -31,6 +31,9 @@ from keras_hplist.spaces import SearchSpace
 if TYPE_CHECKING:
     import pandas as pd
 
+_REFUSED = (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError)
+"""What Arrow raises on a value that is not of a column's type."""
+
 
 class History:
     """Learning curves and their context, one row per run.
@@ -80,7 +83,7 @@ class History:
         rows = [complete_record(record) for record in records]
         try:
             table = pa.Table.from_pylist(rows, schema=SCHEMA)
-        except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError) as error:
+        except _REFUSED as error:
             raise InvalidValueError(f"{_culprit(rows)}: {error}") from error
         return cls(table, report).with_spaces(spaces)
 
@@ -190,14 +193,15 @@ class History:
         """The runs whose columns have given values.
 
         Args:
-            **columns: column name to the value it must have, or a list, tuple or set of allowed
-                ones: `history.select(space="nadamw", task=["a", "b"])`.
+            **columns: column name to the value it must have, or several allowed ones, as a list,
+                a set, an array: `history.select(space="nadamw", task=["a", "b"])`.
 
         Returns:
             A new history, possibly empty.
 
         Raises:
-            InvalidValueError: if there is no such column or it holds curves.
+            InvalidValueError: if there is no such column, it holds curves, or values of another
+                type than those given.
         """
         mask = np.ones(len(self), bool)
         for name, wanted in columns.items():
@@ -206,8 +210,12 @@ class History:
                 raise InvalidValueError(
                     f"A history cannot be selected by {name!r}; columns: {', '.join(allowed)}."
                 )
-            many = wanted if isinstance(wanted, list | tuple | set | frozenset) else [wanted]
-            allowed_values = pa.array(list(many), SCHEMA.field(name).type)
+            several = isinstance(wanted, Iterable) and not isinstance(wanted, str)
+            kind = SCHEMA.field(name).type
+            try:
+                allowed_values = pa.array(list(wanted) if several else [wanted], kind)
+            except (*_REFUSED, pa.ArrowNotImplementedError) as error:
+                raise InvalidValueError(f"column {name!r} holds {kind}: {error}.") from error
             mask &= pc.is_in(self.table[name], allowed_values).to_numpy()
         return type(self)(self.table.filter(pa.array(mask)), self.report)
 
@@ -301,6 +309,6 @@ def _culprit(rows: Sequence[Mapping[str, Any]]) -> str:
         for field in SCHEMA:
             try:
                 pa.array([row[field.name]], field.type)
-            except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
+            except _REFUSED:
                 return f"task {row['task']!r}, column {field.name!r}"
     return "some record"
