@@ -195,9 +195,12 @@ def _orders(
             for trial in read_search(file)
         ]
         return [np.array(rows)]
-    # The pool was trained with one seed; another seed draws other orders of it.
-    trained = [runs.find(c, 0 if method.is_pool else seed) for c in method.configurations]
-    if any(record is None for record in trained):
+    # Where the pool was not trained with a seed, other orders of its first one stand for it.
+    for trained_with in (seed, 0) if method.is_pool else (seed,):
+        trained = [runs.find(c, trained_with) for c in method.configurations]
+        if None not in trained:
+            break
+    else:
         return None
     whole = np.array([_row(record, 0, steps, steps) for record in trained])
     if not method.is_pool:
@@ -234,8 +237,6 @@ def draw(ax: "Axes", frame: Any) -> None:
     """
     single = frame.index[frame.notna().sum(axis=1) == 1]
     beside = dict(zip(single, np.geomspace(0.5, 0.85, len(single)), strict=True))
-    for title, loss in frame.loc[single, 1].items():
-        ax.plot(beside[title], loss, "x", label=f"{title}, 1 trial", markersize=7)
     for number, (title, losses) in enumerate(frame.drop(single).iterrows()):
         ax.plot(
             losses.index,
@@ -247,6 +248,8 @@ def draw(ax: "Axes", frame: Any) -> None:
             linewidth=4 if number == 0 else 1.5,
             zorder=3 if number == 0 else 2,
         )
+    for title, loss in frame.loc[single, 1].items():
+        ax.plot(beside[title], loss, "x", label=f"{title}, 1 trial", markersize=7)
     ax.set_xscale("log")
     ax.set_xticks(list(frame.columns), [str(k) for k in frame.columns])
     ax.minorticks_off()

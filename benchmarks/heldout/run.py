@@ -90,7 +90,7 @@ def missing_units(options: argparse.Namespace) -> Iterator[FixedRuns | Search]:
             wanted = {
                 configuration.id: configuration
                 for method in compared
-                if not method.is_search and (seed == 0 or not method.is_pool)
+                if not method.is_search
                 for configuration in method.configurations
             }
             missing = [c for c in wanted.values() if runs[problem.name].find(c, seed) is None]
