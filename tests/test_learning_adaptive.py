@@ -12,6 +12,8 @@ from oracle_searches import tiny_list, told_list
 from keras_hplist import HyperparameterList, ListLearner, available_lists
 from keras_hplist.errors import InvalidValueError
 from keras_hplist.learning import AdaptiveOrder
+from keras_hplist.learning.evidence import Evidence
+from keras_hplist.lists import drop, restrict
 
 SLOW = [0.4, 0.1, 0.2, 0.0, 0.05, 1.0]
 FAST = [0.1, 0.4, 0.02, 1.0, 0.3, 0.0]
@@ -141,6 +143,51 @@ def test_every_shipped_list_can_be_tried_in_adaptive_order(name):
     ranks = list(follow(AdaptiveOrder(hplist), lambda rank: random.random(), len(hplist)))
     assert ranks[:2] == [0, 1]
     assert sorted(ranks) == list(range(len(hplist)))
+
+
+WHOLE = told_list(np.random.default_rng(5).integers(0, 100, (6, 9)) / 100, None)
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        WHOLE[:5],
+        WHOLE[2:8],
+        WHOLE[::-1],
+        WHOLE[1:][::-2],
+        drop(WHOLE, [0, 4]),
+        restrict(WHOLE, {"nesterov": True}),
+    ],
+    ids=["first", "middle", "reversed", "part of a part", "drop", "restrict"],
+)
+def test_a_part_of_a_list_goes_by_the_scores_of_its_own_entries(part, tmp_path):
+    """Wherever they stand in it, also after a file: each entry once, and none that it lacks."""
+    part.save(tmp_path / "part.json")
+    ranks = [WHOLE.index(entry) for entry in part]
+    scores = Evidence.carried_by(WHOLE).entries[ranks].to_numpy()
+    losses = np.random.default_rng(0).random(len(part))
+    order = AdaptiveOrder(HyperparameterList.load(tmp_path / "part.json"))
+    followed = list(follow(order, losses.__getitem__, len(part)))
+    assert sorted(followed) == list(range(len(part)))
+    assert followed == list(
+        follow(AdaptiveOrder(told_list(scores, None)), losses.__getitem__, len(part))
+    )
+
+
+def test_entries_without_scores_keep_their_place_until_something_is_known():
+    """Those that the list carries no scores of, and those that were changed."""
+    scores = [[0.4, 0.3, 0.9, 0.0], [0.4, 0.3, 0.0, 0.9], [0.3, 0.4, 0.5, 0.5]]
+    backwards = told_list(scores, None, length=6)[::-1]
+    losses = {3: 0.3, 2: 0.9, 4: 0.5, 5: 0.6}
+    order = AdaptiveOrder(backwards)
+    assert [order.next_entry({}), order.next_entry({0: 0.5}), order.next_entry(losses)] == [0, 1, 0]
+    assert order.next_entry({0: 0.5, 4: 0.3, 5: 0.4}) in (2, 3)
+    clipped = restrict(WHOLE, {"units": (20, 30)}, clip=True)
+    moved = [rank for rank, entry in enumerate(clipped) if entry not in WHOLE]
+    assert 0 < len(moved) < len(clipped)
+    assert not set(moved) & set(Evidence.carried_by(clipped).entries)
+    with pytest.raises(InvalidValueError, match="carries no scores"):
+        AdaptiveOrder(told_list(scores, None, length=6)[4:])
 
 
 def test_lists_without_scores_and_unknown_ranks_are_refused():

@@ -64,6 +64,7 @@ def test_restrict_can_move_values_instead():
     assert [entry["rate"] for entry in moved] == [1e-3, 1e-2, 1e-2]
     assert {entry["kind"] for entry in moved} == {"a"}
     assert moved.gains == [None] * 3
+    assert moved.source_ranks == [0, None, None]
     with pytest.raises(InvalidValueError, match=r"'kind' is 'b'.*does not say"):
         restrict(LIST, {"kind": ["a", "c"]}, clip=True)
 
@@ -86,6 +87,7 @@ def test_drop_leaves_out_ranks():
     part = drop(drop(LIST, [0]), [0, 2])
     assert list(part) == [LIST[2]]
     assert [step["drop"] for step in part.provenance["surgery"]] == [[0], [0, 2]]
+    assert part.source_ranks == [2]
     with pytest.raises(InvalidValueError, match="no entry 4; it has 0 to 3"):
         drop(LIST, [4])
     with pytest.raises(InvalidValueError, match="at least one entry"):
@@ -140,6 +142,7 @@ def test_reorder_is_at_least_as_good_at_its_budget(budget):
     assert [entry["learning_rate"] for entry in ordered[budget:]] == sorted(
         entry["learning_rate"] for entry in ordered[budget:]
     )
+    assert ordered.source_ranks == [hplist.index(entry) for entry in ordered]
     curve = compare({"before": hplist, "after": ordered}, history).curve.loc[budget]
     assert curve["after"] <= curve["before"]
     learner = ListLearner().fit(history)

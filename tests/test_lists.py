@@ -67,12 +67,14 @@ def test_it_is_a_sequence_of_plain_dicts():
 
 
 def test_a_slice_is_a_list_with_its_gains():
-    """Slicing keeps space, name, provenance and the gains of the entries that stay."""
+    """Slicing keeps space, name and gains, and says which entries of the provenance these are."""
     hplist = adam1p(1e-3, 1e-2, 1e-1, gains=[0.5, 0.25, None], provenance={"tasks": ["a"]})
     part = hplist[1:]
     assert isinstance(part, HyperparameterList)
-    assert (len(part), part.gains, part.provenance) == (2, [0.25, None], {"tasks": ["a"]})
-    assert part.space == hplist.space
+    assert (len(part), part.gains, part.space) == (2, [0.25, None], hplist.space)
+    assert part.provenance == {"tasks": ["a"], "source_ranks": [1, 2]}
+    assert part[1:].source_ranks == [2]
+    assert hplist[:2].provenance == hplist[::-1][::-1].provenance == {"tasks": ["a"]}
 
 
 def test_equality_and_fingerprint_follow_the_content_and_the_order():
@@ -258,6 +260,8 @@ def test_a_truncated_file_is_named(tmp_path, cut):
         ({"gains": [0.1, float("nan")]}, "entry 1: gain is nan"),
         ({"provenance": {"x": float("inf")}}, "provenance cannot be written as JSON"),
         ({"provenance": {"x": object()}}, "provenance cannot be written as JSON"),
+        ({"provenance": {"source_ranks": [0, 1, 2]}}, "source_ranks is .* each of the 2 entries"),
+        ({"provenance": {"source_ranks": [0, True]}}, "source_ranks is .* number from 0, or None"),
         ({"entries": [{"learning_rate": float("nan")}]}, "entry 0: 'learning_rate'"),
         ({"entries": [{"learning_rate": 1e-3}] * 2}, "entry 1 repeats entry 0"),
         ({"entries": [{}]}, "entry 0: 'learning_rate' is missing"),

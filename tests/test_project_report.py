@@ -22,6 +22,7 @@ from keras_hplist.errors import FileFormatError, InvalidValueError, UnknownNameE
 from keras_hplist.figures import project_report, standing
 from keras_hplist.figures.project import read_project
 from keras_hplist.learning.evidence import Evidence
+from keras_hplist.lists import drop
 
 TRIED, TASKS = 4, 9
 
@@ -364,6 +365,23 @@ def test_without_evidence_the_list_tells_its_mean_only():
     nothing = khl.HyperparameterList(shipped, "nadamw")
     assert standing.expected(None, nothing, 2).empty
     assert standing.further_gains(None, nothing, 2).empty
+
+
+def test_a_part_of_a_list_tells_what_holds_of_its_own_entries(mine, evidence):
+    """Scores go with their entries; what the first k reach holds as far as these are the first."""
+    tail = mine[2:]
+    carried = Evidence.carried_by(tail)
+    np.testing.assert_allclose(carried.entries, evidence.entries[[2, 3, 4, 5]], atol=6e-5)
+    assert list(carried.entries) == [0, 1, 2, 3] and carried.held_out.empty
+    for known in (carried, None):
+        assert standing.expected(known, tail, 3).empty
+        assert standing.further_gains(known, tail, 1).empty
+    gapped = drop(mine, [3])
+    carried = Evidence.carried_by(gapped)
+    assert list(carried.held_out) == list(carried.lowest) == [1, 2, 3]
+    assert list(standing.expected(carried, gapped, 4).index) == [1, 2, 3]
+    assert list(standing.expected(None, gapped, 4).index) == [1, 2, 3]
+    assert list(standing.further_gains(carried, gapped, 1).index) == [1, 2]
 
 
 def test_the_nearest_task_is_the_one_with_the_same_scores(evidence):

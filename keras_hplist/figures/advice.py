@@ -9,6 +9,7 @@ import numpy as np
 from keras_hplist.figures import standing
 from keras_hplist.figures.findings import Findings, trials
 from keras_hplist.figures.page import Html, escape, table
+from keras_hplist.learning.provenance import held_out_curve
 from keras_hplist.lists import HyperparameterList, available_lists
 
 _PLAIN = ("loss", "val_loss", "accuracy", "val_accuracy")  # KerasTuner knows their direction
@@ -99,8 +100,8 @@ def _start_of_a_list(findings: Findings, hplist: HyperparameterList) -> list[str
     ]
     if replaced:
         parts.append(f"The list sets {', '.join(replaced)}, which this search has tuned.")
-    curve = (hplist.provenance.get("J") or {}).get("held_out") or {}
-    told = [f"{curve[k]:.3f} after {trials(int(k))}" for k in ("1", "5", "10") if k in curve]
+    curve = held_out_curve(hplist)
+    told = [f"{curve[k]:.3f} after {trials(k)}" for k in (1, 5, 10) if k in curve]
     if told:
         parts.append(
             "What to expect of it here is not known. On suite tasks that were left out of its "

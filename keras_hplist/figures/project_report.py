@@ -134,10 +134,11 @@ def _beside_expectation(
     else:
         ahead = standing.share_behind(evidence, scores)
         findings.told["ahead"] = ahead
-        tasks = len(evidence.held_out)
+        tasks, k = evidence.held_out.shape
+        after = "as many trials" if count <= k else f"the first {trials(k)}"
         sentence += (
             f" On {round(ahead * tasks)} of {tasks} suite tasks, each left out of the choice of "
-            "the list that was tried on it, the best score after as many trials was higher: you "
+            f"the list that was tried on it, the best score after {after} was higher: you "
             f"are ahead of {ahead:.0%} of tasks."
         )
         caption += (

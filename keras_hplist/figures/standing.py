@@ -16,6 +16,7 @@ from keras_hplist.figures.plane import on_plane
 from keras_hplist.figures.project import Project
 from keras_hplist.learning.evidence import Evidence
 from keras_hplist.learning.normalization import NORMALIZATIONS, InitialScale, Normalizer
+from keras_hplist.learning.provenance import held_out_curve
 from keras_hplist.learning.scores import score_matrix
 from keras_hplist.lists import HyperparameterList
 
@@ -112,15 +113,12 @@ def expected(evidence: Evidence | None, hplist: HyperparameterList, trials: int)
         DataFrame with index k: `mean` over tasks, and with evidence `lower quartile`, `median` and
         `upper quartile`; empty if the list says nothing.
     """
-    if evidence is not None:
+    if evidence is not None and evidence.held_out.size:
         seen = evidence.as_seen_after(min(trials, evidence.held_out.shape[1]))
         quartiles = seen.quantile([0.25, 0.5, 0.75]).T
         quartiles.columns = ["lower quartile", "median", "upper quartile"]
         return quartiles.assign(mean=seen.mean()).rename_axis("k")
-    known = hplist.provenance.get("J") or {}
-    curve = known.get("held_out") or {}
-    mean = pd.Series({int(k): float(j) for k, j in curve.items()}, dtype=float, name="mean")
-    return mean.sort_index().rename_axis("k").to_frame()
+    return pd.Series(held_out_curve(hplist), dtype=float, name="mean").rename_axis("k").to_frame()
 
 
 def share_behind(evidence: Evidence, scores: Scores) -> float:
@@ -146,7 +144,7 @@ def further_gains(
     """
     if evidence is not None:
         last = evidence.held_out.shape[1]
-        best = evidence.as_seen_after(min(trials, last)) if trials else evidence.held_out
+        best = evidence.as_seen_after(min(trials, last)) if trials and last else evidence.held_out
     else:
         best = expected(None, hplist, trials)[["mean"]].T
         last = int(best.columns.max()) if best.size else 0

@@ -52,7 +52,10 @@ class AdaptiveOrder:
             )
         equal = hplist.provenance.get("weights") == "equal"
         self._length = len(hplist)
-        self._scores = evidence.entries.to_numpy()
+        self._known = set(evidence.entries.columns)
+        # Of an entry without scores nothing is expected: it is as good as the start everywhere.
+        scores = evidence.entries.reindex(columns=range(self._length)).to_numpy()
+        self._scores = np.where(np.isnan(scores), start_scores(scores)[:, None], scores)
         self._weights = task_weights(
             list(evidence.entries.index), list(evidence.families), "equal" if equal else "family"
         )
@@ -66,8 +69,8 @@ class AdaptiveOrder:
             running: ranks that are being tried, of which no loss is known yet.
 
         Returns:
-            A rank that is in neither; beyond the entries whose scores the list carries, and where
-            no task has anything to gain, the lowest. None if there is none left.
+            A rank that is in neither. Entries without scores come after those that have something
+            to gain on a task; where none has, the lowest rank. None if there is none left.
 
         Raises:
             InvalidValueError: if the list has no such entry.
@@ -78,10 +81,8 @@ class AdaptiveOrder:
                 f"There is no entry {foreign[0]!r}; the list has the entries 0 to "
                 f"{self._length - 1}."
             )
-        rank = next_column(self._scores, self._weights, losses, running)
-        if rank is None:
-            rank = next((rank for rank in range(self._length) if rank not in taken), None)
-        return rank
+        telling = {rank: loss for rank, loss in losses.items() if rank in self._known}
+        return next_column(self._scores, self._weights, telling, taken - telling.keys())
 
 
 def next_column(
@@ -95,7 +96,7 @@ def next_column(
     Args:
         scores: float64 (task, configuration), without NaN; 1 is the start.
         weights: float64 (task,), of the tasks.
-        losses: of the configurations that were tried, by column; unknown columns do not count.
+        losses: of the configurations that were tried, by column.
         running: columns that are being tried.
 
     Returns:
@@ -105,8 +106,7 @@ def next_column(
     left = [column for column in columns if column not in losses and column not in running]
     if not left:
         return None
-    known = {column: loss for column, loss in losses.items() if column in columns}
-    distance = _distance(scores[:, list(known)], np.array(list(known.values()), float))
+    distance = _distance(scores[:, list(losses)], np.array(list(losses.values()), float))
     if np.ptp(distance) == 0:
         return left[0]
     # Relative to the nearest task: a problem that is like none must not make all weights 0.

@@ -5,8 +5,8 @@ among the tasks, or which of them a problem resembles, it takes the scores task 
 numbers of four digits for each task and entry, written as a line of text for each task.
 """
 
+import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from keras_hplist.errors import FileFormatError, InvalidValueError
 from keras_hplist.history import History
 from keras_hplist.learning.held_out import follow
 from keras_hplist.learning.normalization import NORMALIZATIONS, InitialScale
+from keras_hplist.learning.provenance import begins_as_learned
 from keras_hplist.learning.scores import score_matrix
 from keras_hplist.learning.splits import held_out_folds
 from keras_hplist.lists import HyperparameterList
@@ -29,14 +30,15 @@ _MATRICES = ("entries", "held_out", "lowest")
 _LENGTH = 50  # so many entries are kept: hardly a search tries more
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Evidence:
     """Scores by task; 0 is the best that is known of a task, 1 its start.
 
     Attributes:
-        entries: DataFrame tasks × rank (from 0): the score of each entry of the list.
+        entries: DataFrame tasks × rank (from 0): the score of each entry of the list that has one.
         held_out: DataFrame tasks × k (from 1): the best score among the first k entries of a list
-            that was learned without the task and those held out with it.
+            that was learned without the task and those held out with it. In a list whose entries
+            were moved or left out, as far as it begins as the one that was learned.
         lowest: DataFrame tasks × k: the lowest normalised loss that these k entries reached at any
             time. It is what would be the best known, had only they been run.
         families: Series by task; None where not known.
@@ -101,16 +103,35 @@ class Evidence:
 
     @classmethod
     def carried_by(cls, hplist: HyperparameterList) -> "Evidence | None":
-        """The evidence in a list's provenance; None if it has none.
+        """The evidence in a list's provenance on its entries; None if it has none.
 
         Raises:
             FileFormatError: if it is there and malformed.
         """
         document = hplist.provenance.get(_KEY)
-        return None if document is None else cls._from_json(document, hplist.name)
+        evidence = None if document is None else cls._from_json(document, hplist.name)
+        return None if evidence is None else evidence._on(hplist)
+
+    def _on(self, hplist: HyperparameterList) -> "Evidence | None":
+        """This evidence, which is on the list as it was learned, by the list's present ranks."""
+        sources = pd.Series(hplist.source_ranks, dtype="Int64").rename_axis("rank")
+        known = sources[sources.isin(self.entries.columns)]
+        if known.empty:
+            return None
+        count = begins_as_learned(hplist)
+        return dataclasses.replace(
+            self,
+            entries=self.entries[known.tolist()].set_axis(known.index, axis=1),
+            held_out=self.held_out.loc[:, :count],
+            lowest=self.lowest.loc[:, :count],
+        )
 
     def attached_to(self, hplist: HyperparameterList) -> HyperparameterList:
-        """The same list with this evidence in its provenance; its fingerprint stays."""
+        """The same list with this evidence in its provenance; its fingerprint stays.
+
+        Args:
+            hplist: the list that was learned, or one made of its entries.
+        """
         return HyperparameterList(
             hplist,
             hplist.space,
@@ -127,7 +148,7 @@ class Evidence:
         `trials` entries. Beyond these, scores may fall below 0.
 
         Args:
-            trials: from 1 to the number of columns.
+            trials: from 1 to the number of columns of `held_out`.
 
         Returns:
             DataFrame tasks × k.

@@ -1,4 +1,4 @@
-"""Where a learned list comes from, as the list itself carries it."""
+"""Where a learned list comes from, as the list itself carries it and as it is read again."""
 
 import datetime
 import importlib.metadata
@@ -10,6 +10,7 @@ import pandas as pd
 
 import keras_hplist
 from keras_hplist.learning.explanation import served_tasks
+from keras_hplist.lists import HyperparameterList
 
 if TYPE_CHECKING:
     from keras_hplist.learning.learner import ListLearner
@@ -66,6 +67,19 @@ def provenance_of(
             **{name: importlib.metadata.version(name) for name in ("numpy", "scikit-learn")},
         },
     }
+
+
+def begins_as_learned(hplist: HyperparameterList) -> int:
+    """How many entries stand first as they did where the list was learned; J(k) holds so far."""
+    moved = (rank for rank, source in enumerate(hplist.source_ranks) if rank != source)
+    return next(moved, len(hplist))
+
+
+def held_out_curve(hplist: HyperparameterList) -> dict[int, float]:
+    """J(k) of the first k entries on tasks left out, for the k for which the list tells it."""
+    curve = (hplist.provenance.get("J") or {}).get("held_out") or {}
+    known = {int(k): float(j) for k, j in curve.items()}
+    return {k: known[k] for k in sorted(known) if k <= begins_as_learned(hplist)}
 
 
 def _today() -> str:

@@ -88,14 +88,15 @@ def reorder(
     scores = matrix.upper[:, columns[run]]
     weights = task_weights(matrix.tasks, matrix.families, learner.weights)
     first = best_for_budget(scores, budget, budget, weights)
-    ranks = run[first.order].tolist()
-    rest = [rank for rank in range(len(hplist)) if rank not in set(ranks)]
+    best = run[first.order].tolist()
+    rest = [rank for rank in range(len(hplist)) if rank not in set(best)]
+    ranks = [*best, *rest]
     gains = [*first.gains.tolist(), *[None] * len(rest)]
     step = {"reorder": {"budget": budget, "history": history.fingerprint}}
     return HyperparameterList(
-        [hplist[rank] for rank in (*ranks, *rest)],
+        [hplist[rank] for rank in ranks],
         hplist.space,
         name=hplist.name,
         gains=gains,
-        provenance=noted(hplist, step),
+        provenance=noted(hplist, ranks, step),
     )

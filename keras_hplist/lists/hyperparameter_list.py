@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 Value = float | int | bool | str
 
+_SOURCE_RANKS = "source_ranks"  # in the provenance
+
 
 class HyperparameterList(Sequence[dict[str, Value]]):
     """Configurations of one search space in the order in which to try them.
@@ -47,12 +49,14 @@ class HyperparameterList(Sequence[dict[str, Value]]):
         space: the `SearchSpace`.
         gains: a list of `float | None`, one per entry.
         provenance: a dict.
+        source_ranks: for each entry its rank in the list of which the provenance tells; None for
+            one that was not in it. What the provenance says of entries is said by these ranks.
         fingerprint: hexadecimal SHA-256 of the space and the ordered values.
 
     Raises:
         InvalidValueError: if there is no entry, the name is empty, a value is missing, unknown, out
-            of bounds, not finite or of the wrong type, an entry stands twice, or the gains do not
-            fit the entries.
+            of bounds, not finite or of the wrong type, an entry stands twice, or the gains or the
+            `source_ranks` in the provenance do not fit the entries.
         UnknownNameError: if there is no such search space.
     """
 
@@ -71,6 +75,7 @@ class HyperparameterList(Sequence[dict[str, Value]]):
         self._entries = _checked_entries(entries, self.space)
         self.gains = _checked_gains(gains, len(self._entries))
         self.provenance = _json_copy(provenance or {})
+        self.source_ranks = _checked_source_ranks(self.provenance, len(self._entries))
         content = json.dumps([_space_json(self.space), self._entries], sort_keys=True)
         self.fingerprint = hashlib.sha256(content.encode()).hexdigest()
 
@@ -115,9 +120,24 @@ class HyperparameterList(Sequence[dict[str, Value]]):
         fields: dict[str, Any] = {
             "name": self.name,
             "gains": [self.gains[rank] for rank in ranks],
-            "provenance": self.provenance,
+            "provenance": self.provenance_of(ranks),
         }
         return type(self)([self._entries[rank] for rank in ranks], self.space, **fields | changes)
+
+    def provenance_of(self, ranks: Sequence[int | None]) -> dict[str, Any]:
+        """The provenance of a list that is made of this one's entries.
+
+        Args:
+            ranks: for each entry of that list its rank in this one; None if it is not in it.
+
+        Returns:
+            The provenance, with `source_ranks` where they are not 0, 1, 2, ….
+        """
+        sources = [None if rank is None else self.source_ranks[rank] for rank in ranks]
+        provenance = {k: v for k, v in self.provenance.items() if k != _SOURCE_RANKS}
+        if sources != list(range(len(sources))):
+            provenance[_SOURCE_RANKS] = sources
+        return provenance
 
     def to_frame(self) -> "pd.DataFrame":
         """The list as a table.
@@ -332,6 +352,17 @@ def _json_copy(provenance: Mapping[str, Any]) -> dict[str, Any]:
             f"provenance cannot be written as JSON ({error}); give strings, finite numbers, "
             "booleans, None, lists and dicts with string keys only."
         ) from error
+
+
+def _checked_source_ranks(provenance: Mapping[str, Any], length: int) -> list[int | None]:
+    ranks = provenance.get(_SOURCE_RANKS, list(range(length)))
+    fits = isinstance(ranks, list) and len(ranks) == length
+    if not fits or not all(rank is None or (type(rank) is int and rank >= 0) for rank in ranks):
+        raise InvalidValueError(
+            f"provenance: {_SOURCE_RANKS} is {ranks!r}; give a whole number from 0, or None, for "
+            f"each of the {length} entries, or leave it out."
+        )
+    return ranks
 
 
 def _space_json(space: "spaces.SearchSpace") -> Any:

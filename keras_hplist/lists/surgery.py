@@ -1,6 +1,6 @@
 """Lists made from lists: with fewer entries, within other bounds, and how two differ."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from keras_hplist.errors import InvalidValueError, UnknownNameError
@@ -49,14 +49,13 @@ def restrict(
             )
             for entry in hplist
         ]
-        unique: dict[tuple, Mapping[str, Value]] = {}
-        for entry in moved:
-            unique.setdefault(tuple(entry.items()), entry)
+        places = {tuple(entry.items()): rank for rank, entry in enumerate(hplist)}
+        unique = dict.fromkeys(tuple(entry.items()) for entry in moved)
         return HyperparameterList(
-            unique.values(),
+            map(dict, unique),
             hplist.space,
             name=hplist.name,
-            provenance=noted(hplist, step | {"clip": True}),
+            provenance=noted(hplist, [places.get(each) for each in unique], step | {"clip": True}),
         )
     ranks = [
         rank
@@ -127,10 +126,19 @@ def diff(first: HyperparameterList, second: HyperparameterList) -> "pd.DataFrame
     return frame.join(values)
 
 
-def noted(hplist: HyperparameterList, step: Mapping[str, Any]) -> dict[str, Any]:
-    """The provenance with one more step, and the fingerprint of the list it started from."""
+def noted(
+    hplist: HyperparameterList, ranks: Sequence[int | None], step: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The provenance of a list made of another's entries: with one more step, and where from.
+
+    Args:
+        hplist: the other list.
+        ranks: for each entry its rank in the other list; None if it is not in it.
+        step: what was done.
+    """
     earlier = hplist.provenance.get("surgery", [])
-    return hplist.provenance | {"surgery": [*earlier, {"from": hplist.fingerprint, **step}]}
+    done = {"from": hplist.fingerprint, **step}
+    return hplist.provenance_of(ranks) | {"surgery": [*earlier, done]}
 
 
 def _kept(
@@ -141,7 +149,7 @@ def _kept(
         hplist.space,
         name=hplist.name,
         gains=[hplist.gains[rank] for rank in ranks],
-        provenance=noted(hplist, step),
+        provenance=noted(hplist, ranks, step),
     )
 
 
