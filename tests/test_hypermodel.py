@@ -231,6 +231,32 @@ def test_the_users_own_fit_and_callback_come_first():
     assert model.optimizer.training_steps == 99
 
 
+@pytest.mark.parametrize(
+    ("read", "names"),
+    [
+        (lambda hp: hp.Float("beta1", 0.0, 1.0) + hp.get("beta2"), {"beta1", "beta2"}),
+        (lambda hp: hp["epsilon"] + hp.values["learning_rate"], {"epsilon", "learning_rate"}),
+        (lambda hp: hp.Int("units", 2, 8), {"units"}),
+        (lambda hp: "beta1" in hp.values, set()),
+        (lambda hp: dict(hp.values), set(VALUES)),
+    ],
+)
+def test_it_is_noted_what_the_users_build_reads(read, names):
+    """However it reads; the trial's values are the same dict before and after."""
+
+    def build(hp):
+        read(hp)
+        return subclassed(hp)
+
+    hypermodel = OptimizerHyperModel(build, SPACE)
+    hp = with_values(VALUES)
+    values = hp.values
+    hypermodel.build(hp)
+    assert hypermodel.names_read >= names
+    assert hypermodel.names_read & set(SPACE.names) == names & set(SPACE.names)
+    assert hp.values is values and set(values) >= names
+
+
 def test_a_users_own_space_leaves_the_optimizer_alone():
     """The values reach `build` as its own hyperparameters."""
     hyperparameters = keras_tuner.HyperParameters()

@@ -1,5 +1,6 @@
 """A hypermodel whose models train with the optimizer that a trial's values describe."""
 
+import collections
 from collections.abc import Callable
 from typing import Any
 
@@ -51,6 +52,7 @@ class OptimizerHyperModel(keras_tuner.HyperModel):
         hypermodel: the user's, as a `HyperModel`.
         space: the `SearchSpace`.
         swaps_optimizer: whether the space is that of an optimizer family.
+        names_read: the hyperparameters that the user's `build` read when it was called last.
 
     Raises:
         SetupError: if `hypermodel` is neither; from `build`, if it gives no compiled Keras model.
@@ -67,6 +69,7 @@ class OptimizerHyperModel(keras_tuner.HyperModel):
         self.space = spaces.get(space)
         self.swaps_optimizer = bool(self.space.family)
         self.hypermodel = _as_hypermodel(hypermodel)
+        self.names_read: set[str] = set()
 
     def declare_hyperparameters(self, hp: keras_tuner.HyperParameters) -> None:
         """Add the space's hyperparameters, then those that the user's hypermodel declares."""
@@ -83,7 +86,7 @@ class OptimizerHyperModel(keras_tuner.HyperModel):
             A compiled model.
         """
         self.declare_hyperparameters(hp)
-        model = _compiled(self.hypermodel.build(hp))
+        model = _compiled(self._build_users(hp))
         if self.swaps_optimizer:
             values = self.configuration(hp)
             settings = _kept_settings(inner_optimizer(model))
@@ -91,6 +94,14 @@ class OptimizerHyperModel(keras_tuner.HyperModel):
                 model, self.space.optimizer(values, hp.values.get(TRAINING_STEPS), **settings)
             )
         return model
+
+    def _build_users(self, hp: keras_tuner.HyperParameters) -> Any:
+        values = hp.values
+        hp.values = noted = _NotedValues(values)
+        try:
+            return self.hypermodel.build(hp)
+        finally:
+            hp.values, self.names_read = values, noted.names_read
 
     def configuration(self, hp: keras_tuner.HyperParameters) -> dict[str, Any]:
         """The configuration of the space that a trial's values hold, as plain Python values.
@@ -112,6 +123,18 @@ class OptimizerHyperModel(keras_tuner.HyperModel):
         if needed and not any(isinstance(callback, TrainingSteps) for callback in callbacks):
             callbacks.insert(0, TrainingSteps(hp.values.get(TRAINING_STEPS)))
         return self.hypermodel.fit(hp, model, *args, callbacks=callbacks, **kwargs)
+
+
+class _NotedValues(collections.UserDict):
+    """The values of hyperparameters, which notes the names of those that are read."""
+
+    def __init__(self, values: dict[str, Any]) -> None:
+        self.data = values
+        self.names_read: set[str] = set()
+
+    def __getitem__(self, name: str) -> Any:
+        self.names_read.add(name)
+        return self.data[name]
 
 
 def swap_optimizer(model: keras.Model, optimizer: keras.optimizers.Optimizer) -> None:

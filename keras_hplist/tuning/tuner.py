@@ -195,7 +195,7 @@ class HyperparameterListTuner(keras_tuner.Tuner):
         set_seed()
         if self.reuse_compiled:
             with maybe_distribute(self.distribution_strategy):
-                model = self._models.adopt(model, context=self._own_values(hp))
+                model = self._models.adopt(model, context=self._decisive_values(hp))
         recorder = self._recorder(trial, execution, seed, FitData.of(args, kwargs))
         objectives = list(directions(self.oracle.objective))
         kwargs["callbacks"] = [
@@ -231,8 +231,13 @@ class HyperparameterListTuner(keras_tuner.Tuner):
             gc.collect()  # of models that lie in reference cycles; takes a tenth of a second
         return model
 
+    def _decisive_values(self, hp: keras_tuner.HyperParameters) -> dict[str, Any]:
+        """The values on which the model depends: the user's, and what the build read of others."""
+        read = {name: hp.values.get(name) for name in self.hypermodel.names_read}
+        return self._own_values(hp) | read
+
     def _own_values(self, hp: keras_tuner.HyperParameters) -> dict[str, Any]:
-        """The values on which the model depends, apart from its optimizer."""
+        """The values of the user's hyperparameters, which the list does not set."""
         listed = self.hyperparameter_list.space.names if self.hypermodel.swaps_optimizer else ()
         return {
             name: value
