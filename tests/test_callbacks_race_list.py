@@ -130,6 +130,13 @@ def test_models_of_another_family_are_refused():
         fit(compiled_model(NADAMW_LIST), khl.callbacks.RaceList(RATE_LIST, entries=2))
 
 
+def test_fits_of_unknown_length_are_refused():
+    """Also without a schedule: a race is planned by the steps of the fit."""
+    batches = ((X, Y) for _ in range(60))
+    with pytest.raises(SetupError, match="number of batches per epoch cannot be known"):
+        compiled_model().fit(batches, callbacks=[khl.callbacks.RaceList(RATE_LIST, entries=2)])
+
+
 def test_fits_that_are_too_short_are_refused():
     """The error says how many steps would do; nothing is trained."""
     model = compiled_model()

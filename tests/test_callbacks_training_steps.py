@@ -161,6 +161,17 @@ def test_unknown_length_is_refused_before_training(data):
     assert int(model.optimizer.iterations) == 0
 
 
+def test_without_a_schedule_the_length_need_not_be_known():
+    """Nobody needs the number of steps then; where it is known it is told as ever."""
+    model = compiled_model()
+    model.compile(khl.optimizers.Adam1p(), "mse", run_eagerly=True)
+    fit(model, dataset().filter(lambda x, y: True), epochs=2)
+    assert int(model.optimizer.iterations) == 2 * BATCHES
+    assert model.optimizer.training_steps is None
+    fit(model, dataset(), epochs=2)
+    assert model.optimizer.training_steps == 2 * BATCHES
+
+
 def test_stock_optimizers_are_refused():
     """Only this package's optimizers have a schedule to be told about."""
     model = compiled_model()

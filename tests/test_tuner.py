@@ -434,9 +434,9 @@ def test_objective_that_is_not_measured_ends_the_search_at_once(tmp_path, object
 
 
 def test_unknown_number_of_steps_ends_the_search_before_training(tmp_path):
-    """Data of unknown length need steps_per_epoch."""
+    """Of a list with a schedule, data of unknown length need steps_per_epoch."""
     data = tf.data.Dataset.from_tensor_slices(TRAIN).batch(10).filter(lambda x, y: True)
-    built = tuner(directory=tmp_path)
+    built = tuner(hyperparameter_list=NADAMW_LIST, directory=tmp_path)
     with pytest.raises(SetupError, match="steps_per_epoch"):
         built.search(data, validation_data=VALID, epochs=1, verbose=0)
     assert not built.curves.exists()

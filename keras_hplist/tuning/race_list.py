@@ -12,6 +12,7 @@ import keras
 from keras_hplist.checks import checked_count
 from keras_hplist.errors import InvalidValueError
 from keras_hplist.lists import HyperparameterList
+from keras_hplist.optimizers import RuleOptimizer
 from keras_hplist.tuning.arguments import checked_list
 from keras_hplist.tuning.curve_recorder import evaluate_apart
 from keras_hplist.tuning.errors import SetupError
@@ -145,6 +146,9 @@ class RaceList(TrainingSteps):
             "training_steps larger than the fit, or did a callback end it?",
             stacklevel=2,
         )
+
+    def _needs_steps(self, optimizer: RuleOptimizer) -> bool:
+        return True  # the race takes a part of them
 
     def _count_from_here(self) -> None:
         begin_means(self.model, self._batches_of_epoch)

@@ -17,6 +17,7 @@ class TrainingSteps(keras.callbacks.Callback):
     by `keras.callbacks.BackupAndRestore`) it goes on in the schedule of the whole run.
 
     A fit that ends early, for example by `EarlyStopping`, keeps the schedule it was planned with.
+    Where the steps cannot be known, an optimizer without a schedule trains all the same.
 
     Args:
         training_steps: the number of steps, stated by hand; None to work it out.
@@ -24,7 +25,7 @@ class TrainingSteps(keras.callbacks.Callback):
     Raises:
         InvalidValueError: if `training_steps` is not a positive integer.
         SetupError: when training begins, if the model's optimizer is not one of this package, or
-            the number of batches per epoch cannot be known.
+            it has a schedule and the number of batches per epoch cannot be known.
     """
 
     def __init__(self, training_steps: int | None = None) -> None:
@@ -43,7 +44,7 @@ class TrainingSteps(keras.callbacks.Callback):
                 f"{type(optimizer).__name__}. Compile it with keras_hplist.get_optimizer(...), or "
                 "leave the callback out."
             )
-        if self.training_steps is None and not self.params.get("steps"):
+        if self._needs_steps(optimizer) and not self._knows_steps():
             raise SetupError(
                 "The number of batches per epoch cannot be known from this data (a generator, or a "
                 "dataset of unknown or infinite cardinality). Give fit() or search() "
@@ -52,9 +53,15 @@ class TrainingSteps(keras.callbacks.Callback):
             )
         self._planned = False
 
+    def _needs_steps(self, optimizer: RuleOptimizer) -> bool:
+        return optimizer.rule.needs_training_steps
+
+    def _knows_steps(self) -> bool:
+        return self.training_steps is not None or bool(self.params.get("steps"))
+
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Plan the schedule when the first epoch begins: no parameter tells its number before."""
-        if self._planned:
+        if self._planned or not self._knows_steps():
             return
         self._planned = True
         optimizer = inner_optimizer(self.model)
