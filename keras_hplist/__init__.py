@@ -33,8 +33,6 @@ _NAMES = {
     "HyperparameterListOracle": "tuning",
     "HyperparameterListTuner": "tuning",
 }
-# Modules whose public name differs from their place in the layout.
-_PLACES = {"callbacks": "tuning.callbacks", "evaluation": "learning.evaluation"}
 
 __all__ = ["__version__", *_MODULES, *_NAMES]
 
@@ -52,7 +50,7 @@ def __getattr__(name: str) -> Any:
     if name in _NAMES:
         value = getattr(importlib.import_module(f"{__name__}.{_NAMES[name]}"), name)
     elif name in _MODULES:
-        value = importlib.import_module(f"{__name__}.{_PLACES.get(name, name)}")
+        value = importlib.import_module(f"{__name__}.{name}")
     else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     globals()[name] = value

@@ -12,8 +12,8 @@ from tensorboard.plugins.hparams import api_pb2, metadata
 from tensorboard.util.tensor_util import make_ndarray
 
 import keras_hplist as khl
+from keras_hplist.callbacks import TensorBoardTrial
 from keras_hplist.errors import InvalidValueError, MissingExtraError, UnknownNameError
-from keras_hplist.tuning.callbacks import TensorBoardTrial
 
 RANK, RATE = "trial/list_rank", "trial/learning_rate"
 OBJECTIVE, BEST = "trial/objective", "trial/best_objective_so_far"

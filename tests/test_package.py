@@ -28,7 +28,7 @@ def test_import_loads_no_heavy_library(tmp_path):
     assert run(code, cwd=tmp_path) == "[]"
 
 
-@pytest.mark.parametrize("name", ["spaces", "lists", "history", "learning", "tasks"])
+@pytest.mark.parametrize("name", ["spaces", "lists", "history", "learning", "evaluation", "tasks"])
 def test_tools_that_train_nothing_load_no_tensorflow(name, tmp_path):
     """The spaces, lists, history, learner and the listing of tasks work without TensorFlow."""
     code = f"import sys, keras_hplist; keras_hplist.{name}; print('tensorflow' in sys.modules)"
@@ -51,6 +51,19 @@ def test_every_public_name_exists():
     for name in keras_hplist.__all__:
         assert getattr(keras_hplist, name) is not None
     assert set(keras_hplist.__all__) <= set(dir(keras_hplist))
+
+
+def test_every_public_module_is_one_that_can_be_imported(tmp_path):
+    """Also in the two ways that do not ask the package for an attribute."""
+    code = (
+        "from keras_hplist.callbacks import TrainingSteps; "
+        "from keras_hplist.evaluation import resample; "
+        "import keras_hplist; "
+        "from importlib import import_module as load; "
+        "print(all(load(f'keras_hplist.{n}') is getattr(keras_hplist, n) "
+        "for n in keras_hplist._MODULES))"
+    )
+    assert run(code, cwd=tmp_path) == "True"
 
 
 def test_unknown_attribute_is_an_attribute_error():

@@ -1,4 +1,4 @@
-"""The KerasTuner side: the oracle, the tuner, and the callbacks of `model.fit`.
+"""The KerasTuner side: the oracle, the tuner, and the modules of the callbacks of `model.fit`.
 
 Names are imported on first use: the callbacks alone do not need KerasTuner.
 """
@@ -12,22 +12,18 @@ _PLACES = {
     "OptimizerHyperModel": "hypermodel",
 }
 
-__all__ = [*_PLACES, "callbacks"]
+__all__ = [*_PLACES]
 
 if TYPE_CHECKING:
-    from keras_hplist.tuning import callbacks as callbacks
     from keras_hplist.tuning.hypermodel import OptimizerHyperModel as OptimizerHyperModel
     from keras_hplist.tuning.oracle import HyperparameterListOracle as HyperparameterListOracle
     from keras_hplist.tuning.tuner import HyperparameterListTuner as HyperparameterListTuner
 
 
 def __getattr__(name: str) -> Any:
-    if name in _PLACES:
-        value = getattr(importlib.import_module(f"{__name__}.{_PLACES[name]}"), name)
-    elif name == "callbacks":
-        value = importlib.import_module(f"{__name__}.callbacks")
-    else:
+    if name not in _PLACES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_PLACES[name]}"), name)
     globals()[name] = value
     return value
 
