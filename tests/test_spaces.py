@@ -15,6 +15,7 @@ from scipy import stats
 
 from keras_hplist import spaces
 from keras_hplist.errors import InvalidValueError, UnknownNameError
+from keras_hplist.lists import HyperparameterList
 from keras_hplist.spaces.distributions import Number
 
 every_space = pytest.mark.parametrize("name", spaces.names())
@@ -210,6 +211,22 @@ def test_optimizer_of_a_configuration(name):
     assert optimizer.hyperparameters == space.draw(5)
     assert optimizer.training_steps == 100
     assert optimizer.clipnorm == 1.0
+
+
+@every_space
+def test_a_row_of_a_sample_is_a_configuration(name):
+    """Wherever a dict of its values is taken; what has no names is refused."""
+    space = spaces.get(name)
+    row = space.sample(2, seed=251).iloc[0]
+    assert space.validate(row) == space.draw(251)
+    optimizer = space.optimizer(row, training_steps=100)
+    assert optimizer.hyperparameters == space.draw(251)
+    optimizer.set_hyperparameters(space.sample(1, seed=252).iloc[0])
+    assert optimizer.hyperparameters == space.draw(252)
+    assert HyperparameterList([row], space)[0] == space.draw(251)
+    for nameless in (3, [0.1], row.to_list(), None):
+        with pytest.raises(InvalidValueError, match=r"is a dict, or a row of sample\(\)"):
+            space.optimizer(nameless)
 
 
 def test_optimizer_wants_complete_configurations():

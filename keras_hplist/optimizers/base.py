@@ -125,12 +125,14 @@ class RuleOptimizer(keras.optimizers.Optimizer):
         """Change some or all hyperparameters, without retracing a compiled train step.
 
         Args:
-            values: numbers and booleans by hyperparameter name; the others stay as they are.
+            values: numbers and booleans by hyperparameter name, a dict or a pandas Series; the
+                others stay as they are.
 
         Raises:
             UnknownNameError: if the family has no hyperparameter of that name.
             InvalidValueError: if a value is not finite or not in its domain. Nothing is changed.
         """
+        values = dict(values)  # a Series iterates over its values
         for name in values:
             if name not in self.hyperparameter_names:
                 raise UnknownNameError(

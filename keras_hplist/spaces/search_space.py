@@ -113,12 +113,12 @@ class SearchSpace:
             index=[f"{self.index_name or self.name}_seed{s}" for s in seeds],
         )
 
-    def validate(self, values: Mapping[str, Any]) -> dict[str, Value]:
+    def validate(self, values: "Mapping[str, Any] | pd.Series") -> dict[str, Value]:
         """Check one configuration.
 
         Args:
-            values: a value for each active hyperparameter. Values of hyperparameters that are not
-                active say nothing and are dropped.
+            values: a value for each active hyperparameter, by name: a dict, or a row of `sample`.
+                Values of hyperparameters that are not active say nothing and are dropped.
 
         Returns:
             Plain Python floats, ints, bools and strings, in the order of `names`.
@@ -127,6 +127,7 @@ class SearchSpace:
             InvalidValueError: if a name is not in the space, an active hyperparameter has no value,
                 or a value is not finite, not of its type, or out of bounds; it names the key.
         """
+        values = self._by_name(values)
         for name in values:
             if name not in self.names:
                 close = difflib.get_close_matches(str(name), self.names, n=1)
@@ -154,14 +155,26 @@ class SearchSpace:
                 ) from None
         return checked
 
+    def _by_name(self, values: "Mapping[str, Any] | pd.Series") -> dict[str, Any]:
+        try:
+            return dict(values)  # a Series iterates over its values
+        except (TypeError, ValueError):
+            raise InvalidValueError(
+                f"A configuration of search space {self.name!r} is a dict, or a row of sample(), "
+                f"with a value for each of {', '.join(self.names)}; got {values!r}."
+            ) from None
+
     def optimizer(
-        self, values: Mapping[str, Any], training_steps: int | None = None, **kwargs: Any
+        self,
+        values: "Mapping[str, Any] | pd.Series",
+        training_steps: int | None = None,
+        **kwargs: Any,
     ) -> "RuleOptimizer":
         """The Keras optimizer of a configuration.
 
         Args:
-            values: a value for each hyperparameter, in the domain of the optimizer; the bounds of
-                the search space do not matter here.
+            values: a value for each hyperparameter, by name: a dict, or a row of `sample`. In the
+                domain of the optimizer; the bounds of the search space do not matter here.
             training_steps: number of batches the schedule is planned for; None if it will be set
                 before the first update.
             **kwargs: further arguments of the optimizer's class, such as `as_published`,
@@ -176,6 +189,7 @@ class SearchSpace:
                 f"Search space {self.name!r} describes no optimizer of this package; read its "
                 f"values in your build_model(hp)."
             )
+        values = self._by_name(values)
         if set(values) != set(self.names):
             raise InvalidValueError(
                 f"An optimizer of search space {self.name!r} needs exactly the hyperparameters "
@@ -184,7 +198,7 @@ class SearchSpace:
             )
         from keras_hplist import optimizers
 
-        return optimizers.get(self.family)(**dict(values), training_steps=training_steps, **kwargs)
+        return optimizers.get(self.family)(**values, training_steps=training_steps, **kwargs)
 
     def hyperparameters(self) -> "keras_tuner.HyperParameters":
         """The space as `keras_tuner.HyperParameters`.
