@@ -153,6 +153,25 @@ def test_clipping_averaging_and_accumulation_are_kept():
     assert {name: getattr(optimizer, name) for name in settings} == settings
 
 
+@pytest.mark.parametrize("scaled", [False, True])
+def test_variables_that_are_exempt_from_decay_stay_so(scaled):
+    """By name and by variable; biases, as a rule."""
+
+    def build(hp):
+        dense = keras.layers.Dense(1)
+        model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2), dense])
+        optimizer = keras.optimizers.AdamW()
+        optimizer.exclude_from_weight_decay([dense.kernel], ["bias"])
+        scale = keras.optimizers.LossScaleOptimizer
+        model.compile(scale(optimizer) if scaled else optimizer, "mse")
+        return model
+
+    model = OptimizerHyperModel(build, SPACE).build(with_values(VALUES))
+    optimizer = model.optimizer.inner_optimizer if scaled else model.optimizer
+    decays = [optimizer._use_weight_decay(variable) for variable in model.trainable_variables]
+    assert decays == [True, False, False, False]
+
+
 def test_swapping_after_training_traces_anew():
     """A train step that was compiled with the old optimizer does not go on with it."""
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])

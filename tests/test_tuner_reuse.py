@@ -362,7 +362,7 @@ def test_what_is_no_variable_of_the_model_does_not_reach_the_next_trial(build, c
     assert_same(*both_ways(build, tmp_path, *callbacks))
 
 
-def twins(build, trained=None):
+def twins(build, trained=None, exclude=lambda model: {}):
     """Whether a second model of `build`, of another seed, is trained in place of the first."""
     models, built = CompiledModels(), []
     for seed in (1, 2):
@@ -370,6 +370,7 @@ def twins(build, trained=None):
         keras.utils.set_random_seed(seed)
         built.append(model := build())
         optimizer = khl.get_optimizer("nadamw", seed, training_steps=10)
+        optimizer.exclude_from_weight_decay(**exclude(model))
         model.compile(optimizer, Halved(), metrics=[Hits(), keras.metrics.R2Score()])
         if models.adopt(model) is not model:
             return True
@@ -532,6 +533,20 @@ def test_whatever_a_layer_keeps_is_compared(keep, same):
 def test_what_training_changes_beside_numbers_does_not_reach_the_next_trial(change):
     """The next model is as it was built."""
     assert not twins(net, trained=change)
+
+
+@pytest.mark.parametrize(
+    ("exclude", "same"),
+    [
+        (lambda model: {"var_names": ["bias"]}, True),
+        (lambda model: {"var_list": model.trainable_variables[:1]}, True),
+        (lambda model: {"var_names": [str(np.random.rand())]}, False),
+        (lambda model: {"var_list": [model.weights[np.random.randint(9) % 2]]}, False),
+    ],
+)
+def test_what_is_exempt_from_decay_is_compared(exclude, same):
+    """The compiled step knows of each variable whether it decays."""
+    assert twins(functools.partial(keeper, list), exclude=exclude) == same
 
 
 class TwoPhases(keras_tuner.HyperModel):

@@ -28,6 +28,8 @@ _KEPT_SETTINGS = (
     "loss_scale_factor",
     "gradient_accumulation_steps",
 )
+# What `exclude_from_weight_decay` sets, which no argument takes; the variables are the model's own.
+_EXCLUSIONS = ("_exclude_from_weight_decay", "_exclude_from_weight_decay_pattern")
 
 
 class OptimizerHyperModel(keras_tuner.HyperModel):
@@ -36,10 +38,11 @@ class OptimizerHyperModel(keras_tuner.HyperModel):
     Works in any KerasTuner tuner: the hyperparameters of the space are declared to it, and each
     model gets the optimizer that the trial's values describe. The user's model is compiled once, by
     the user, and keeps its loss, metrics, weights of both, `jit_compile`, `steps_per_execution`,
-    mixed precision and distribution; of its optimizer, it keeps gradient clipping and accumulation
-    and the moving average of weights. The schedule learns its length when this hypermodel's `fit`
-    begins; a model from `build` that is trained in another way needs the `TrainingSteps` callback,
-    or, in a training loop of its own, `model.optimizer.training_steps` set.
+    mixed precision and distribution; of its optimizer, it keeps gradient clipping and accumulation,
+    the moving average of weights, and which variables are exempt from decay. The schedule learns
+    its length when this hypermodel's `fit` begins; a model from `build` that is trained in another
+    way needs the `TrainingSteps` callback, or, in a training loop of its own,
+    `model.optimizer.training_steps` set.
 
     A search space that is not of an optimizer family (a user's own) changes nothing in the models:
     the trial's values reach `build` as its own hyperparameters.
@@ -89,10 +92,12 @@ class OptimizerHyperModel(keras_tuner.HyperModel):
         model = _compiled(self._build_users(hp))
         if self.swaps_optimizer:
             values = self.configuration(hp)
-            settings = _kept_settings(inner_optimizer(model))
-            swap_optimizer(
-                model, self.space.optimizer(values, hp.values.get(TRAINING_STEPS), **settings)
-            )
+            old = inner_optimizer(model)
+            new = self.space.optimizer(values, hp.values.get(TRAINING_STEPS), **_kept_settings(old))
+            for name in _EXCLUSIONS:
+                if hasattr(old, name):
+                    setattr(new, name, getattr(old, name))
+            swap_optimizer(model, new)
         return model
 
     def _build_users(self, hp: keras_tuner.HyperParameters) -> Any:

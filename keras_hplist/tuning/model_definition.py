@@ -81,6 +81,7 @@ def _optimizer_definition(
     return (
         type(optimizer),
         definitions.of(settings),
+        definitions.of_exclusions(optimizer),
         None if inner is None else _optimizer_definition(inner, definitions),
     )
 
@@ -96,7 +97,8 @@ class _Definitions:
             self._place("variable of a metric", getattr(metric, "variables", ()))
         self._place("optimizer", [model.optimizer, inner_optimizer(model)])
         self._place("layer", layers_of(model))
-        self._place("variable", model.variables)
+        self._variables = model.variables
+        self._place("variable", self._variables)
         self._met: list[Any] = []
 
     def _place(self, kind: str, things: Iterable[Any]) -> None:
@@ -131,6 +133,12 @@ class _Definitions:
         if isinstance(value, types.MethodType):
             return self.of(value.__func__), self.of(value.__self__)
         return self._of_object(value)
+
+    def of_exclusions(self, optimizer: keras.optimizers.Optimizer) -> Definition:
+        """Which variables are exempt from decay, by name and by what they are."""
+        keys = getattr(optimizer, "_exclude_from_weight_decay", ())
+        pattern = getattr(optimizer, "_exclude_from_weight_decay_pattern", None)
+        return self.of(pattern), [optimizer._var_key(each) in keys for each in self._variables]
 
     def of_layer(self, layer: keras.Layer) -> Definition:
         """A layer's class, configuration and attributes."""
