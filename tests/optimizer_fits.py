@@ -203,6 +203,26 @@ def check_bfloat16_variables():
     np.testing.assert_allclose(flat(model).astype("float32"), flat(exact), atol=0.03)
 
 
+def check_bfloat16_as_the_default():
+    """Under floatx bfloat16 the scalars of a step keep their digits, those near 1 above all."""
+    ends = []
+    for floatx in ("float32", "bfloat16"):
+        keras.config.set_floatx(floatx)
+        try:
+            # A learning rate that bfloat16 holds exactly.
+            optimizer = nadamw(learning_rate=2**-7)
+            variable = keras.Variable(START, dtype="float32")
+            optimizer.build([variable])
+            for number in range(1, 6):
+                optimizer.apply([ops.convert_to_tensor(START / number, "float32")])
+            ends.append([ops.convert_to_numpy(variable), optimizer.scheduled_learning_rate])
+            assert type(optimizer).from_config(optimizer.get_config()).get_config()
+        finally:
+            keras.config.set_floatx("float32")
+    for one, other in zip(*ends):
+        np.testing.assert_array_equal(one, other)
+
+
 def check_steps_per_execution():
     """Several steps in one execution make the same steps."""
     if BACKEND == "torch":

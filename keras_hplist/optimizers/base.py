@@ -24,7 +24,8 @@ class RuleOptimizer(keras.optimizers.Optimizer):
     batch of the fit, while the bias correction counts updates. Steps that `LossScaleOptimizer`
     skips are not counted.
 
-    The moments of float16 and bfloat16 variables are kept, and their updates computed, in float32.
+    The moments of float16 and bfloat16 variables are kept, and their updates computed, in float32,
+    also where one of these is Keras's `floatx`.
     Sparse gradients (of `keras.layers.Embedding` on TensorFlow) are made dense, as in the published
     code: moments and decays act on every row in every step.
 
@@ -100,10 +101,11 @@ class RuleOptimizer(keras.optimizers.Optimizer):
         return np.asarray([numbers[name] for name in self._packed_names], self._packed.dtype)
 
     def _parameters(self) -> dict[str, Any]:
-        """The rule's parameters and the two counts, as tensors of shape ()."""
+        """The rule's parameters and the two counts, as tensors of shape (), in at least float32."""
         packed = ops.unstack(_tensor(self._packed), len(self._packed_names))
         return {
-            "learning_rate": _tensor(self._learning_rate),
+            # Its variable is Keras's, in the default dtype of new variables.
+            "learning_rate": ops.cast(_tensor(self._learning_rate), self._packed.dtype),
             **dict(zip(self._packed_names, packed)),
         }
 
@@ -317,7 +319,7 @@ def _tensor(value: Any) -> Any:
 
 
 def _numpy(variable: keras.Variable) -> np.ndarray:
-    return ops.convert_to_numpy(_tensor(variable))
+    return np.asarray(variable.numpy())  # a 0-d tensor of bfloat16 has no array on TensorFlow
 
 
 def _at_least_float32(dtype: str) -> str:
