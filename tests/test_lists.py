@@ -347,6 +347,27 @@ def test_get_optimizer_wants_a_rank_of_the_list(index):
         get_optimizer(adam1p(1e-3, 1e-2), index)
 
 
+@pytest.mark.parametrize("load", [HyperparameterList.load, get_optimizer])
+@pytest.mark.parametrize("given", [None, 3, b"nadamw", ["nadamw"]])
+def test_what_is_no_name_or_path_is_refused(load, given):
+    """With what was given and what may be."""
+    with pytest.raises(InvalidValueError, match=r"The list to load is .*; give a name such as"):
+        load(given)
+
+
+def test_an_entry_has_its_own_hyperparameters():
+    """An argument that would change one is refused; the message says how to change it."""
+    with pytest.raises(InvalidValueError, match=r"learning_rate is 0.1, .* own, 0.001") as error:
+        get_optimizer(adam1p(1e-3), 0, learning_rate=0.1)
+    optimizer = get_optimizer(adam1p(1e-3), 0)
+    change = "optimizer.set_hyperparameters({'learning_rate': 0.1})"
+    anew = "spaces.get('adam1p').optimizer(entry | {'learning_rate': 0.1})"
+    assert change in str(error.value) and anew in str(error.value)
+    known = {"optimizer": optimizer, "spaces": spaces, "entry": adam1p(1e-3)[0]}
+    eval(change, known)
+    assert optimizer.hyperparameters == eval(anew, known).hyperparameters
+
+
 def test_lists_history_and_learning_load_no_tensorflow():
     """Working with lists and logs must not cost the start of a deep learning framework."""
     code = (

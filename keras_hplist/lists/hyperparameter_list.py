@@ -186,10 +186,16 @@ class HyperparameterList(Sequence[dict[str, Value]]):
             The list.
 
         Raises:
+            InvalidValueError: if it is neither a text nor a path.
             UnknownNameError: if it is neither a shipped name nor looks like a path.
             FileNotFoundError: if it looks like a path (an ending, a folder) and is not there.
             FileFormatError: if the file is not a valid list; names the file, the entry and the key.
         """
+        if not isinstance(name_or_path, str | os.PathLike):
+            raise InvalidValueError(
+                f"The list to load is {name_or_path!r}; give a name such as 'nadamw', or the path "
+                "of a list file."
+            )
         path = Path(name_or_path)
         if isinstance(name_or_path, str) and name_or_path in available_lists():
             with resources.as_file(_shipped().joinpath(f"{name_or_path}.json")) as shipped:
@@ -282,13 +288,15 @@ def get_optimizer(
         index: the rank of the entry; 0 is the first to try.
         training_steps: for how many optimizer updates the run is planned; None if the
             `TrainingSteps` callback is to find out.
-        **optimizer_kwargs: passed on to the optimizer, for example `clipnorm=1.0`.
+        **optimizer_kwargs: passed on to the optimizer, for example `clipnorm=1.0`; no
+            hyperparameters, which the entry sets.
 
     Returns:
         A new Keras optimizer.
 
     Raises:
-        InvalidValueError: if the list has no such entry.
+        InvalidValueError: if it is no list, the list has no such entry, or a hyperparameter is
+            given.
         UnknownNameError: if there is no such list.
     """
     entries = (

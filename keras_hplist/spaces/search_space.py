@@ -181,8 +181,9 @@ class SearchSpace:
                 `clipnorm`, or `gradient_accumulation_steps`.
 
         Raises:
-            InvalidValueError: if a name is missing or not in the space, if a value is not in its
-                domain, or if the space is a user's own and so has no optimizer.
+            InvalidValueError: if a name is missing, not in the space or among the arguments too, if
+                a value is not in its domain, or if the space is a user's own and so has no
+                optimizer.
         """
         if not self.family:
             raise InvalidValueError(
@@ -195,6 +196,13 @@ class SearchSpace:
                 f"An optimizer of search space {self.name!r} needs exactly the hyperparameters "
                 f"{', '.join(self.names)}. Missing: {sorted(set(self.names) - set(values))}; "
                 f"unknown: {sorted(set(values) - set(self.names))}."
+            )
+        for name in set(kwargs) & set(values):
+            change = {name: kwargs[name]}
+            raise InvalidValueError(
+                f"{name} is {kwargs[name]!r}, and the configuration has its own, {values[name]!r}. "
+                f"Set it afterwards with optimizer.set_hyperparameters({change!r}), or give a "
+                f"changed configuration: spaces.get({self.name!r}).optimizer(entry | {change!r})."
             )
         from keras_hplist import optimizers
 
