@@ -194,7 +194,7 @@ CHOICE = {"name": "x", "type": "choice", "values": ["a", "b"]}
         ({"hyperparameters": [CHOICE | {"thresholds": []}]}, "thresholds must be 1 rising"),
         ({"hyperparameters": [{"name": "x", "type": "fixed", "value": [1]}]}, "value must be"),
         ({"hyperparameters": [{"name": "x", "type": []}]}, "unhashable"),
-        ({"seed_offset": "1"}, "seed_offset .* from 0 to 4294967295; got '1'"),
+        ({"seed_offset": "1"}, "seed_offset .* is '1'; give a whole number from 0 to 4294967295"),
         ({"index_name": 1}, "index_name .* must be a text; got 1"),
         ({"family": ["nadamw"]}, "family .* must be one of nadamw"),
     ],
