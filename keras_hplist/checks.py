@@ -1,6 +1,7 @@
-"""The check that every part makes of the counts and seeds it is given."""
+"""The checks that every part makes of the counts, seeds, names and paths it is given."""
 
 import operator
+import os
 from typing import Any
 
 from keras_hplist.errors import InvalidValueError
@@ -33,7 +34,42 @@ def checked_count(
         count = smallest - 1
     if isinstance(given, bool) or not smallest <= count <= largest:
         raise InvalidValueError(
-            f"{name} is {given!r}; give a whole number from {smallest} to {largest}"
-            + (f", or {or_else}." if or_else else ".")
+            f"{name} is {given!r}; give a whole number from {smallest} to {largest}{_or(or_else)}."
         )
     return count
+
+
+def checked_text(name: str, given: Any, *, or_else: str = "") -> str:
+    """A text that is not empty.
+
+    Args:
+        name: of the argument.
+        given: its value.
+        or_else: what is allowed beside text, for the message.
+
+    Raises:
+        InvalidValueError: if it is something else.
+    """
+    if isinstance(given, str) and given:
+        return given
+    raise InvalidValueError(f"{name} is {given!r}; give a text that is not empty{_or(or_else)}.")
+
+
+def checked_path(name: str, given: Any, *, or_else: str = "") -> str:
+    """A path, as a text.
+
+    Args:
+        name: of the argument.
+        given: its value.
+        or_else: what is allowed beside paths, for the message.
+
+    Raises:
+        InvalidValueError: if it is no path.
+    """
+    if isinstance(given, str | os.PathLike):
+        return os.fspath(given)
+    raise InvalidValueError(f"{name} is {given!r}; give a path, of str or pathlib{_or(or_else)}.")
+
+
+def _or(else_: str) -> str:
+    return f", or {else_}" if else_ else ""

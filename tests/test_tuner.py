@@ -402,6 +402,14 @@ def uncompiled(hp):
         {"hyperparameter_list": "nosuchlist"},
         {"after_list": "restart"},
         {"objective": 3},
+        {"objective": []},
+        *({"executions_per_trial": given} for given in (0, -1, "2", None, 1.5, True)),
+        {"max_model_size": "1e6"},
+        {"directory": 5},
+        {"project_name": 5},
+        {"tuner_id": 5},
+        {"task": 5},
+        {"task": ""},
     ],
     ids=lambda arguments: next(iter(arguments)),
 )
@@ -413,8 +421,9 @@ def test_bad_set_ups_are_refused_before_anything_changes_on_disk(tmp_path, argum
         old.parent.mkdir(parents=True)
         old.write_text("{}")
     before = sorted(tmp_path.rglob("*"))
+    project = {"directory": tmp_path, "project_name": "toy", "overwrite": overwrite}
     with pytest.raises(HPListError):
-        tuner(**arguments, directory=tmp_path, project_name="toy", overwrite=overwrite)
+        tuner(**project | arguments)
     assert sorted(tmp_path.rglob("*")) == before
 
 

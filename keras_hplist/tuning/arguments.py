@@ -1,12 +1,13 @@
-"""Checks of what a user gives to the oracle, before anything is read or written."""
+"""Checks of what a user gives to the oracle and the tuner, before anything is read or written."""
 
 import os
-from collections.abc import Collection
+import sys
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import keras_tuner
 
-from keras_hplist.checks import checked_count
+from keras_hplist.checks import checked_count, checked_path, checked_text
 from keras_hplist.errors import InvalidValueError, UnknownNameError
 from keras_hplist.lists import HyperparameterList
 
@@ -78,7 +79,10 @@ def checked_objective(given: Any) -> keras_tuner.Objective:
         objective = keras_tuner.Oracle(objective=given).objective
     except (TypeError, ValueError) as error:
         raise InvalidValueError(f"objective is {given!r}: {error}") from error
-    for single in getattr(objective, "objectives", [objective]):
+    singles = getattr(objective, "objectives", [objective])
+    if not singles:
+        raise InvalidValueError(f"objective is {given!r}; name at least one metric in the list.")
+    for single in singles:
         if single.direction not in ("min", "max"):
             raise InvalidValueError(
                 f"The direction of the objective {single.name!r} is {single.direction!r}; give "
@@ -91,3 +95,22 @@ def directions(objective: keras_tuner.Objective) -> dict[str, str]:
     """The metrics of an objective, which may be several, and whether each is "min" or "max"."""
     several = getattr(objective, "name_to_direction", None)
     return several or {objective.name: objective.direction}
+
+
+def check_tuner_settings(settings: Mapping[str, Any]) -> None:
+    """Check what `keras_tuner.Tuner` takes unseen, and what then fails every trial.
+
+    Args:
+        settings: arguments of it that were given; others than those below are its own concern.
+
+    Raises:
+        InvalidValueError: if one is not allowed.
+    """
+    checked_count("executions_per_trial", settings.get("executions_per_trial", 1), smallest=1)
+    given = {name: value for name, value in settings.items() if value is not None}
+    if "max_model_size" in given:
+        checked_count("max_model_size", given["max_model_size"], 1, sys.maxsize, or_else="None")
+    if "directory" in given:
+        checked_path("directory", given["directory"], or_else="None")
+    for name in given.keys() & {"project_name", "tuner_id", "task"}:
+        checked_text(name, given[name], or_else="None")

@@ -19,7 +19,7 @@ from keras_hplist.errors import InvalidValueError
 from keras_hplist.history import History
 from keras_hplist.lists import HyperparameterList
 from keras_hplist.tuning import summaries
-from keras_hplist.tuning.arguments import directions
+from keras_hplist.tuning.arguments import check_tuner_settings, directions
 from keras_hplist.tuning.best_epoch import BestEpoch
 from keras_hplist.tuning.compiled_models import CompiledModels, build_like
 from keras_hplist.tuning.curve_recorder import CurveRecorder
@@ -92,7 +92,8 @@ class HyperparameterListTuner(keras_tuner.Tuner):
         curves: path of the folder of learning curves.
 
     Raises:
-        SetupError: if `hypermodel` does not build a compiled Keras model. This and the errors of
+        SetupError: if `hypermodel` does not build a compiled Keras model.
+        InvalidValueError: if an argument is not allowed. These and the errors of
             `HyperparameterListOracle` come before anything is changed on disk.
     """
 
@@ -124,6 +125,7 @@ class HyperparameterListTuner(keras_tuner.Tuner):
                 f"optimizer is {kwargs['optimizer']!r}; the list decides on the optimizer. Leave "
                 "the argument out, or use keras_tuner.RandomSearch."
             )
+        check_tuner_settings({**kwargs, "task": task})
         oracle = HyperparameterListOracle(
             objective=objective,
             max_trials=max_trials,
