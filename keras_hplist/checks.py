@@ -68,7 +68,9 @@ def checked_path(name: str, given: Any, *, or_else: str = "") -> str:
     """
     if isinstance(given, str | os.PathLike):
         return os.fspath(given)
-    raise InvalidValueError(f"{name} is {given!r}; give a path, of str or pathlib{_or(or_else)}.")
+    raise InvalidValueError(
+        f"{name} is {given!r}; give a path as a text or a pathlib.Path{_or(or_else)}."
+    )
 
 
 def _or(else_: str) -> str:

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import math
 import os
 import signal
 import subprocess
@@ -14,7 +15,7 @@ import numpy as np
 import pytest
 
 import keras_hplist as khl
-from keras_hplist.errors import InvalidValueError
+from keras_hplist.errors import HPListError
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(48, 3)).astype("float32")
@@ -203,13 +204,47 @@ def test_killed_fit_leaves_the_curves_of_earlier_fits(tmp_path):
 
 @pytest.mark.parametrize(
     "arguments",
-    [{"every": 0}, {"every": -2}, {"every": "step"}, {"every": True}, {"task": ""}, {"task": None}],
+    [
+        {"every": 0},
+        {"every": -2},
+        {"every": "step"},
+        {"every": True},
+        {"task": ""},
+        {"task": None},
+        {"path": None},
+        {"path": __file__},
+        {"validation_arguments": 5},
+        {"values": 5},
+        {"values": {"rate": np.ones(2)}},
+        {"values": {"rate": math.nan}},
+        {"space": "nadmw"},
+        {"space": 5},
+        {"space": 5, "values": {"rate": 1.0}},
+        {"seed": "a"},
+        {"seed": 1.5},
+        {"seed": -1},
+        {"seed": 2**40},
+        {"family": 5},
+        {"batch_size": "x"},
+        {"batch_size": 2.5},
+        {"batch_size": 0},
+        {"source": 5},
+    ],
+    ids=str,
 )
 def test_bad_arguments_are_refused_at_once(tmp_path, arguments):
-    """Nothing is written before the arguments are known to make sense."""
-    with pytest.raises(InvalidValueError):
-        khl.callbacks.CurveRecorder(tmp_path, **{"task": "toy"} | arguments)
+    """Before a training whose curve could then not be written."""
+    with pytest.raises(HPListError, match=next(iter(arguments))):
+        khl.callbacks.CurveRecorder(**{"path": tmp_path, "task": "toy"} | arguments)
     assert not list(tmp_path.iterdir())
+
+
+def test_values_of_another_kind_stand_under_a_name_of_their_own(tmp_path):
+    """A space that is not published needs no definition to be recorded."""
+    settings = {"space": "mine", "values": {"rate": np.float32(0.5)}, "seed": np.int64(3)}
+    fit(compiled_model(), khl.callbacks.CurveRecorder(tmp_path, "toy", **settings), epochs=1)
+    row = only_row(tmp_path)
+    assert (row["space"], row["values"], row["seed"]) == ("mine", '{"rate": 0.5}', 3)
 
 
 def test_divergence_voids_the_objective_of_its_epochs():

@@ -97,7 +97,7 @@ def complete_record(record: Mapping[str, Any]) -> dict[str, Any]:
         **record,
         **curves,
         "space": space,
-        "values": json.dumps(values, sort_keys=True),
+        "values": _json(values, task),
         "configuration": record.get("configuration") or configuration_id(space, values),
         "seed": _seed(record.get("seed"), task),
         "training_steps": training_steps,
@@ -146,6 +146,16 @@ def _values(values: Any, task: str) -> dict[str, Any]:
                 f"task {task!r}: hyperparameter {name!r} is {value}; values must be finite."
             )
     return values
+
+
+def _json(values: Mapping[str, Any], task: str) -> str:
+    try:
+        return json.dumps(values, sort_keys=True)
+    except (TypeError, ValueError) as error:
+        raise InvalidValueError(
+            f"task {task!r}: 'values' is {values!r}; its values must be numbers, texts or flags "
+            f"({error})."
+        ) from error
 
 
 def _steps(steps: Sequence[int] | None, task: str) -> np.ndarray:

@@ -7,6 +7,7 @@ import os
 import random
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Literal
 
 import keras
@@ -14,9 +15,9 @@ import numpy as np
 
 import keras_hplist
 from keras_hplist import spaces
-from keras_hplist.checks import checked_count
+from keras_hplist.checks import checked_count, checked_path, checked_text
 from keras_hplist.errors import InvalidValueError
-from keras_hplist.history import History
+from keras_hplist.history import History, complete_record
 from keras_hplist.optimizers import RuleOptimizer
 from keras_hplist.spaces import SearchSpace
 from keras_hplist.tuning.model_state import begin_means, inner_optimizer, means_began, synchronize
@@ -44,14 +45,17 @@ class CurveRecorder(keras.callbacks.Callback):
             None: no such evaluation.
         validation_arguments: further arguments of `model.evaluate`, such as `batch_size`, `steps`.
         values: the configuration; default: the hyperparameters of the model's optimizer.
-        space: its search space or the name of it; default: that of the optimizer's family.
-        seed: tells runs of one configuration from each other; default: a random number.
+        space: its search space, or the name of a published one or, beside `values`, of one of your
+            own; default: that of the optimizer's family.
+        seed: tells runs of one configuration from each other: a whole number from 0; default: a
+            random one.
         family: a name for a group of tasks.
         batch_size: to be noted in the history.
         source: to be noted in the history.
 
     Raises:
-        InvalidValueError: if `every` is neither "epoch" nor a positive integer, or `task` is empty.
+        InvalidValueError: if an argument is not allowed, or `path` is a file of another kind.
+        UnknownNameError: if no published search space has the name `space`.
     """
 
     def __init__(
@@ -72,13 +76,17 @@ class CurveRecorder(keras.callbacks.Callback):
     ) -> None:
         """Check the arguments; nothing is written yet."""
         super().__init__()
+        _check_place(path)
         if every != "epoch":
             every = checked_count("every", every, 1, or_else="'epoch'")
-        if not isinstance(task, str) or not task:
-            raise InvalidValueError(f"task is {task!r}; give the problem a name.")
+        _check_row(task, values, space, {"family": family, "source": source})
+        if seed is not None:
+            seed = checked_count("seed", seed, or_else="None")
+        if batch_size is not None:
+            batch_size = checked_count("batch_size", batch_size, 1, or_else="None")
         self.path, self.task, self.every, self.initial = path, task, every, initial
         self.validation_data = validation_data
-        self.validation_arguments = dict(validation_arguments or {})
+        self.validation_arguments = checked_validation_arguments(validation_arguments)
         self.values, self.space, self.seed = values, space, seed
         self.family, self.batch_size, self.source = family, batch_size, source
         self._started: float | None = None
@@ -228,6 +236,40 @@ def evaluate_apart(model: keras.Model, data: Any, arguments: Mapping[str, Any]) 
     for variable, value in zip(model.metrics_variables, running):
         variable.assign(value)
     return logs.get("loss", math.nan)
+
+
+def checked_validation_arguments(given: Any) -> dict[str, Any]:
+    """The arguments of `model.evaluate` that were given; none for None.
+
+    Raises:
+        InvalidValueError: if it is no mapping.
+    """
+    if given is None or isinstance(given, Mapping):
+        return dict(given or {})
+    raise InvalidValueError(
+        f"validation_arguments is {given!r}; give a dict of arguments of model.evaluate, such as "
+        "{'batch_size': 128}."
+    )
+
+
+def _check_place(path: Any) -> None:
+    place = Path(checked_path("path", path))
+    if place.is_file() and place.suffix != ".parquet":
+        raise InvalidValueError(
+            f"path is {str(place)!r}, which is a file; give a folder, or a file whose name ends in "
+            "'.parquet'."
+        )
+
+
+def _check_row(task: Any, values: Any, space: Any, notes: Mapping[str, Any]) -> None:
+    """Check now what would else be refused only when the row is written, after the training."""
+    checked_text("task", task)
+    complete_record({"task": task, "values": {} if values is None else values})
+    if space is not None and (values is None or not isinstance(space, str)):
+        spaces.get(space)
+    for name, text in notes.items():
+        if text is not None:
+            checked_text(name, text, or_else="None")
 
 
 def hyperparameters_of(optimizer: keras.optimizers.Optimizer) -> dict[str, Any]:
