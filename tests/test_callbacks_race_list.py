@@ -109,6 +109,9 @@ def test_a_field_without_a_finisher_ends_the_fit():
         {"entries": 2.5},
         {"fraction": 0.0},
         {"fraction": 1.0},
+        {"fraction": "a"},
+        {"fraction": None},
+        {"validation_arguments": 5},
     ],
     ids=str,
 )

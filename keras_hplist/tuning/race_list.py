@@ -1,6 +1,7 @@
 """The callback that lets the first entries of a list race for the rest of a fit."""
 
 import math
+import numbers
 import os
 import warnings
 from collections.abc import Generator, Mapping
@@ -14,7 +15,7 @@ from keras_hplist.errors import InvalidValueError
 from keras_hplist.lists import HyperparameterList
 from keras_hplist.optimizers import RuleOptimizer
 from keras_hplist.tuning.arguments import checked_list
-from keras_hplist.tuning.curve_recorder import evaluate_apart
+from keras_hplist.tuning.curve_recorder import checked_validation_arguments, evaluate_apart
 from keras_hplist.tuning.errors import SetupError
 from keras_hplist.tuning.model_state import ModelState, begin_means, inner_optimizer
 from keras_hplist.tuning.training_steps import TrainingSteps
@@ -78,12 +79,10 @@ class RaceList(TrainingSteps):
         super().__init__(training_steps)
         hyperparameter_list = checked_list(hyperparameter_list)
         entries = checked_count("entries", entries, 2, len(hyperparameter_list))
-        if not 0.0 < fraction < 1.0:
-            raise InvalidValueError(f"fraction is {fraction!r}; give a number between 0 and 1.")
         self.hyperparameter_list, self.entries = hyperparameter_list, entries
-        self.fraction = fraction
+        self.fraction = _checked_fraction(fraction)
         self.validation_data = validation_data
-        self.validation_arguments = dict(validation_arguments or {})
+        self.validation_arguments = checked_validation_arguments(validation_arguments)
         self.winner: int | None = None
         self.results: list[dict[str, Any]] = []
         self._total = 0.0  # loss over the steps since the running means were reset
@@ -225,3 +224,9 @@ class RaceList(TrainingSteps):
         if math.isfinite(loss) and self.validation_data is not None:
             loss = evaluate_apart(self.model, self.validation_data, self.validation_arguments)
         runner.loss = loss if math.isfinite(loss) else math.inf
+
+
+def _checked_fraction(given: Any) -> float:
+    if isinstance(given, numbers.Real) and 0.0 < float(given) < 1.0:
+        return float(given)
+    raise InvalidValueError(f"fraction is {given!r}; give a number between 0 and 1.")
