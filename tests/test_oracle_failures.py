@@ -4,6 +4,7 @@ import importlib.metadata
 import math
 import threading
 
+import keras
 import keras_tuner
 import pytest
 from keras_tuner.engine.base_tuner import BaseTuner
@@ -24,7 +25,7 @@ class Scripted(BaseTuner):
         outcome = self.script[trial.hyperparameters.values["hplist/index"]].pop(0)
         if isinstance(outcome, Exception):
             raise outcome
-        return {"quality": outcome}
+        return {"quality": outcome} if isinstance(outcome, float) else outcome
 
 
 def scripted(folder, script, direction="min", **arguments):
@@ -82,6 +83,29 @@ def test_a_trial_with_some_finite_values_has_the_best_of_these(tmp_path):
     trial.status = "COMPLETED"
     oracle.end_trial(trial)
     assert (trial.score, trial.best_step) == (0.7, 2)
+
+
+@pytest.mark.parametrize(
+    ("direction", "values", "score", "step"),
+    [("max", [math.nan, 0.7, math.inf, 0.9], 0.9, 3), ("min", [math.nan, 0.7, -math.inf], 0.7, 1)],
+)
+def test_a_training_history_that_begins_with_nan_has_its_best_finite_epoch(
+    tmp_path, direction, values, score, step
+):
+    """For example a precision, as long as nothing is predicted to be positive."""
+    history = keras.callbacks.History()
+    history.history = {"quality": values, "loss": [0.5] * len(values)}
+    oracle = scripted(tmp_path, {0: [history]}, direction, max_trials=1)
+    trial = oracle.trials["0000"]
+    assert (trial.score, trial.best_step) == (score, step)
+
+
+def test_the_users_own_objective_is_left_as_it_is():
+    """It may serve another tuner."""
+    objective = keras_tuner.Objective("quality", "min")
+    oracle = HyperparameterListOracle(objective, hyperparameter_list=tiny_list())
+    assert oracle.objective == objective
+    assert vars(objective) == {"name": "quality", "direction": "min"}
 
 
 def test_several_objectives_are_summed_as_in_kerastuner(tmp_path):

@@ -133,6 +133,23 @@ def test_trial_that_diverges_later_keeps_its_best_epoch(tmp_path, capsys):
     assert "diverged later" in capsys.readouterr().out
 
 
+def test_trial_without_an_objective_at_first_has_its_best_later_epoch(tmp_path):
+    """As with a metric that is 0/0 until the model predicts something; so has its model."""
+
+    class Undefined(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            if epoch < 2:
+                logs["val_mae"] = math.nan
+
+    objective = keras_tuner.Objective("val_mae", "min")
+    built = search(
+        tuner(directory=tmp_path, objective=objective, max_trials=1), callbacks=[Undefined()]
+    )
+    assert built.oracle.trials["0000"].best_step == 2
+    model = built.get_best_models()[0]
+    assert model.evaluate(*VALID, verbose=0)[1] == pytest.approx(scores(built)[0])
+
+
 def test_a_torn_curve_does_not_hide_the_results(tmp_path, capsys):
     """Trials are whole without their curves."""
     built = search(tuner(directory=tmp_path, max_trials=1))

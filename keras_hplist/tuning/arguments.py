@@ -1,5 +1,8 @@
 """Checks of what a user gives to the oracle and the tuner, before anything is read or written."""
 
+import copy
+import functools
+import math
 import os
 import sys
 from collections.abc import Collection, Mapping
@@ -70,7 +73,7 @@ def checked_max_trials(given: Any, list_: HyperparameterList, after_list: str) -
 
 
 def checked_objective(given: Any) -> keras_tuner.Objective:
-    """The objective that was given, as an object.
+    """The objective that was given, as an object for which only finite values are any good.
 
     Raises:
         InvalidValueError: if KerasTuner cannot tell what it is, or which direction is better.
@@ -88,7 +91,16 @@ def checked_objective(given: Any) -> keras_tuner.Objective:
                 f"The direction of the objective {single.name!r} is {single.direction!r}; give "
                 "'min' or 'max'."
             )
+    objective = copy.copy(objective)  # it may be the user's own
+    objective.better_than = functools.partial(_better, objective.direction)
     return objective
+
+
+def _better(direction: str, a: float, b: float) -> bool:
+    """Whether one value is better; to KerasTuner, nothing is better than a NaN that came first."""
+    if not (math.isfinite(a) and math.isfinite(b)):
+        return math.isfinite(a)
+    return a < b if direction == "min" else a > b
 
 
 def directions(objective: keras_tuner.Objective) -> dict[str, str]:

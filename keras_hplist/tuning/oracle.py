@@ -52,11 +52,11 @@ class HyperparameterListOracle(StoredOracle):
     not ended runs again from its beginning, lowest entry first; one whose end was recorded never
     does. A folder of another list is refused and left as it is.
 
-    **Failures.** A loss that is not finite is a result: the trial is COMPLETED with the worst
-    possible score (`inf`, or `-inf` for an objective to maximize), ranks last, and never ends the
-    search. With `max_retries_per_trial` it runs again first, and the rerun's result counts. An
-    exception makes the trial FAILED, with the traceback as its message, and counts towards
-    `max_consecutive_failed_trials`.
+    **Failures.** An objective that is finite in no epoch is a result: the trial is COMPLETED with
+    the worst possible score (`inf`, or `-inf` for an objective to maximize), ranks last, and never
+    ends the search. With `max_retries_per_trial` it runs again first, and the rerun's result
+    counts. An exception makes the trial FAILED, with the traceback as its message, and counts
+    towards `max_consecutive_failed_trials`.
 
     Args:
         objective: a metric name, a `keras_tuner.Objective`, or a list of these, as in KerasTuner;

@@ -59,6 +59,7 @@ class HyperparameterListTuner(keras_tuner.Tuner):
 
     **Divergence.** A trial whose training loss is no longer finite ends early. Its score is its
     best epoch before that; if there is none, it is a result (diverged, ranked last), not a failure.
+    An epoch whose objective is not finite, such as a precision of 0/0, is passed over.
 
     Args:
         hypermodel: a function `build_model(hp)` that returns a compiled Keras model, or a
