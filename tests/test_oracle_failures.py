@@ -179,11 +179,14 @@ def test_the_number_of_runs_outlives_the_process(tmp_path):
     trial = oracle.create_trial("tuner0")
     trial.status = "INVALID"
     oracle.end_trial(trial)
+    assert "hplist/run" not in trial.hyperparameters.values
     oracle.create_trial("tuner0")  # and here the process dies
     again = HyperparameterListOracle(hyperparameter_list=tiny_list(), max_retries_per_trial=1)
     again._set_project_dir(tmp_path, "project")
     trial = again.create_trial("tuner0")
     assert trial.trial_id == "0000" and trial.status == "RUNNING"
+    on_worker = keras_tuner.engine.trial.Trial.from_proto(trial.to_proto())
+    assert on_worker.hyperparameters.values["hplist/run"] == 1
     trial.status = "INVALID"
     again.end_trial(trial)
     assert trial.status == "FAILED"

@@ -191,6 +191,25 @@ def test_same_seed_gives_the_same_scores(searched, tmp_path):
     assert scores(other)[0] != scores(searched)[0]
 
 
+def test_retries_start_anew_with_draws_of_their_own(tmp_path):
+    """What had bad luck may do better; the first run is that of a search without retries."""
+    starts = []
+
+    class Unlucky(keras.callbacks.Callback):
+        def on_train_begin(self, logs=None):
+            starts.append(float(self.model.get_weights()[0][0, 0]))
+
+        def on_epoch_end(self, epoch, logs=None):
+            logs["val_loss"] = math.nan
+
+    for retries in (0, 2):
+        folder = tmp_path / str(retries)
+        built = tuner(directory=folder, max_trials=1, max_retries_per_trial=retries)
+        search(built, epochs=1, callbacks=[Unlucky()])
+    assert starts[0] == starts[1]
+    assert len(set(starts[1:])) == 3
+
+
 def test_executions_are_seeded_and_recorded_each(tmp_path):
     """Two executions of a trial differ, each has a curve, and the score is their mean."""
     built = search(tuner(directory=tmp_path, executions_per_trial=2, max_trials=2))

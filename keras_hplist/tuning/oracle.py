@@ -28,7 +28,7 @@ from keras_hplist.tuning.errors import SetupError
 from keras_hplist.tuning.list_space import ListSpace
 from keras_hplist.tuning.locking import synchronized
 from keras_hplist.tuning.stored_oracle import StoredOracle, afresh, has_diverged, is_chief
-from keras_hplist.tuning.trial_store import FINISHED, INDEX, MESSAGE
+from keras_hplist.tuning.trial_store import FINISHED, INDEX, MESSAGE, RUN
 
 if TYPE_CHECKING:
     from keras_hplist.learning import AdaptiveOrder
@@ -40,8 +40,9 @@ class HyperparameterListOracle(StoredOracle):
     """Proposes the entries of a hyperparameter list in order; then what `after_list` says.
 
     Give it to any KerasTuner tuner. A trial's values are the entry's values under their own names,
-    `hplist/index` (the entry's rank, -1 for a trial after the list) and `hplist/name` (the list).
-    All are plain `float`, `int`, `bool` and `str`, so they also reach workers over gRPC.
+    `hplist/index` (the entry's rank, -1 for a trial after the list), `hplist/name` (the list) and,
+    where the trial runs again, `hplist/run` (how often it ran before). All are plain `float`,
+    `int`, `bool` and `str`, so they also reach workers over gRPC.
 
     **Names.** What the list names, the list sets: a `build_model` that asks for
     `hp.Float("learning_rate", …)` gets the entry's value, whatever range it gives. The same name
@@ -207,6 +208,8 @@ class HyperparameterListOracle(StoredOracle):
         if trial.status == TrialStatus.STOPPED:
             self.tuner_ids.discard(tuner_id)
             return trial
+        if runs := self._run_times[trial.trial_id]:
+            trial.hyperparameters.values[RUN] = runs
         self.save()
         self._write(trial)
         if trial.trial_id not in self.trials:

@@ -29,7 +29,7 @@ from keras_hplist.tuning.fit_data import FitData
 from keras_hplist.tuning.hypermodel import OptimizerHyperModel
 from keras_hplist.tuning.model_state import inner_optimizer
 from keras_hplist.tuning.oracle import HyperparameterListOracle
-from keras_hplist.tuning.trial_store import MESSAGE, load_state, save_state
+from keras_hplist.tuning.trial_store import MESSAGE, RUN, load_state, save_state
 
 CURVES = "curves"
 """Name of the folder, in the project's, that holds the learning curves as a history."""
@@ -46,9 +46,9 @@ class HyperparameterListTuner(keras_tuner.Tuner):
     of `model.fit`, then `get_best_models()`, `get_best_hyperparameters()`, `results_summary()`.
 
     **Seeds.** Each execution of a trial sets the seeds of Python, NumPy and the backend with
-    `keras.utils.set_random_seed`, to a number made of the tuner's seed, the trial id and the
-    execution. Two searches with one seed give the same scores, as far as the user's data and the
-    device are deterministic.
+    `keras.utils.set_random_seed`, to a number made of the tuner's seed, the trial id, the execution
+    and, in a retry, how often the trial ran before. Two searches with one seed give the same
+    scores, as far as the user's data and the device are deterministic.
 
     **Compiled once.** Where the trials' models differ in numbers only, all are trained with the
     train step that the first one compiled; the results are those of a model built anew (see
@@ -75,7 +75,8 @@ class HyperparameterListTuner(keras_tuner.Tuner):
         hyperparameters: definitions that take the place of those in `build_model`.
         tune_new_entries: as in KerasTuner.
         allow_new_entries: as in KerasTuner.
-        max_retries_per_trial: how often a trial that crashed or diverged runs again.
+        max_retries_per_trial: how often a trial that crashed or diverged runs again, each time from
+            other weights and with other draws.
         max_consecutive_failed_trials: so many failed trials in a row end the search.
         order: "list" or "adaptive": whether the trials so far change the order of the entries, see
             `HyperparameterListOracle`.
@@ -190,7 +191,7 @@ class HyperparameterListTuner(keras_tuner.Tuner):
 
     def _execute(self, trial: Trial, execution: int, args: tuple, kwargs: dict[str, Any]) -> Any:
         hp = trial.hyperparameters
-        seed = _execution_seed(self._seed, trial.trial_id, execution)
+        seed = _execution_seed(self._seed, trial.trial_id, execution, hp.values.get(RUN, 0))
         # Each time anew, so that what building a model draws makes no difference to training.
         set_seed = functools.partial(keras.utils.set_random_seed, seed)
         set_seed()
@@ -376,9 +377,10 @@ class HyperparameterListTuner(keras_tuner.Tuner):
         self.set_state(load_state(self._get_tuner_fname()))
 
 
-def _execution_seed(seed: int, trial_id: str, execution: int) -> int:
-    """A seed from 0 to 2**31 - 1 that differs from trial to trial and between executions."""
-    return zlib.crc32(f"{seed}/{int(trial_id)}/{execution}".encode()) >> 1
+def _execution_seed(seed: int, trial_id: str, execution: int, run: int) -> int:
+    """A seed from 0 to 2**31 - 1 that differs between trials, their executions and their runs."""
+    again = f"/{run}" if run else ""
+    return zlib.crc32(f"{seed}/{int(trial_id)}/{execution}{again}".encode()) >> 1
 
 
 def _clear_session() -> None:
