@@ -13,6 +13,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from own_steps import OwnSteps
 
 import keras_hplist as khl
 from keras_hplist.errors import HPListError
@@ -106,6 +107,32 @@ def test_every_n_steps_gives_the_mean_loss_of_the_steps_between(tmp_path):
     means = [np.mean(losses.losses[a:b]) for a, b in zip([0, *steps], steps)]
     np.testing.assert_allclose(row["train"], means, rtol=1e-5)
     np.testing.assert_allclose(row["valid"][[1, 3, 5]], history["val_loss"], rtol=1e-6)
+    assert np.isfinite(row["valid"]).all()
+
+
+@pytest.mark.parametrize("mean", [False, True], ids=["of the batch", "mean"])
+@pytest.mark.parametrize("every", [3, "epoch"])
+def test_train_losses_are_those_of_the_batches_whatever_a_train_step_reports(tmp_path, every, mean):
+    """For a loss that its metrics do not know, Keras itself logs zero at the end of an epoch."""
+    model = OwnSteps([keras.Input((3,)), keras.layers.Dense(1)], mean=mean)
+    model.compile(khl.optimizers.Adam1p(0.01), "mse", run_eagerly=True)
+    recorder = khl.callbacks.CurveRecorder(tmp_path, "toy", every=every, initial=False)
+    model.fit(*TRAIN, batch_size=10, epochs=2, verbose=0, callbacks=[recorder])
+    row = only_row(tmp_path)
+    steps = [3, 4, 6, 8] if every == 3 else [4, 8]
+    assert row["steps"].tolist() == steps
+    means = [np.mean(model.true_losses[a:b]) for a, b in zip([0, *steps], steps)]
+    np.testing.assert_allclose(row["train"], means, rtol=1e-4)
+
+
+def test_a_loss_that_is_not_reported_is_not_measured(tmp_path):
+    """And no divergence; the validation data are evaluated where that falls due."""
+    model = OwnSteps([keras.Input((3,)), keras.layers.Dense(1)], name="total")
+    model.compile(khl.optimizers.Adam1p(0.01), "mse", run_eagerly=True)
+    recorder = khl.callbacks.CurveRecorder(tmp_path, "toy", every=2, validation_data=VALID)
+    model.fit(*TRAIN, batch_size=10, verbose=0, callbacks=[recorder])
+    row = only_row(tmp_path)
+    assert (row["status"], row["train"], row["steps"].tolist()) == ("ok", None, [0, 2, 4])
     assert np.isfinite(row["valid"]).all()
 
 

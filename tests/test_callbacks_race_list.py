@@ -5,10 +5,12 @@ import math
 import keras
 import numpy as np
 import pytest
+from own_steps import OwnSteps
 
 import keras_hplist as khl
 from keras_hplist.errors import InvalidValueError, UnknownNameError
 from keras_hplist.tuning.errors import SetupError
+from keras_hplist.tuning.validation import evaluate_apart
 
 X = np.random.default_rng(0).normal(size=(32, 3)).astype("float32")
 Y = np.exp(X.sum(axis=1, keepdims=True) / 3)
@@ -189,3 +191,45 @@ def test_a_fit_that_goes_on_after_the_race_ends_the_winners_schedule():
     optimizer = model.optimizer
     assert (optimizer.schedule_start, optimizer.training_steps) == (0, winners + 8)
     assert int(optimizer.iterations) == winners + 8
+
+
+def own_steps(**report):
+    model = OwnSteps([keras.Input((3,)), keras.layers.Dense(1, activation="exponential")], **report)
+    model.compile(khl.get_optimizer(RATE_LIST, 0), "mse", run_eagerly=True)
+    return model
+
+
+@pytest.mark.parametrize("mean", [False, True], ids=["of the batch", "mean"])
+def test_heats_are_judged_by_the_losses_of_their_batches_whatever_a_train_step_reports(mean):
+    """The batch's loss as it is, or a mean that is no metric of Keras's own."""
+    model, race = own_steps(mean=mean), khl.callbacks.RaceList(RATE_LIST[2:], entries=2)
+    fit(model, race, batch_size=8, epochs=15)
+    assert [heat["steps"] for heat in race.results] == [9, 9]
+    for number, heat in enumerate(race.results):
+        second_half = model.true_losses[9 * number + 4 : 9 * number + 9]
+        assert heat["loss"] == pytest.approx(np.mean(second_half), rel=1e-4)
+
+
+def test_without_a_training_loss_the_validation_data_judge():
+    """A train step may report nothing of the name; then nothing but these can judge a heat."""
+    race = khl.callbacks.RaceList(RATE_LIST, entries=4, validation_data=(X, Y))
+    fit(own_steps(name="total"), race, epochs=30)
+    assert race.winner == 2
+    with pytest.raises(SetupError, match=r"reports total, and no 'loss'.*validation_data"):
+        fit(own_steps(name="total"), khl.callbacks.RaceList(RATE_LIST, entries=4))
+
+
+@pytest.mark.parametrize("mean", [False, True], ids=["of the batch", "mean"])
+def test_validation_losses_are_those_of_the_batches_whatever_a_test_step_reports(mean):
+    """For a loss that its metrics do not know, `model.evaluate` gives zero."""
+    model = own_steps(mean=mean)
+    predicted = np.asarray(model(X))
+    loss = evaluate_apart(model, (X, Y), {"batch_size": 8})
+    assert loss == pytest.approx(np.mean((predicted - Y) ** 2), rel=1e-4)
+
+
+def test_validation_without_a_loss_is_refused():
+    """It is no divergence of all entries."""
+    model = own_steps(tested="error")
+    with pytest.raises(SetupError, match=r"no 'loss' on validation_data.*test_step"):
+        fit(model, khl.callbacks.RaceList(RATE_LIST, entries=4, validation_data=(X, Y)))

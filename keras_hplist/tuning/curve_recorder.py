@@ -20,7 +20,9 @@ from keras_hplist.errors import InvalidValueError
 from keras_hplist.history import History, complete_record
 from keras_hplist.optimizers import RuleOptimizer
 from keras_hplist.spaces import SearchSpace
-from keras_hplist.tuning.model_state import begin_means, inner_optimizer, means_began, synchronize
+from keras_hplist.tuning.batch_losses import BatchLosses
+from keras_hplist.tuning.model_state import inner_optimizer
+from keras_hplist.tuning.validation import checked_validation_arguments, evaluate_apart
 
 
 class CurveRecorder(keras.callbacks.Callback):
@@ -29,8 +31,8 @@ class CurveRecorder(keras.callbacks.Callback):
     The file is written when the fit ends, whole or not at all; a fit that is killed leaves those of
     earlier fits as they were. Read them with `keras_hplist.History.read(path)`.
 
-    The curve counts steps (batches) from the start of the fit. Its train loss is Keras's `loss`,
-    the mean over the batches since the last point of the epoch, during training; at step 0 that of
+    The curve counts steps (batches) from the start of the fit. Its train loss is the `loss` of the
+    train step, the mean over the batches since the last point, during training; at step 0 that of
     the first batch, before its update. Its valid loss is `val_loss` at the end of each epoch, and
     the loss on `validation_data` wherever that is evaluated besides. NaN stands for not measured.
 
@@ -95,35 +97,28 @@ class CurveRecorder(keras.callbacks.Callback):
         """Start the clock and take the point before training."""
         self._started = time.perf_counter()
         self._points: dict[int, dict[str, float]] = {}
-        self._steps = self._epoch_start = self._seen = 0
-        self._mean = math.nan
-        self._count_from(0)
+        self._steps = self._last_point = self._unmeasured = 0
+        self._total = 0.0  # loss of the unmeasured steps, those since the last point
+        self._losses = BatchLosses(self.model, self.params)
         self._finite = {"train": True, "valid": True}
         if self.initial:
             self._measure_valid()
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Keras starts its running means anew."""
-        begin_means(self.model, 0)
-        self._epoch_start = self._seen = self._steps
-        self._count_from(self._steps)
+        self._losses.begin_epoch()
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         """Count, and take a point where one falls due."""
-        batches = min(batch + 1, self.params.get("steps") or batch + 1)
-        self._steps = self._epoch_start + batches
-        earlier, self._seen = self._seen, self._epoch_start + means_began(self.model)
-        # If a race reset the means just now, this batch's logs are from before.
-        began = self._seen if self._seen < self._steps else earlier
-        if began > self._means_began:
-            self._count_from(began)
-        if "loss" not in (logs := logs or {}):
-            return
-        self._mean = logs["loss"]
-        if self._steps == 1 and self.initial:
-            self._note(0, train=self._mean)
-        if self._finite["train"] and not math.isfinite(self._mean):
-            self._note(self._steps, train=self._mean)  # where the run diverged
+        steps, loss = self._losses.after(batch, logs)
+        self._steps += steps
+        if loss is not None:
+            self._unmeasured += steps
+            self._total += loss * steps
+            if self._steps == 1 and self.initial:
+                self._note(0, train=loss)
+            if self._finite["train"] and not math.isfinite(loss):
+                self._note(self._steps, train=loss)  # where the run diverged
         if self.every != "epoch" and self._steps // self.every > self._last_point // self.every:
             self._measure_train()
             self._measure_valid()
@@ -132,11 +127,8 @@ class CurveRecorder(keras.callbacks.Callback):
         """Take the point of the epoch."""
         if self._started is None:  # a user's own training loop that calls this method alone
             return
-        logs = logs or {}
-        if "loss" in logs:
-            self._mean = logs["loss"]
-            self._measure_train()
-        if "val_loss" in logs:
+        self._measure_train()
+        if "val_loss" in (logs := logs or {}):
             self._note(self._steps, valid=logs["val_loss"])
 
     def on_train_end(self, logs: dict[str, float] | None = None) -> None:
@@ -182,27 +174,21 @@ class CurveRecorder(keras.callbacks.Callback):
             "versions": _versions(),
         }
 
-    def _count_from(self, step: int) -> None:
-        """Keras's running means began after this step."""
-        self._means_began = self._last_point = step
-        self._last_total = 0.0
-
     def _note(self, step: int, **losses: float) -> None:
         self._points.setdefault(step, {}).update(losses)
         self._finite.update((split, math.isfinite(loss)) for split, loss in losses.items())
 
     def _measure_train(self) -> None:
-        """Note the mean loss since the last point, from Keras's mean since it began."""
-        if self._steps > self._last_point:
-            total = self._mean * (self._steps - self._means_began)
-            mean = (total - self._last_total) / (self._steps - self._last_point)
-            self._note(self._steps, train=mean)
-            self._last_point, self._last_total = self._steps, total
+        """Note the mean loss since the last point."""
+        if self._unmeasured:
+            self._note(self._steps, train=self._total / self._unmeasured)
+        self._last_point, self._unmeasured, self._total = self._steps, 0, 0.0
 
     def _measure_valid(self) -> None:
         if self.validation_data is not None:
             loss = evaluate_apart(self.model, self.validation_data, self.validation_arguments)
-            self._note(self._steps, valid=loss)
+            if loss is not None:
+                self._note(self._steps, valid=loss)
 
     def _space_name(self, optimizer: keras.optimizers.Optimizer) -> str:
         if self.space is None:
@@ -214,42 +200,6 @@ class CurveRecorder(keras.callbacks.Callback):
         if planned is None and self.params.get("steps"):
             planned = self.params["steps"] * self.params["epochs"]
         return self._steps if planned is None else planned
-
-
-def evaluate_apart(model: keras.Model, data: Any, arguments: Mapping[str, Any]) -> float:
-    """The loss on some data, leaving the running metrics of a fit in progress as they are.
-
-    Args:
-        model: compiled; may be in the middle of an epoch.
-        data: a tuple `(x, y)` or `(x, y, sample_weight)`, or a dataset.
-        arguments: further ones of `model.evaluate`.
-
-    Returns:
-        The loss; NaN if the model does not report any.
-    """
-    synchronize(model)
-    running = [keras.ops.convert_to_numpy(variable) for variable in model.metrics_variables]
-    x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-    logs = model.evaluate(
-        x, y, sample_weight=sample_weight, verbose=0, return_dict=True, **arguments
-    )
-    for variable, value in zip(model.metrics_variables, running):
-        variable.assign(value)
-    return logs.get("loss", math.nan)
-
-
-def checked_validation_arguments(given: Any) -> dict[str, Any]:
-    """The arguments of `model.evaluate` that were given; none for None.
-
-    Raises:
-        InvalidValueError: if it is no mapping.
-    """
-    if given is None or isinstance(given, Mapping):
-        return dict(given or {})
-    raise InvalidValueError(
-        f"validation_arguments is {given!r}; give a dict of arguments of model.evaluate, such as "
-        "{'batch_size': 128}."
-    )
 
 
 def _check_place(path: Any) -> None:

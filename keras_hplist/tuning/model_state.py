@@ -3,14 +3,10 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import keras
 
 from keras_hplist.optimizers import RuleOptimizer
-
-_MEANS_BEGAN: WeakKeyDictionary[keras.Model, int] = WeakKeyDictionary()
-"""After how many batches of the epoch a model's running means began, where not at its start."""
 
 
 def inner_optimizer(model: keras.Model) -> keras.optimizers.Optimizer:
@@ -48,18 +44,6 @@ def assign(model: keras.Model, values: Iterable[Any], optimizer_values: Iterable
     # It also remembers its numbers outside its variables.
     if isinstance(inner, RuleOptimizer) and inner.built:
         inner.set_weights(inner.variables)
-
-
-def begin_means(model: keras.Model, batches: int) -> None:
-    """Reset Keras's running means after so many batches of an epoch; Keras does it after none."""
-    if batches:
-        model.reset_metrics()
-    _MEANS_BEGAN[model] = batches
-
-
-def means_began(model: keras.Model) -> int:
-    """After how many batches of the epoch Keras's running means began."""
-    return _MEANS_BEGAN.get(model, 0)
 
 
 @dataclass(frozen=True)

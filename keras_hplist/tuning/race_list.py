@@ -15,10 +15,11 @@ from keras_hplist.errors import InvalidValueError
 from keras_hplist.lists import HyperparameterList
 from keras_hplist.optimizers import RuleOptimizer
 from keras_hplist.tuning.arguments import checked_list
-from keras_hplist.tuning.curve_recorder import checked_validation_arguments, evaluate_apart
+from keras_hplist.tuning.batch_losses import BatchLosses, begin_means
 from keras_hplist.tuning.errors import SetupError
-from keras_hplist.tuning.model_state import ModelState, begin_means, inner_optimizer
+from keras_hplist.tuning.model_state import ModelState, inner_optimizer
 from keras_hplist.tuning.training_steps import TrainingSteps
+from keras_hplist.tuning.validation import checked_validation_arguments, evaluate_apart
 
 
 @dataclass
@@ -49,8 +50,8 @@ class RaceList(TrainingSteps):
             `keras_hplist.get_optimizer("nadamw", 0)`.
         entries: how many entries race, at least 2.
         fraction: the part of the fit's steps that the race takes, above 0 and below 1.
-        validation_data: what to give to `model.evaluate` after a heat. None: a heat is judged by
-            the mean training loss of its second half.
+        validation_data: what to give to `model.evaluate` after a heat, whose `loss` then judges it.
+            None: a heat is judged by the mean training loss of its second half.
         validation_arguments: further arguments of `model.evaluate`, such as `batch_size`.
         training_steps: the number of steps of the fit, stated by hand; None to work it out.
 
@@ -62,7 +63,7 @@ class RaceList(TrainingSteps):
     Raises:
         InvalidValueError: if an argument is not allowed.
         SetupError: when training begins, if the optimizer is not of the list's family, or the fit
-            is too short for the race.
+            is too short for the race; later, if the model reports no `loss` to judge a heat by.
     """
 
     def __init__(
@@ -85,7 +86,6 @@ class RaceList(TrainingSteps):
         self.validation_arguments = checked_validation_arguments(validation_arguments)
         self.winner: int | None = None
         self.results: list[dict[str, Any]] = []
-        self._total = 0.0  # loss over the steps since the running means were reset
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
         """Check that the model can take the list's hyperparameters."""
@@ -100,13 +100,13 @@ class RaceList(TrainingSteps):
         self.winner, self.results = None, []
         self._field: list[_Runner] = []
         self._race: Generator[None, tuple[int, float], None] | None = None
+        self._losses = BatchLosses(self.model, self.params)
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Plan the race when the first epoch begins."""
         first = not self._planned
         super().on_epoch_begin(epoch, logs)
-        self._batches_of_epoch = 0
-        self._count_from_here()
+        self._losses.begin_epoch()
         if first:
             self._race = self._run()
             next(self._race)
@@ -115,14 +115,16 @@ class RaceList(TrainingSteps):
         """Count the steps and the loss for whoever is running."""
         if self._race is None:
             return
-        batches = min(batch + 1, self.params.get("steps") or batch + 1)
-        new, self._batches_of_epoch = batches - self._batches_of_epoch, batches
-        self._batches += new
-        total = (logs or {}).get("loss", math.nan) * self._batches
-        loss = (total - self._total) / new
-        self._total = total
+        steps, loss = self._losses.after(batch, logs)
+        if loss is None and self.validation_data is None:
+            raise SetupError(
+                f"The train step reports {', '.join(logs or {}) or 'nothing'}, and no 'loss', by "
+                "which a heat is judged. Return {'loss': ...} from train_step, or give RaceList "
+                "validation_data."
+            )
         try:
-            self._race.send((new, loss))
+            # Where only the validation data judge, a heat takes all its steps.
+            self._race.send((steps, 0.0 if loss is None else loss))
         except StopIteration:
             self._race = None
 
@@ -148,11 +150,6 @@ class RaceList(TrainingSteps):
 
     def _needs_steps(self, optimizer: RuleOptimizer) -> bool:
         return True  # the race takes a part of them
-
-    def _count_from_here(self) -> None:
-        begin_means(self.model, self._batches_of_epoch)
-        self._batches = 0
-        self._total = 0.0
 
     def _run(self) -> Generator[None, tuple[int, float], None]:
         """The race; it is sent the number of steps done and their mean loss, again and again."""
@@ -212,9 +209,9 @@ class RaceList(TrainingSteps):
         optimizer = inner_optimizer(self.model)
         optimizer.set_hyperparameters(self.hyperparameter_list[runner.rank])
         optimizer.schedule_start, optimizer.training_steps = schedule_start, horizon
-        if self._batches_of_epoch != self.params.get("steps"):
+        if self._losses.batches != self.params.get("steps"):
             # At an epoch's end Keras logs the means first, and then resets them itself.
-            self._count_from_here()
+            begin_means(self.model, self._losses.batches)
 
     def _stop(self, runner: _Runner, losses: list[float]) -> None:
         runner.state = ModelState.of(self.model)
@@ -222,8 +219,17 @@ class RaceList(TrainingSteps):
         second_half = losses[len(losses) // 2 :]
         loss = sum(second_half) / len(second_half)
         if math.isfinite(loss) and self.validation_data is not None:
-            loss = evaluate_apart(self.model, self.validation_data, self.validation_arguments)
+            loss = self._valid_loss()
         runner.loss = loss if math.isfinite(loss) else math.inf
+
+    def _valid_loss(self) -> float:
+        loss = evaluate_apart(self.model, self.validation_data, self.validation_arguments)
+        if loss is None:
+            raise SetupError(
+                "model.evaluate reports no 'loss' on validation_data, by which a heat is judged. "
+                "Return {'loss': ...} from test_step."
+            )
+        return loss
 
 
 def _checked_fraction(given: Any) -> float:

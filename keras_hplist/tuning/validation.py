@@ -1,0 +1,70 @@
+"""The loss on validation data, in the middle of a fit."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+
+from keras_hplist.errors import InvalidValueError
+from keras_hplist.tuning.batch_losses import is_running_mean
+from keras_hplist.tuning.model_state import synchronize
+
+
+def checked_validation_arguments(given: Any) -> dict[str, Any]:
+    """The arguments of `model.evaluate` that were given; none for None.
+
+    Raises:
+        InvalidValueError: if it is no mapping.
+    """
+    if given is None or isinstance(given, Mapping):
+        return dict(given or {})
+    raise InvalidValueError(
+        f"validation_arguments is {given!r}; give a dict of arguments of model.evaluate, such as "
+        "{'batch_size': 128}."
+    )
+
+
+def evaluate_apart(model: keras.Model, data: Any, arguments: Mapping[str, Any]) -> float | None:
+    """The loss on some data, leaving the running metrics of a fit in progress as they are.
+
+    Args:
+        model: compiled; may be in the middle of an epoch.
+        data: a tuple `(x, y)` or `(x, y, sample_weight)`, or a dataset.
+        arguments: further ones of `model.evaluate`.
+
+    Returns:
+        The loss; None if the model does not report any.
+    """
+    synchronize(model)
+    running = [keras.ops.convert_to_numpy(variable) for variable in model.metrics_variables]
+    x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+    reports = None if type(model).test_step is keras.Model.test_step else _Reports()
+    if reports:
+        arguments = {**arguments, "callbacks": [*(arguments.get("callbacks") or []), reports]}
+    logs = model.evaluate(
+        x, y, sample_weight=sample_weight, verbose=0, return_dict=True, **arguments
+    )
+    loss = reports.mean() if reports else logs.get("loss")
+    for variable, value in zip(model.metrics_variables, running):
+        variable.assign(value)
+    return loss
+
+
+class _Reports(keras.callbacks.Callback):
+    """The losses that a test step of the user's own reports; `evaluate` may give 0 for them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._losses: list[float] = []
+
+    def on_test_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        if logs and "loss" in logs:
+            self._losses.append(logs["loss"])
+
+    def mean(self) -> float | None:
+        """Over all batches; None if none was reported."""
+        if not self._losses:
+            return None
+        if is_running_mean(self.model, "test_step", self._losses[-1]):
+            return self._losses[-1]
+        return sum(self._losses) / len(self._losses)
