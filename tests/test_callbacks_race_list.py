@@ -5,6 +5,7 @@ import math
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from own_steps import OwnSteps
 
 import keras_hplist as khl
@@ -77,6 +78,94 @@ def test_the_winner_trains_as_if_it_had_been_alone():
     fit(alone, khl.callbacks.TrainingSteps(), epochs=24)
     for weight, expected in zip(model.get_weights(), alone.get_weights()):
         np.testing.assert_allclose(weight, expected, rtol=1e-5, atol=1e-6)
+
+
+class Subclassed(keras.Model):
+    """Is built by its first batch, whose inputs are named."""
+
+    def __init__(self):
+        super().__init__()
+        self.parts = [keras.layers.Dense(4), keras.layers.BatchNormalization()]
+        self.out = keras.layers.Dense(1, activation="exponential")
+
+    def call(self, inputs, training=False):
+        x = inputs["x"]
+        for part in self.parts:
+            x = part(x, training=training)
+        return self.out(x)
+
+
+def unbuilt(subclassed=False, list_=RATE_LIST):
+    keras.utils.set_random_seed(1)
+    layers = [keras.layers.Dense(4), keras.layers.Dense(1, activation="exponential")]
+    model = Subclassed() if subclassed else keras.Sequential(layers)
+    model.compile(khl.get_optimizer(list_, 0), "mse", metrics=["mae"])
+    return model
+
+
+@pytest.mark.parametrize("subclassed", [False, True])
+def test_a_model_without_an_input_races_from_its_initial_state(subclassed):
+    """On TensorFlow its variables come with the first batch only."""
+    x = {"x": X} if subclassed else X
+    settings = {"batch_size": 32, "epochs": 15, "verbose": 0}
+    model, race = unbuilt(subclassed), khl.callbacks.RaceList(RATE_LIST, entries=2)
+    model.fit(x, Y, callbacks=[race], **settings)
+    assert race.winner == 0 and math.isinf(race.results[1]["loss"])
+    alone = unbuilt(subclassed)
+    settings["epochs"] = model.optimizer.training_steps
+    alone.fit(x, Y, callbacks=[khl.callbacks.TrainingSteps()], **settings)
+    for weight, expected in zip(model.get_weights(), alone.get_weights(), strict=True):
+        np.testing.assert_allclose(weight, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_a_model_that_cannot_be_built_is_refused():
+    """What only a train step of its own can call must have its variables before."""
+
+    class Parts(keras.Model):
+        def __init__(self, part):
+            super().__init__()
+            self.part = part
+
+        def train_step(self, data):
+            x, y = data
+            with tf.GradientTape() as tape:
+                loss = keras.ops.mean((self.part(x) - y) ** 2)
+            variables = self.part.trainable_variables
+            self.optimizer.apply(tape.gradient(loss, variables), variables)
+            return {"loss": loss}
+
+    def raced(part):
+        model, race = Parts(part), khl.callbacks.RaceList(RATE_LIST, entries=2)
+        model.compile(khl.get_optimizer(RATE_LIST, 0), "mse")
+        fit(model, race, epochs=15)
+        return race
+
+    with pytest.raises(SetupError, match=r"keras\.Input"):
+        raced(keras.layers.Dense(1))
+    part = keras.layers.Dense(1)
+    part.build((None, 3))
+    assert raced(part).winner is not None
+
+
+def test_a_fit_that_broke_off_before_its_first_batch_leaves_no_race_behind():
+    """A model that is still to be built trains as if there had been none."""
+
+    class Interrupts(keras.callbacks.Callback):
+        def on_train_batch_begin(self, batch, logs=None):
+            raise KeyboardInterrupt
+
+    list_ = NADAMW_LIST[1:]
+
+    def raced(model):
+        race = khl.callbacks.RaceList(list_, entries=2)
+        fit(model, race, batch_size=8, epochs=10, shuffle=False)
+        return race.results
+
+    model = unbuilt(list_=list_)
+    broken = [khl.callbacks.RaceList(list_, entries=2), Interrupts()]
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X, Y, epochs=1, callbacks=broken, verbose=0)
+    assert raced(model) == raced(unbuilt(list_=list_))
 
 
 def test_one_train_step_is_compiled_for_all():

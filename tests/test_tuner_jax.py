@@ -56,9 +56,9 @@ recorder = khl.callbacks.CurveRecorder(folder + "/plain", "toy", every=3, valida
 out["recorded"], out["plain"] = trained(recorder), trained()
 out["steps"] = khl.History.read(folder + "/plain").to_frame()["steps"][0].tolist()
 
-def whole_batches(callback, index, epochs):
+def whole_batches(callback, index, epochs, first=(keras.Input((3,)),)):
     keras.utils.set_random_seed(0)
-    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1, activation="exponential")])
+    model = keras.Sequential([*first, keras.layers.Dense(1, activation="exponential")])
     model.compile(khl.get_optimizer(RATE_LIST, index), "mse")
     model.fit(*TRAIN, batch_size=40, epochs=epochs, verbose=0, callbacks=[callback])
     return model
@@ -66,7 +66,8 @@ def whole_batches(callback, index, epochs):
 race = khl.callbacks.RaceList(RATE_LIST, entries=4, fraction=0.6, validation_data=VALID)
 model = whole_batches(race, 0, 40)
 alone = whole_batches(khl.callbacks.TrainingSteps(), race.winner, model.optimizer.training_steps)
-out["race"] = [each.get_weights()[0].ravel().tolist() for each in (model, alone)]
+unbuilt = whole_batches(race, 0, 40, first=())
+out["race"] = [each.get_weights()[0].ravel().tolist() for each in (model, alone, unbuilt)]
 out["winner"] = race.winner
 print(json.dumps(out))
 """
@@ -122,7 +123,8 @@ def test_training_steps_are_told_to_the_optimizer(results):
 
 
 def test_race_gives_the_winner_that_training_it_alone_gives(results):
-    """States are swapped in the middle of jitted training."""
-    raced, alone = results["race"]
+    """States are swapped in the middle of jitted training, also of a model without an input."""
+    raced, alone, unbuilt = results["race"]
     assert raced == pytest.approx(alone, rel=1e-5)
+    assert unbuilt == raced
     assert results["winner"] == 3

@@ -16,6 +16,7 @@ from keras_hplist.lists import HyperparameterList
 from keras_hplist.optimizers import RuleOptimizer
 from keras_hplist.tuning.arguments import checked_list
 from keras_hplist.tuning.batch_losses import BatchLosses, begin_means
+from keras_hplist.tuning.deferred import when_built
 from keras_hplist.tuning.errors import SetupError
 from keras_hplist.tuning.model_state import ModelState, inner_optimizer
 from keras_hplist.tuning.training_steps import TrainingSteps
@@ -62,8 +63,9 @@ class RaceList(TrainingSteps):
 
     Raises:
         InvalidValueError: if an argument is not allowed.
-        SetupError: when training begins, if the optimizer is not of the list's family, or the fit
-            is too short for the race; later, if the model reports no `loss` to judge a heat by.
+        SetupError: when training begins, if the optimizer is not of the list's family, the fit is
+            too short for the race, or the model has no variables yet and cannot be built for the
+            first batch; later, if the model reports no `loss` to judge a heat by.
     """
 
     def __init__(
@@ -103,13 +105,16 @@ class RaceList(TrainingSteps):
         self._losses = BatchLosses(self.model, self.params)
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Plan the race when the first epoch begins."""
+        """Plan the race when the first epoch begins, or when its first batch tells the shapes."""
         first = not self._planned
         super().on_epoch_begin(epoch, logs)
         self._losses.begin_epoch()
         if first:
-            self._race = self._run()
-            next(self._race)
+            when_built(self.model, self._begin)
+
+    def _begin(self) -> None:
+        self._race = self._run()
+        next(self._race)
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         """Count the steps and the loss for whoever is running."""
