@@ -25,7 +25,7 @@ from keras_hplist.tuning.compiled_models import CompiledModels, build_like
 from keras_hplist.tuning.curve_recorder import CurveRecorder
 from keras_hplist.tuning.divergence import StopOnDivergence
 from keras_hplist.tuning.fit_checks import check_measured, check_used, check_validated
-from keras_hplist.tuning.fit_data import FitData
+from keras_hplist.tuning.fit_data import data_told
 from keras_hplist.tuning.hypermodel import OptimizerHyperModel
 from keras_hplist.tuning.model_state import inner_optimizer
 from keras_hplist.tuning.oracle import HyperparameterListOracle
@@ -81,8 +81,10 @@ class HyperparameterListTuner(keras_tuner.Tuner):
         order: "list" or "adaptive": whether the trials so far change the order of the entries, see
             `HyperparameterListOracle`.
         task: name of the problem in the history of learning curves; default: the project's name.
-        initial_loss: whether to evaluate the validation data once before training, as the first
-            point of each curve; scores that are normalised by the initial loss need it.
+        initial_loss: whether to evaluate the validation data of `model.fit` once before training,
+            as the first point of each curve; scores that are normalised by the initial loss need
+            it. There is none where this would use the data up (a generator), and where a
+            `HyperModel.fit` trains without `model.fit`.
         stop_on_divergence: whether to end a fit whose loss is not finite.
         reuse_compiled: whether to train with one compiled train step where that gives the results
             of a new one. Needs the memory of two models while it copies.
@@ -200,7 +202,7 @@ class HyperparameterListTuner(keras_tuner.Tuner):
         if self.reuse_compiled:
             with maybe_distribute(self.distribution_strategy):
                 model = self._models.adopt(model, context=self._decisive_values(hp))
-        recorder = self._recorder(trial, execution, seed, FitData.of(args, kwargs))
+        recorder = self._recorder(trial, execution, seed)
         objectives = list(directions(self.oracle.objective))
         kwargs["callbacks"] = [
             keras.callbacks.LambdaCallback(on_train_begin=lambda logs: set_seed()),
@@ -210,7 +212,8 @@ class HyperparameterListTuner(keras_tuner.Tuner):
             *kwargs["callbacks"],
         ]
         try:
-            results = self.hypermodel.fit(hp, model, *args, **kwargs)
+            with data_told(model, recorder):
+                results = self.hypermodel.fit(hp, model, *args, **kwargs)
         except Exception as error:
             self._models.forget()
             if not isinstance(error, keras_tuner.errors.FatalError):
@@ -249,18 +252,15 @@ class HyperparameterListTuner(keras_tuner.Tuner):
             if name not in listed and not name.startswith("hplist/")
         }
 
-    def _recorder(self, trial: Trial, execution: int, seed: int, data: FitData) -> CurveRecorder:
+    def _recorder(self, trial: Trial, execution: int, seed: int) -> CurveRecorder:
         space = self.hyperparameter_list.space
         return CurveRecorder(
             self.curves / f"trial_{trial.trial_id}_execution{execution}.parquet",
             task=self.task,
             initial=self.initial_loss,
-            validation_data=data.validation_data,
-            validation_arguments=data.validation_arguments,
             values=self.hypermodel.configuration(trial.hyperparameters),
             space=space,
             seed=seed,
-            batch_size=data.batch_size,
             source="keras_hplist tuner",
         )
 
