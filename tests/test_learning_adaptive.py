@@ -93,6 +93,15 @@ def test_trials_lead_to_the_entries_that_are_good_on_tasks_of_their_kind():
     assert list(follow(order, lambda rank: 5 + FAST[rank], 3)) == [0, 1, 5]
 
 
+def test_tasks_count_as_where_the_list_was_learned():
+    """Weights of families travel with the list."""
+    told = told_list([SLOW, SLOW, FAST], ["a", "a", "b"])
+    weighted = HyperparameterList(
+        told, told.space, provenance={**told.provenance, "weights": {"a": 0.0, "b": 1.0}}
+    )
+    assert list(follow(AdaptiveOrder(weighted), lambda rank: 5 + SLOW[rank], 3)) == [0, 1, 5]
+
+
 @given(
     scale=st.floats(1e-6, 1e6), addend=st.floats(-1e3, 1e3), worst=st.sampled_from([1.0, 50.0, 1e9])
 )

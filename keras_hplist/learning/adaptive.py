@@ -50,14 +50,16 @@ class AdaptiveOrder:
                 "could be put in another order. Learn it with `keras-hplist learn`, attach them "
                 "with Evidence.of(learner, history).attached_to(list), or try it in its own order."
             )
-        equal = hplist.provenance.get("weights") == "equal"
+        weights = hplist.provenance.get("weights")
         self._length = len(hplist)
         self._known = set(evidence.entries.columns)
         # Of an entry without scores nothing is expected: it is as good as the start everywhere.
         scores = evidence.entries.reindex(columns=range(self._length)).to_numpy()
         self._scores = np.where(np.isnan(scores), start_scores(scores)[:, None], scores)
         self._weights = task_weights(
-            list(evidence.entries.index), list(evidence.families), "equal" if equal else "family"
+            list(evidence.entries.index),
+            list(evidence.families),
+            weights if isinstance(weights, Mapping) or weights == "equal" else "family",
         )
 
     def next_entry(self, losses: Mapping[int, float], running: Collection[int] = ()) -> int | None:
