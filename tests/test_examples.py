@@ -24,6 +24,7 @@ def run(*command: str | Path, folder: Path) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_tune_digits_resumes(tmp_path):
     """The second run adds one trial to the project of the first and trains no other again."""
     script = EXAMPLES / "tune_digits.py"
