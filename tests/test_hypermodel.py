@@ -255,9 +255,8 @@ def test_the_users_own_fit_and_callback_come_first():
     [
         (lambda hp: hp.Float("beta1", 0.0, 1.0) + hp.get("beta2"), {"beta1", "beta2"}),
         (lambda hp: hp["epsilon"] + hp.values["learning_rate"], {"epsilon", "learning_rate"}),
-        (lambda hp: hp.Int("units", 2, 8), {"units"}),
         (lambda hp: "beta1" in hp.values, set()),
-        (lambda hp: dict(hp.values), set(VALUES)),
+        (lambda hp: dict(hp.values), {"learning_rate", "beta1", "beta2", "epsilon"}),
     ],
 )
 def test_it_is_noted_what_the_users_build_reads(read, names):
@@ -265,15 +264,35 @@ def test_it_is_noted_what_the_users_build_reads(read, names):
 
     def build(hp):
         read(hp)
+        hp.Int("units", 2, 8)
         return subclassed(hp)
 
     hypermodel = OptimizerHyperModel(build, SPACE)
     hp = with_values(VALUES)
     values = hp.values
     hypermodel.build(hp)
-    assert hypermodel.names_read >= names
-    assert hypermodel.names_read & set(SPACE.names) == names & set(SPACE.names)
-    assert hp.values is values and set(values) >= names
+    rest = {"learning_rate", "beta1", "beta2", "epsilon"} - names
+    assert hypermodel.names_used >= {*names, "units"}
+    assert not hypermodel.names_used & rest
+    assert hp.values is values and values["units"] == 2
+
+
+@pytest.mark.parametrize("scheduled", [False, True])
+def test_what_the_users_optimizer_gets_is_not_used(scheduled):
+    """As in KerasTuner's own guides; what the model gets besides is."""
+
+    def build(hp):
+        rate = hp.Float("learning_rate", 1e-4, 1e-2, sampling="log")
+        rate = keras.optimizers.schedules.ExponentialDecay(rate, 10, 0.9) if scheduled else rate
+        regularizer = keras.regularizers.L2(hp.get("beta2"))
+        dense = keras.layers.Dense(1, kernel_regularizer=regularizer)
+        model = keras.Sequential([keras.Input((3,)), dense])
+        model.compile(keras.optimizers.AdamW(rate, beta_1=hp.get("beta1")), "mse")
+        return model
+
+    hypermodel = OptimizerHyperModel(build, SPACE)
+    hypermodel.build(with_values(VALUES))
+    assert hypermodel.names_used == {"beta2"}
 
 
 def test_a_users_own_space_leaves_the_optimizer_alone():

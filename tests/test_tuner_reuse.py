@@ -57,8 +57,12 @@ def layers():
 
 
 def sequential(hp):
+    """The optimizer of this model takes the list's learning rate itself."""
     model = keras.Sequential([keras.Input((3,)), *layers()])
-    model.compile("adam", keras.losses.Huber(), metrics=["mae", keras.metrics.R2Score(name="r2")])
+    optimizer = keras.optimizers.Adam(hp.Float("learning_rate", 1e-4, 1e-2))
+    model.compile(
+        optimizer, keras.losses.Huber(), metrics=["mae", keras.metrics.R2Score(name="r2")]
+    )
     return model
 
 

@@ -1,7 +1,8 @@
 """A hypermodel whose models train with the optimizer that a trial's values describe."""
 
 import collections
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
@@ -55,7 +56,8 @@ class OptimizerHyperModel(keras_tuner.HyperModel):
         hypermodel: the user's, as a `HyperModel`.
         space: the `SearchSpace`.
         swaps_optimizer: whether the space is that of an optimizer family.
-        names_read: the hyperparameters that the user's `build` read when it was called last.
+        names_used: the hyperparameters that the user's `build` read when it was called last, but
+            for those whose values it gave to the optimizer, which is replaced.
 
     Raises:
         SetupError: if `hypermodel` is neither; from `build`, if it gives no compiled Keras model.
@@ -72,7 +74,7 @@ class OptimizerHyperModel(keras_tuner.HyperModel):
         self.space = spaces.get(space)
         self.swaps_optimizer = bool(self.space.family)
         self.hypermodel = _as_hypermodel(hypermodel)
-        self.names_read: set[str] = set()
+        self.names_used: set[str] = set()
 
     def declare_hyperparameters(self, hp: keras_tuner.HyperParameters) -> None:
         """Add the space's hyperparameters, then those that the user's hypermodel declares."""
@@ -89,10 +91,11 @@ class OptimizerHyperModel(keras_tuner.HyperModel):
             A compiled model.
         """
         self.declare_hyperparameters(hp)
-        model = _compiled(self._build_users(hp))
+        model, self.names_used = self._build_users(hp)
         if self.swaps_optimizer:
             values = self.configuration(hp)
             old = inner_optimizer(model)
+            self.names_used -= _names_held(old, values)
             new = self.space.optimizer(values, hp.values.get(TRAINING_STEPS), **_kept_settings(old))
             for name in _EXCLUSIONS:
                 if hasattr(old, name):
@@ -100,13 +103,14 @@ class OptimizerHyperModel(keras_tuner.HyperModel):
             swap_optimizer(model, new)
         return model
 
-    def _build_users(self, hp: keras_tuner.HyperParameters) -> Any:
+    def _build_users(self, hp: keras_tuner.HyperParameters) -> tuple[keras.Model, set[str]]:
+        """The user's model, and the names of the hyperparameters that were read for it."""
         values = hp.values
         hp.values = noted = _NotedValues(values)
         try:
-            return self.hypermodel.build(hp)
+            return _compiled(self.hypermodel.build(hp)), noted.names_read
         finally:
-            hp.values, self.names_read = values, noted.names_read
+            hp.values = values
 
     def configuration(self, hp: keras_tuner.HyperParameters) -> dict[str, Any]:
         """The configuration of the space that a trial's values hold, as plain Python values.
@@ -140,6 +144,22 @@ class _NotedValues(collections.UserDict):
     def __getitem__(self, name: str) -> Any:
         self.names_read.add(name)
         return self.data[name]
+
+
+def _names_held(optimizer: keras.optimizers.Optimizer, values: Mapping[str, Any]) -> set[str]:
+    """The hyperparameters whose values are among the settings of an optimizer or its schedule."""
+    try:
+        settings = keras.tree.flatten(optimizer.get_config())
+    except Exception:  # whatever a user's get_config raises
+        return set()
+    return {
+        name
+        for name, value in values.items()
+        if any(
+            type(setting) is type(value) and math.isclose(setting, value, rel_tol=1e-6)
+            for setting in settings  # in float32
+        )
+    }
 
 
 def swap_optimizer(model: keras.Model, optimizer: keras.optimizers.Optimizer) -> None:

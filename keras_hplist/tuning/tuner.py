@@ -239,9 +239,9 @@ class HyperparameterListTuner(keras_tuner.Tuner):
         return model
 
     def _decisive_values(self, hp: keras_tuner.HyperParameters) -> dict[str, Any]:
-        """The values on which the model depends: the user's, and what the build read of others."""
-        read = {name: hp.values.get(name) for name in self.hypermodel.names_read}
-        return self._own_values(hp) | read
+        """The values on which the model depends: the user's, and what its build uses of others."""
+        used = {name: hp.values.get(name) for name in self.hypermodel.names_used}
+        return self._own_values(hp) | used
 
     def _own_values(self, hp: keras_tuner.HyperParameters) -> dict[str, Any]:
         """The values of the user's hyperparameters, which the list does not set."""
