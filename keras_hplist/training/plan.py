@@ -50,26 +50,29 @@ def make_units(
     """All units of a collection, in the order of the tasks."""
     units = []
     for task in tasks:
+        cost = _cost(task)
         for first in range(0, len(values), UNIT_CONFIGURATIONS):
             block = tuple(values[first : first + UNIT_CONFIGURATIONS])
-            seconds = _expected_seconds(task, len(block), settings["training_steps"], memory)
+            seconds = 1.0  # of a task that cannot be built
+            if cost is not None:
+                step = layouts.choose(cost, len(block), memory).seconds
+                seconds = cost.compile_seconds + 1.3 * settings["training_steps"] * step
             for seed in seeds:
                 key = digest([settings, task.name, seed, first, block])
                 units.append(Unit(task.name, task.family, seed, first, block, key, seconds))
     return units
 
 
-def _expected_seconds(task: Any, members: int, steps: int, memory: float) -> float:
-    """What a unit is expected to take; a second where its task cannot be built.
+def _cost(task: Any) -> layouts.Cost | None:
+    """What a step of a task takes; None if the task cannot be built.
 
-    A task is a user's program, which may raise anything. The worker that comes to the unit keeps
+    A task is a user's program, which may raise anything. The worker that comes to its unit keeps
     the error with the other failures; the rest of the collection goes on.
     """
     try:
-        cost = layouts.Cost.of(task)
+        return layouts.Cost.of(task)
     except Exception:
-        return 1.0
-    return cost.compile_seconds + 1.3 * steps * layouts.choose(cost, members, memory).seconds
+        return None
 
 
 def digest(content: Any) -> str:
