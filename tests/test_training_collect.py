@@ -1,5 +1,6 @@
 """`collect`: units on real processes, resumed, with failures, budgets and full folders."""
 
+import itertools
 import os
 import shutil
 import signal
@@ -8,6 +9,7 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -203,6 +205,18 @@ def test_families_share_a_budget_and_what_does_not_fit_is_left_out():
     left_out: list[plan.Unit] = []
     taken = list(plan.within(order, iter([2.0] * 13), plan.Estimate(), left_out))
     assert len(taken) == 10 and {u.family for u in left_out} == {"dear"}
+
+
+def test_nothing_begins_after_the_end_of_a_budget(tmp_path, monkeypatch):
+    """On a clock that goes on by 15 s with each reading, at most two units begin within 40 s."""
+    now = itertools.count(step=15.0)
+    clock = SimpleNamespace(monotonic=lambda: next(now))
+    monkeypatch.setattr(sys.modules["keras_hplist.training.collect"], "time", clock)
+    given = [regression(f"t{i}") for i in range(5)]
+    summary = collect(given, out=tmp_path, budget="40s", n_jobs=1, **SETTINGS)
+    assert 1 <= summary.done <= 2 and not summary.failed
+    assert summary.done + len(summary.left_out) == 5
+    assert status(tmp_path).missing == len(summary.left_out)
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""`collect` under kills, full disks, lost workers and budgets: nothing lost, nothing done twice."""
+"""`collect` under kills, full disks and lost workers: nothing lost, nothing done twice."""
 
 import contextlib
 import json
@@ -8,14 +8,13 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
 from training_tasks import regression
 
 from keras_hplist.history import History
-from keras_hplist.training import collect, status
+from keras_hplist.training import collect
 
 pytestmark = pytest.mark.slow
 
@@ -125,15 +124,3 @@ def test_dask_worker_killed(tmp_path, undisturbed):
     summary = json.loads((tmp_path / "output").read_text().splitlines()[-1])
     assert summary["done"] == TASKS and not summary["failed"]
     assert_same_curves(out, undisturbed, rtol=1e-5)
-
-
-def test_budget_is_kept(tmp_path):
-    """A collection ends within a tenth of its budget, and says what it left out."""
-    given = [regression(f"t{i}") for i in range(40)]
-    settings = SETTINGS | {"training_steps": 20_000}
-    summary = collect(given, out=tmp_path, budget="40s", n_jobs=2, **settings)
-    assert summary.seconds < 44
-    assert summary.done and summary.left_out and not summary.failed
-    assert summary.done + len(summary.left_out) == 40
-    assert status(tmp_path).missing == len(summary.left_out)
-    assert Path(tmp_path / "collection.json").exists()
