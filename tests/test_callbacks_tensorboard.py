@@ -1,7 +1,5 @@
 """TensorBoardTrial: what TensorBoard's own readers find in the event files."""
 
-import sys
-
 import keras
 import keras_tuner
 import numpy as np
@@ -13,7 +11,7 @@ from tensorboard.util.tensor_util import make_ndarray
 
 import keras_hplist as khl
 from keras_hplist.callbacks import TensorBoardTrial
-from keras_hplist.errors import InvalidValueError, MissingExtraError, UnknownNameError
+from keras_hplist.errors import InvalidValueError, UnknownNameError
 
 RANK, RATE = "trial/list_rank", "trial/learning_rate"
 OBJECTIVE, BEST = "trial/objective", "trial/best_objective_so_far"
@@ -161,10 +159,3 @@ def test_bad_arguments_are_refused_at_once(arguments, error, message, tmp_path):
     with pytest.raises(error, match=message):
         TensorBoardTrial(tmp_path / "logs", **arguments)
     assert not (tmp_path / "logs").exists()
-
-
-def test_without_tensorboard_the_way_to_it_is_told(tmp_path, monkeypatch):
-    """The error names the pip line."""
-    monkeypatch.setitem(sys.modules, "tensorboard.summary.writer.event_file_writer", None)
-    with pytest.raises(MissingExtraError, match="pip install"):
-        TensorBoardTrial(tmp_path)

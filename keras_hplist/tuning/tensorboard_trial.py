@@ -11,9 +11,15 @@ from typing import Any, Literal
 
 import keras
 import keras_tuner
+from tensorboard.compat.proto.event_pb2 import Event
+from tensorboard.compat.proto.summary_pb2 import Summary
+from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2
+from tensorboard.plugins.hparams.summary_v2 import hparams_pb
+from tensorboard.plugins.scalar.summary_v2 import scalar_pb
+from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
 from keras_hplist.checks import checked_count
-from keras_hplist.errors import InvalidValueError, MissingExtraError
+from keras_hplist.errors import InvalidValueError
 from keras_hplist.history.readers.values import RANK, own_values
 from keras_hplist.lists import HyperparameterList
 from keras_hplist.optimizers import RuleOptimizer
@@ -61,7 +67,6 @@ class TensorBoardTrial(keras.callbacks.Callback):
     Raises:
         InvalidValueError: if `every` or the objective is not allowed, or one is given for a tuner.
         UnknownNameError: if there is no such list.
-        MissingExtraError: if TensorBoard is not installed.
     """
 
     def __init__(
@@ -82,7 +87,6 @@ class TensorBoardTrial(keras.callbacks.Callback):
                 f"objective is {objective!r}, and a tuner is given, which has its own; leave out "
                 "one of the two."
             )
-        _require_tensorboard()
         self.log_dir, self.tuner, self.every = Path(log_dir), tuner, every
         if tuner is None:
             self.objective = checked_objective(objective or "val_loss")
@@ -212,19 +216,13 @@ class _Events:
     """One event file."""
 
     def __init__(self, folder: Path) -> None:
-        from tensorboard.summary.writer.event_file_writer import EventFileWriter
-
         self._file = EventFileWriter(os.fspath(folder))
 
     def write(self, summary: Any, step: int = 0) -> "_Events":
-        from tensorboard.compat.proto.event_pb2 import Event
-
         self._file.add_event(Event(wall_time=time.time(), step=step, summary=summary))
         return self
 
     def scalar(self, tag: str, value: float, step: int) -> None:
-        from tensorboard.plugins.scalar.summary_v2 import scalar_pb
-
         self.write(scalar_pb(tag, value), step)
 
     def flush(self) -> None:
@@ -236,8 +234,6 @@ class _Events:
 
 def _experiment(values: Mapping[str, Any], objective: str) -> Any:
     """Which hyperparameters and which metric the HParams page shows."""
-    from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2
-
     kinds = {bool: api_pb2.DATA_TYPE_BOOL, str: api_pb2.DATA_TYPE_STRING}
     experiment = api_pb2.Experiment(
         hparam_infos=[
@@ -256,14 +252,10 @@ def _experiment(values: Mapping[str, Any], objective: str) -> Any:
 
 
 def _session_start(values: Mapping[str, Any], group: str) -> Any:
-    from tensorboard.plugins.hparams.summary_v2 import hparams_pb
-
     return hparams_pb(dict(values), trial_id=group)
 
 
 def _session_end(finite: bool) -> Any:
-    from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2
-
     end = plugin_data_pb2.SessionEndInfo(
         status=api_pb2.STATUS_SUCCESS if finite else api_pb2.STATUS_FAILURE,
         end_time_secs=time.time(),
@@ -274,17 +266,7 @@ def _session_end(finite: bool) -> Any:
 
 def _summary(tag: str, data: Any) -> Any:
     """What the HParams plugin looks for; TensorBoard's own function for it imports TensorFlow."""
-    from tensorboard.compat.proto.summary_pb2 import Summary
-    from tensorboard.plugins.hparams import metadata
-
     value = Summary.Value(
         tag=tag, metadata=metadata.create_summary_metadata(data), tensor=metadata.NULL_TENSOR
     )
     return Summary(value=[value])
-
-
-def _require_tensorboard() -> None:
-    try:
-        import tensorboard.summary.writer.event_file_writer  # noqa: F401
-    except ImportError as error:
-        raise MissingExtraError("tensorboard", "all", "TensorBoardTrial") from error
