@@ -5,7 +5,11 @@ from collections.abc import Iterable
 
 
 class HPListError(Exception):
-    """Base class of every error this package raises on bad input."""
+    """Base class of the errors that this package raises on bad input, except the task suite's.
+
+    `keras_hplist.tasks` imports nothing of the rest of the package, so that it can be used apart:
+    its errors derive from `keras_hplist.tasks.errors.TaskError`.
+    """
 
 
 class InvalidValueError(HPListError, ValueError):
