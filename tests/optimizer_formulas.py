@@ -9,7 +9,6 @@ import optimizer_reference
 from keras import ops
 
 from keras_hplist import optimizers, spaces
-from keras_hplist.optimizers import rules
 
 FAMILIES = ("nadamw", "adam8p", "adam6p", "adam4p", "adam1p")
 STEPS, CONFIGURATIONS = 200, 50
@@ -82,7 +81,7 @@ def double_precision():
 
 def run_population(family, configurations, dtype, as_published=False):
     """All configurations at once by the family's rule; ends of shape (P, 2, 3)."""
-    rule = rules.get(family, as_published)
+    rule = optimizers.get(family).rule_class(as_published)
     columns = {name: [c[name] for c in configurations] for name in rule.hyperparameters}
     parameters = {k: ops.convert_to_tensor(v, dtype) for k, v in rule.encode(columns).items()}
     gradients = ops.convert_to_tensor(GRADIENTS, dtype)

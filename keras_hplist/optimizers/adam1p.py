@@ -5,6 +5,7 @@ from typing import Any
 import keras
 
 from keras_hplist.optimizers.base import RuleOptimizer
+from keras_hplist.optimizers.rules import Adam1pRule
 
 
 @keras.saving.register_keras_serializable("keras_hplist")
@@ -25,6 +26,7 @@ class Adam1p(RuleOptimizer):
     """
 
     family = "adam1p"
+    rule_class = Adam1pRule
 
     def __init__(
         self,

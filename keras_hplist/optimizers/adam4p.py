@@ -5,6 +5,7 @@ from typing import Any
 import keras
 
 from keras_hplist.optimizers.base import RuleOptimizer
+from keras_hplist.optimizers.rules import Rule
 
 
 @keras.saving.register_keras_serializable("keras_hplist")
@@ -28,6 +29,7 @@ class Adam4p(RuleOptimizer):
     """
 
     family = "adam4p"
+    rule_class = Rule
 
     def __init__(
         self,

@@ -5,6 +5,7 @@ from typing import Any
 import keras
 
 from keras_hplist.optimizers.base import RuleOptimizer
+from keras_hplist.optimizers.rules import Adam6pRule
 
 
 @keras.saving.register_keras_serializable("keras_hplist")
@@ -32,6 +33,7 @@ class Adam6p(RuleOptimizer):
     """
 
     family = "adam6p"
+    rule_class = Adam6pRule
 
     def __init__(
         self,

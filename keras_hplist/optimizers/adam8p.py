@@ -5,6 +5,7 @@ from typing import Any
 import keras
 
 from keras_hplist.optimizers.base import RuleOptimizer
+from keras_hplist.optimizers.rules import Adam8pRule
 
 
 @keras.saving.register_keras_serializable("keras_hplist")
@@ -35,6 +36,7 @@ class Adam8p(RuleOptimizer):
     """
 
     family = "adam8p"
+    rule_class = Adam8pRule
 
     def __init__(
         self,

@@ -10,8 +10,8 @@ from keras import ops
 
 from keras_hplist.checks import checked_count
 from keras_hplist.errors import InvalidValueError, UnknownNameError
-from keras_hplist.optimizers import rules
 from keras_hplist.optimizers.domains import checked, refuse_schedule
+from keras_hplist.optimizers.rules import Rule
 
 
 class RuleOptimizer(keras.optimizers.Optimizer):
@@ -33,11 +33,13 @@ class RuleOptimizer(keras.optimizers.Optimizer):
 
     Attributes:
         family: name of the family, which is that of its search space.
-        rule: the mathematics, see `keras_hplist.optimizers.rules`.
+        rule_class: the mathematics, see `keras_hplist.optimizers.rules`.
+        rule: the one in use, as published or not.
         hyperparameter_names: in the order of the search space.
     """
 
     family: ClassVar[str]
+    rule_class: ClassVar[type[Rule]]
 
     def __init__(
         self,
@@ -68,7 +70,7 @@ class RuleOptimizer(keras.optimizers.Optimizer):
                 f"learning rate, without the schedule. "
                 f"Use {' or '.join(decays) if decays else 'NAdamW(adamw_weight_decay=...)'}."
             )
-        rule = rules.get(self.family, as_published)
+        rule = self.rule_class(as_published)
         values = {name: checked(name, hyperparameters[name]) for name in rule.hyperparameters}
         super().__init__(learning_rate=values["learning_rate"], **kwargs)
         self.rule = rule
@@ -97,8 +99,8 @@ class RuleOptimizer(keras.optimizers.Optimizer):
             self._packed.assign(self._packed_numbers())
 
     def _packed_numbers(self) -> np.ndarray:
-        numbers = self.rule.encode(self._values)
-        return np.asarray([numbers[name] for name in self._packed_names], self._packed.dtype)
+        encoded = self.rule.encode(self._values)
+        return np.asarray([encoded[name] for name in self._packed_names], self._packed.dtype)
 
     def _parameters(self) -> dict[str, Any]:
         """The rule's parameters and the two counts, as tensors of shape (), in at least float32."""
@@ -286,7 +288,8 @@ class RuleOptimizer(keras.optimizers.Optimizer):
     def _read_variables(self) -> None:
         """Bring the plain numbers in line with the variables; they stay exact where they agree."""
         stored, given = _numpy(self._packed), self._packed_numbers()
-        for name, number, expected in zip(list(self._values)[1:], stored, given):
+        names = [name for name in self._values if name != "learning_rate"]
+        for name, number, expected in zip(names, stored, given, strict=True):
             if number != expected:
                 counts = name in ("training_steps", "schedule_start")
                 self._values[name] = (

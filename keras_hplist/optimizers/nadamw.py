@@ -5,6 +5,7 @@ from typing import Any
 import keras
 
 from keras_hplist.optimizers.base import RuleOptimizer
+from keras_hplist.optimizers.rules import NAdamWRule
 
 
 @keras.saving.register_keras_serializable("keras_hplist")
@@ -39,6 +40,7 @@ class NAdamW(RuleOptimizer):
     """
 
     family = "nadamw"
+    rule_class = NAdamWRule
 
     def __init__(
         self,

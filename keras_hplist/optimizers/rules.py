@@ -21,7 +21,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_hplist.errors import InvalidValueError, UnknownNameError
+from keras_hplist.errors import InvalidValueError
 from keras_hplist.optimizers import schedules
 from keras_hplist.optimizers.schedules import Array
 
@@ -204,10 +204,6 @@ class Adam1pRule(Rule):
         return super().scalars({**self.fixed, **parameters}, step, training_steps, update)
 
 
-class Adam4pRule(Rule):
-    """Adam as in `Rule`, with all its hyperparameters."""
-
-
 class Adam6pRule(Rule):
     """Adam with bias-corrected moments, and a linear times an exponential decay.
 
@@ -339,31 +335,6 @@ class NAdamWRule(Rule):
             first = parameters["one_minus_beta1"]
             scalars["look_ahead"] = first + parameters["use_nesterov"] * (first * (1.0 - first))
         return scalars
-
-
-_RULES: dict[str, type[Rule]] = {
-    "nadamw": NAdamWRule,
-    "adam8p": Adam8pRule,
-    "adam6p": Adam6pRule,
-    "adam4p": Adam4pRule,
-    "adam1p": Adam1pRule,
-}
-
-
-def get(family: str, as_published: bool | str = False) -> Rule:
-    """The rule of an optimizer family, which bears the name of its search space.
-
-    Args:
-        family: "nadamw", "adam8p", "adam6p", "adam4p" or "adam1p".
-        as_published: False for the right form, True or a front end's name for the published one.
-
-    Raises:
-        UnknownNameError: if there is no such family.
-        InvalidValueError: if `as_published` is not one of the rule's `variants`.
-    """
-    if family not in _RULES:
-        raise UnknownNameError("optimizer family", family, _RULES)
-    return _RULES[family](as_published)
 
 
 def _of_one_dtype(

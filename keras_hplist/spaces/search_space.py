@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
     from keras_hplist.optimizers import RuleOptimizer
 
-# The published spaces, which are also the names of the optimizer families.
+# The published spaces, which are also the names of the optimizer families. Named here once more:
+# the optimizers would load Keras.
 FAMILIES = ("nadamw", "adam8p", "adam6p", "adam4p", "adam1p")
 
 

@@ -188,11 +188,11 @@ class _Run:
         threads: int = 1,
         xla: bool = True,
     ) -> None:
-        from keras_hplist.optimizers import rules
+        from keras_hplist import optimizers
         from keras_hplist.training import feeds
         from keras_hplist.training.compiled import CompiledPopulation
 
-        self._rule = rules.get(space.family)
+        self._rule = optimizers.get(space.family).rule_class()
         self._steps = steps
         initial, count = task.program.init(seed), len(task.program.weights)
         self._initial, self._statistics = initial[:count], initial[count:]
