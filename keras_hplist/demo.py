@@ -1,5 +1,6 @@
 """The demonstration: tune a small real network with a learned list, and by random search."""
 
+import itertools
 import math
 import tempfile
 import warnings
@@ -155,20 +156,17 @@ def _search(
     report: Callable[[str, int, float], None] | None,
 ) -> Result:
     """Run a search; return its trials in order and its best model's test accuracy."""
+    callbacks = []
     if report is not None:
-        ended = tuner.on_trial_end
-
-        def end_and_report(trial: Trial) -> None:
-            ended(trial)
-            report(method, len(tuner.oracle.end_order), _loss(trial))
-
-        tuner.on_trial_end = end_and_report
+        trials_done = itertools.count(1)
+        callbacks.append(_TrialEnd(lambda loss: report(method, next(trials_done), loss)))
     tuner.search(
         digits.x_train,
         digits.y_train,
         batch_size=BATCH_SIZE,
         epochs=epochs,
         validation_data=(digits.x_valid, digits.y_valid),
+        callbacks=callbacks,
         verbose=0,
     )
     trials = [tuner.oracle.get_trial(trial_id) for trial_id in tuner.oracle.end_order]
@@ -179,6 +177,18 @@ def _search(
         model = tuner.get_best_models()[0]
     _, accuracy = model.evaluate(digits.x_test, digits.y_test, verbose=0)
     return Result(method, frame, accuracy)
+
+
+class _TrialEnd(keras.callbacks.Callback):
+    """Tells the lowest validation loss of a trial, infinite if it has none, as its fit ends."""
+
+    def __init__(self, tell: Callable[[float], None]) -> None:
+        super().__init__()
+        self._tell = tell
+
+    def on_train_end(self, logs: dict[str, float] | None = None) -> None:
+        losses = self.model.history.history.get("val_loss", ())
+        self._tell(min(filter(math.isfinite, losses), default=math.inf))
 
 
 def _row(trial: Trial, model: OptimizerHyperModel) -> dict[str, float]:

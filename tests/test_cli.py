@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import keras_hplist as khl
+from keras_hplist import demo
 from keras_hplist.spaces import Hyperparameter, SearchSpace
 from keras_hplist.spaces.distributions import Choice
 
@@ -82,3 +83,14 @@ def test_demo_prints_the_trials_of_both_methods():
     first = khl.HyperparameterList.load("nadamw")[0]
     assert results[0]["trials"][0]["learning_rate"] == first["learning_rate"]
     assert all(0 <= result["test_accuracy"] <= 1 for result in results)
+
+
+def test_demonstration_tells_each_trial_as_it_ends():
+    """Of both methods, with its number and its loss."""
+    told = []
+    results = demo.run(trials=2, epochs=1, report=lambda *trial: told.append(trial))
+    assert told == [
+        (result.method, number, pytest.approx(loss))
+        for result in results
+        for number, loss in enumerate(result.trials["val_loss"], 1)
+    ]

@@ -7,6 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,6 +25,24 @@ REPORTED = (1, 2, 3, 5, 10, 20, 50, 100)
 """The numbers of trials that tables show."""
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a machine.")]
+
+
+def progress(*columns: ProgressColumn, **options: Any) -> Progress:
+    """Bars on standard error: what is done, how much of it, and for how long.
+
+    Args:
+        columns: what to show besides, before the time.
+        options: of `rich.progress.Progress`.
+    """
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        *columns,
+        TimeElapsedColumn(),
+        console=Console(stderr=True),
+        **options,
+    )
 
 
 def short(value: Any) -> str:

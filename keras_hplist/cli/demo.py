@@ -3,12 +3,11 @@
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import TextColumn
 from rich.table import Table
 
 from keras_hplist.checks import LAST_SEED
-from keras_hplist.cli.console import AsJson, console, print_json, records, short
+from keras_hplist.cli.console import AsJson, console, print_json, progress, records, short
 
 
 def demo(
@@ -23,22 +22,15 @@ def demo(
     """Tune a small real network with a learned list, and with RandomSearch beside it."""
     from keras_hplist import demo as demonstration
 
-    with Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("best validation loss {task.fields[best]:.4f}"),
-        TimeElapsedColumn(),
-        console=Console(stderr=True),
-        disable=as_json,
-    ) as progress:
+    lowest_loss = TextColumn("best validation loss {task.fields[best]:.4f}")
+    with progress(lowest_loss, disable=as_json) as shown:
         bars: dict[str, Any] = {}
 
         def advance(method: str, trials_done: int, loss: float) -> None:
             if method not in bars:
-                bars[method] = progress.add_task(method, total=trials, best=float("inf"))
-            best = min(progress.tasks[bars[method]].fields["best"], loss)
-            progress.update(bars[method], completed=trials_done, best=best)
+                bars[method] = shown.add_task(method, total=trials, best=float("inf"))
+            best = min(shown.tasks[bars[method]].fields["best"], loss)
+            shown.update(bars[method], completed=trials_done, best=best)
 
         results = demonstration.run(hyperparameter_list, trials, epochs, seed, report=advance)
 

@@ -24,7 +24,10 @@ from keras_hplist.cli.output import check_apart, check_history_output, check_out
 from keras_hplist.errors import InvalidValueError
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from keras_hplist.history import History
+    from keras_hplist.learning import ListLearner
 
 Logs = Annotated[
     list[Path], typer.Argument(help="Histories, tuner project folders, or other tools' logs.")
@@ -138,9 +141,7 @@ def learn(
         from keras_hplist.files import write_text
 
         write_text(report, list_report(learner, history.report, notes))
-    curve = learner.curve_.loc[[k for k in learner.curve_.index if k in REPORTED]].copy()
-    random = learner.held_out_.get("random search")
-    curve["random_search"] = math.nan if random is None else learner.weights_ @ random
+    curve = _followed(learner)
     if as_json:
         print_json(
             {
@@ -155,6 +156,21 @@ def learn(
         )
         return
     console.print(str(history.report), markup=False, highlight=False)
+    console.print(_table(curve))
+    console.print(f"Wrote {len(learner.list_)} entries to {output}.", markup=False, highlight=False)
+    if report is not None:
+        console.print(f"Wrote the page {report}.", markup=False, highlight=False)
+
+
+def _followed(learner: "ListLearner") -> "pd.DataFrame":
+    """The score after k trials on the tasks learned from and left out; random search on these."""
+    curve = learner.curve_.loc[[k for k in learner.curve_.index if k in REPORTED]].copy()
+    random = learner.held_out_.get("random search")
+    curve["random_search"] = math.nan if random is None else learner.weights_ @ random
+    return curve
+
+
+def _table(curve: "pd.DataFrame") -> Table:
     table = Table(
         title="Mean score of the best among the first k entries (0: best known, 1: start)"
     )
@@ -163,10 +179,7 @@ def learn(
     for k, row in curve.iterrows():
         known = (row[column] for column in ("training", "held_out", "random_search"))
         table.add_row(str(k), *("-" if math.isnan(value) else short(value) for value in known))
-    console.print(table)
-    console.print(f"Wrote {len(learner.list_)} entries to {output}.", markup=False, highlight=False)
-    if report is not None:
-        console.print(f"Wrote the page {report}.", markup=False, highlight=False)
+    return table
 
 
 def evaluate(
@@ -237,24 +250,10 @@ def _read(
         UnknownNameError: if no run is of the space.
         InvalidValueError: if no run is of the length.
     """
-    from keras_hplist.errors import UnknownNameError
-    from keras_hplist.history.sources import read_logs
+    from keras_hplist.history.sources import read_logs, select_runs
 
-    arguments = dict(map(_option, options or []))
-    history = read_logs(paths, source, **arguments)
-    if space is not None:
-        if space not in history.space_names:
-            raise UnknownNameError("search space in these runs", space, history.space_names)
-        history = history.select(space=space)
-    if training_steps is not None:
-        planned = set(history.table["training_steps"].to_pylist())
-        if training_steps not in planned:
-            raise InvalidValueError(
-                f"No run was planned for {training_steps} training steps; these were for "
-                f"{', '.join(map(str, sorted(planned)))}."
-            )
-        history = history.select(training_steps=training_steps)
-    return history
+    history = read_logs(paths, source, **dict(map(_option, options or [])))
+    return select_runs(history, space, training_steps)
 
 
 @contextlib.contextmanager

@@ -22,46 +22,56 @@ def lists(
     as_json: AsJson = False,
 ) -> None:
     """Show the shipped lists, or the first entries of one."""
+    if name is None:
+        _show_shipped(as_json)
+    else:
+        _show_one(name, entries, as_json)
+
+
+def _show_shipped(as_json: bool) -> None:
     from keras_hplist.lists import HyperparameterList, available_lists
 
-    if name is None:
-        loaded = [HyperparameterList.load(each) for each in available_lists()]
-        if as_json:
-            print_json(
-                [
-                    {
-                        "name": x.name,
-                        "space": x.space.name,
-                        "entries": len(x),
-                        "provenance": x.provenance,
-                    }
-                    for x in loaded
-                ]
-            )
-            return
-        table = Table(title="Shipped lists", box=box.SIMPLE)
-        for column in ("name", "entries", "tasks", "steps", *(f"J({k})" for k in _TRIALS)):
-            table.add_column(column, no_wrap=column == "name")
-        for each in loaded:
-            known = each.provenance
-            steps = sorted(known.get("training_steps", ()))
-            table.add_row(
-                each.name,
-                str(len(each)),
-                str(len(known.get("tasks", ()))),
-                "\n".join(map(str, steps)),
-                *(_quality(known, k) for k in _TRIALS),
-            )
-        console.print(table)
-        console.print(
-            "J(k): score of the best of k entries (0: best known, 1: the start) on tasks that were "
-            "left out of the choice; median and quartiles over resamplings, or the mean.",
-            highlight=False,
+    loaded = [HyperparameterList.load(name) for name in available_lists()]
+    if as_json:
+        print_json(
+            [
+                {
+                    "name": each.name,
+                    "space": each.space.name,
+                    "entries": len(each),
+                    "provenance": each.provenance,
+                }
+                for each in loaded
+            ]
         )
-        for each in loaded:
-            if "advice" in each.provenance:
-                console.print(f"{each.name}: {each.provenance['advice']}", markup=False)
         return
+    table = Table(title="Shipped lists", box=box.SIMPLE)
+    for column in ("name", "entries", "tasks", "steps", *(f"J({k})" for k in _TRIALS)):
+        table.add_column(column, no_wrap=column == "name")
+    for each in loaded:
+        known = each.provenance
+        steps = sorted(known.get("training_steps", ()))
+        table.add_row(
+            each.name,
+            str(len(each)),
+            str(len(known.get("tasks", ()))),
+            "\n".join(map(str, steps)),
+            *(_quality(known, k) for k in _TRIALS),
+        )
+    console.print(table)
+    console.print(
+        "J(k): score of the best of k entries (0: best known, 1: the start) on tasks that were "
+        "left out of the choice; median and quartiles over resamplings, or the mean.",
+        highlight=False,
+    )
+    for each in loaded:
+        if "advice" in each.provenance:
+            console.print(f"{each.name}: {each.provenance['advice']}", markup=False)
+
+
+def _show_one(name: str, entries: int, as_json: bool) -> None:
+    from keras_hplist.lists import HyperparameterList
+
     chosen = HyperparameterList.load(name)
     if as_json:
         print_json(

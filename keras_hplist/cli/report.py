@@ -1,15 +1,12 @@
 """`keras-hplist report`."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import itertools
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from keras_hplist.cli.console import AsJson, console, print_json
+from keras_hplist.cli.console import AsJson, console, print_json, progress
 from keras_hplist.errors import InvalidValueError
 
 
@@ -106,7 +103,13 @@ def _figures(path: Path | None, out: Path, numbers: list[str] | None, as_json: b
     files: dict[str, dict[str, Path]] = {}
     reasons: dict[str, str] = {}
     page = out / drawing.PAGE if numbers is None else None
-    with _progress(len(numbers or NUMBERS)) as begin:
+    with progress(transient=True) as shown:
+        job = shown.add_task("", total=len(numbers or NUMBERS))
+        begun = itertools.count()
+
+        def begin(part: str) -> None:
+            shown.update(job, description=part, completed=next(begun))
+
         if numbers is None:
             files, reasons = drawing.write(material, out, begin)
         else:
@@ -135,21 +138,3 @@ def _figures(path: Path | None, out: Path, numbers: list[str] | None, as_json: b
 
 def _say_page(page: Path) -> None:
     console.print(f"Wrote the page {page}.", markup=False, highlight=False, soft_wrap=True)
-
-
-@contextmanager
-def _progress(total: int) -> Iterator[Callable[[str], None]]:
-    """A bar on standard error; yields what is told the name of each part as it begins."""
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
-    with Progress(
-        *columns, TimeElapsedColumn(), console=Console(stderr=True), transient=True
-    ) as bar:
-        job = bar.add_task("", total=total)
-        begun = 0
-
-        def begin(name: str) -> None:
-            nonlocal begun
-            bar.update(job, description=name, completed=begun)
-            begun += 1
-
-        yield begin

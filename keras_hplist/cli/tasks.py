@@ -1,12 +1,10 @@
 """`keras-hplist tasks list`, `tasks show` and `tasks check`: the task suite."""
 
 import dataclasses
-import gc
 import json
 import math
 import sys
 import time
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,15 +12,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import TimeRemainingColumn
 
 from keras_hplist import __version__
-from keras_hplist.cli.console import AsJson, console, print_json
+from keras_hplist.cli.console import AsJson, console, print_json, progress
 from keras_hplist.cli.output import check_output
 from keras_hplist.errors import InvalidValueError
 
 if TYPE_CHECKING:
     from keras_hplist.tasks import Facts
+    from keras_hplist.tasks.measurements import Table as FactsTable
 
 app = typer.Typer(
     help="The task suite: 1162 training problems by name.",
@@ -145,34 +144,29 @@ def check(
     """Build tasks, train each for three steps with Adam, check and measure them."""
     from keras_hplist import tasks
     from keras_hplist.files import write_text
-    from keras_hplist.tasks.measurements import Table
-    from keras_hplist.training import engines
+    from keras_hplist.training import suite
 
-    engines.check("loky", jobs)
     chosen = [tasks.get(name).name for name in names or ()]
     if family or not chosen:
         chosen += tasks.names(family)
+    chosen = list(dict.fromkeys(chosen))
     table = _earlier(output, resume)
-    # Together what shares data: a worker keeps a few data sets at a time.
-    todo = sorted(set(chosen) - set(table.facts), key=lambda name: (_data_set(name), name))
-    facts, failed = dict(table.facts), {}
-    # Workers whose memory has grown are replaced, and joblib says so each time.
-    warnings.filterwarnings("ignore", "A worker stopped while some jobs", UserWarning)
+    earlier = len(table.facts.keys() & set(chosen))
     began = time.monotonic()
-    with _progress(len(todo)) as advance:
-        for unit, result in engines.run("loky", jobs, _check, map(_Named, todo)):
-            if isinstance(result, tasks.Facts):
-                facts[unit.key] = result
-                if output:
-                    table = Table.of(_ordered(facts), __version__)
-                    write_text(output, table.to_json(), sync=False)
-            else:
-                failed[unit.key] = str(result)
+    with _progress(len(chosen) - earlier) as advance:
+
+        def show(name: str, result: "Facts | str", table: "FactsTable") -> None:
+            if isinstance(result, str):
                 Console(stderr=True).print(
-                    f"failed: {unit.key}: {result}", style="red", markup=False, soft_wrap=True
+                    f"failed: {name}: {result}", style="red", markup=False, soft_wrap=True
                 )
+            elif output:
+                write_text(output, table.to_json(), sync=False)
             advance()
-    passed = [name for name in dict.fromkeys(chosen) if name in facts]
+
+        measured = suite.measure(chosen, n_jobs=jobs, table=table, on_result=show)
+    facts, failed = measured.table.facts, measured.failed
+    passed = [name for name in chosen if name in facts]
     if as_json:
         print_json(
             {
@@ -183,34 +177,14 @@ def check(
             }
         )
     else:
-        if earlier := len(set(chosen)) - len(todo):
+        if earlier:
             typer.echo(f"{earlier} were checked before ({output}).")
         typer.echo(f"{len(passed)} passed, {len(failed)} failed")
     if failed:
         raise typer.Exit(1)
 
 
-@dataclasses.dataclass(frozen=True)
-class _Named:
-    """A unit of work: the task of this name."""
-
-    key: str
-
-
-def _check(unit: _Named) -> "Facts | str":
-    """What a worker does; an error becomes its text."""
-    try:
-        from keras_hplist import tasks
-        from keras_hplist.tasks import checking  # noqa: F401
-
-        # What is loaded stays: searching it for garbage would take half a second for each task.
-        gc.freeze()
-        return tasks.check(unit.key)
-    except Exception as error:
-        return f"{type(error).__name__}: {error}"
-
-
-def _earlier(output: Path | None, resume: bool) -> Any:
+def _earlier(output: Path | None, resume: bool) -> "FactsTable":
     """The table to go on with: empty, or what `output` has from this version."""
     from keras_hplist.tasks.measurements import Table
 
@@ -230,28 +204,12 @@ def _earlier(output: Path | None, resume: bool) -> Any:
     return table if table.version == __version__ else empty
 
 
-def _data_set(name: str) -> str:
-    from keras_hplist import tasks
-
-    facts = tasks.facts().get(name)
-    return facts.data_set if facts else ""
-
-
-def _ordered(facts: "dict[str, Facts]") -> "dict[str, Facts]":
-    """In the order of the suite, other tasks last."""
-    from keras_hplist import tasks
-
-    places = {name: i for i, name in enumerate(tasks.names())}
-    return dict(sorted(facts.items(), key=lambda item: (places.get(item[0], len(places)), item[0])))
-
-
 @contextmanager
 def _progress(total: int) -> Iterator[Any]:
     """A bar on a terminal, a line a minute elsewhere; yields what to call after each task."""
     if sys.stderr.isatty():
-        columns = (TextColumn("checking"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        with Progress(*columns, console=Console(stderr=True)) as bar:
-            line = bar.add_task("", total=total)
+        with progress(TimeRemainingColumn()) as bar:
+            line = bar.add_task("checking", total=total)
             yield lambda: bar.advance(line)
         return
     done, logged = 0, time.monotonic()

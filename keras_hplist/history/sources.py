@@ -72,6 +72,35 @@ def read_logs(
     return History.concat(histories)
 
 
+def select_runs(
+    history: History, space: str | None = None, training_steps: int | None = None
+) -> History:
+    """The runs of one search space, and of one planned length.
+
+    Args:
+        history: of any runs.
+        space: name of the search space; None: of all.
+        training_steps: planned; None: of any number.
+
+    Raises:
+        UnknownNameError: if no run is of the space.
+        InvalidValueError: if no run (of the space) is of the length.
+    """
+    if space is not None:
+        if space not in history.space_names:
+            raise UnknownNameError("search space in these runs", space, history.space_names)
+        history = history.select(space=space)
+    if training_steps is not None:
+        planned = set(history.table["training_steps"].to_pylist())
+        if training_steps not in planned:
+            raise InvalidValueError(
+                f"No run was planned for {training_steps} training steps; these were for "
+                f"{', '.join(map(str, sorted(planned)))}."
+            )
+        history = history.select(training_steps=training_steps)
+    return history
+
+
 def _read(name: str, place: Any, options: Mapping[str, Any]) -> History:
     if name not in SOURCES:
         raise UnknownNameError("source", name, SOURCES)
