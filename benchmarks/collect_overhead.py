@@ -22,7 +22,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 from keras_hplist import spaces, tasks
 from keras_hplist.history import History
 from keras_hplist.training import collect, train_population
-from keras_hplist.training.layout import Cost
+from keras_hplist.training.layouts import Cost
 
 TASKS = [f"mlp_family_seed{seed}" for seed in (8, 12, 15, 30)] + ["nvp_family_seed67"]
 

@@ -31,8 +31,8 @@ import numpy as np
 from keras_hplist import spaces, tasks
 from keras_hplist.tasks.checking import DIVERGING_AT_ONCE
 from keras_hplist.training import train_population
-from keras_hplist.training.evaluations import POINTS
-from keras_hplist.training.layout import Cost, choose, measure
+from keras_hplist.training.layouts import Cost, choose, measure
+from keras_hplist.training.timing import POINTS
 
 SAMPLED = tasks.family_names()[:-1]
 GROUPS = {

@@ -106,8 +106,8 @@ def test_workers_that_grow_are_replaced(recwarn):
 def test_a_worker_ends_if_its_parent_was_gone_before_it_began():
     """Killed while the worker still imported TensorFlow."""
     parent = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], stdout=-1)
-    code = "import time\nfrom keras_hplist.training.engines import _end_with_parent\n"
-    code += f"_end_with_parent({int(parent.stdout)})\ntime.sleep(60)"
+    code = "import time\nfrom keras_hplist.training.engines import end_with_parent\n"
+    code += f"end_with_parent({int(parent.stdout)})\ntime.sleep(60)"
     assert subprocess.run([sys.executable, "-c", code], timeout=50).returncode == 1
 
 

@@ -13,7 +13,7 @@ from training_tasks import model_with_dropout, regression
 from keras_hplist import spaces, tasks
 from keras_hplist.errors import InvalidValueError, UnknownNameError
 from keras_hplist.training import train_population
-from keras_hplist.training.evaluations import evaluation_steps
+from keras_hplist.training.timing import evaluation_steps
 
 
 @pytest.mark.parametrize(

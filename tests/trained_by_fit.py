@@ -5,7 +5,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_hplist.training import KerasTask
-from keras_hplist.training.evaluations import evaluation_batches
+from keras_hplist.training.timing import evaluation_batches
 
 STEPS = 8
 # Sums taken in another order differ in the last digits; the steps amplify that.

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 from keras_hplist import spaces
 from keras_hplist.checks import checked_count
 from keras_hplist.errors import InvalidValueError
-from keras_hplist.training import engines, plan
-from keras_hplist.training import evaluations as timing
+from keras_hplist.training import engines, plan, timing
 from keras_hplist.training.folder import Folder, Place
 from keras_hplist.training.population import MEMORY, resolve_configurations, resolve_task
 from keras_hplist.training.progress import Progress

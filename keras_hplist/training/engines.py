@@ -126,12 +126,12 @@ def _with_unit(starter: int | None, function: Callable[[U], Any], unit: U) -> tu
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
     os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    _end_with_parent(starter)
+    end_with_parent(starter)
     return unit, function(unit)
 
 
 @functools.cache
-def _end_with_parent(starter: int | None = None) -> None:
+def end_with_parent(starter: int | None = None) -> None:
     """End this process when the one that started it is gone: nobody would take its results.
 
     Args:

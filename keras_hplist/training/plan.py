@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from keras_hplist.errors import InvalidValueError
-from keras_hplist.training import layout as layouts
+from keras_hplist.training import layouts
 
 UNIT_CONFIGURATIONS = 128
 """Most configurations in one unit: few compilations, little to repeat after a kill."""

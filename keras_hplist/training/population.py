@@ -16,14 +16,12 @@ from keras_hplist import spaces
 from keras_hplist.checks import checked_count
 from keras_hplist.errors import InvalidValueError
 from keras_hplist.history import SPLITS
-from keras_hplist.training import evaluations as timing
-from keras_hplist.training import layout as layouts
+from keras_hplist.training import feeds, layouts, timing
 from keras_hplist.training.curves import Curves
 
 if TYPE_CHECKING:
     from keras_hplist.spaces import SearchSpace
     from keras_hplist.training.compiled import State
-    from keras_hplist.training.feeds import Feed
 
 MEMORY = 4 * 2**30
 """Default bound of the memory of one process, in bytes."""
@@ -99,14 +97,15 @@ def train_population(
     size = min(size or layout.size, len(values))
     at_once = max(layout.cohort, size)
 
-    run = _Run(task, chosen, training_steps, steps, seed, threads, cost.xla)
     losses = {split: np.full((len(values), len(steps)), np.nan, np.float32) for split in SPLITS}
     diverged = np.full(len(values), -1, np.int32)
-    for first in range(0, len(values), at_once):
-        cohort = slice(first, min(first + at_once, len(values)))
-        measured, diverged[cohort] = run.cohort(values[cohort], size)
-        for split, block in zip(SPLITS, measured):
-            losses[split][cohort] = block
+    with ThreadPoolExecutor(threads) as pool:
+        run = _Run(task, chosen, training_steps, steps, seed, pool, cost.xla)
+        for first in range(0, len(values), at_once):
+            cohort = slice(first, min(first + at_once, len(values)))
+            measured, diverged[cohort] = run.cohort(values[cohort], size)
+            for split, block in zip(SPLITS, measured):
+                losses[split][cohort] = block
     return Curves(
         task=task.name,
         family=task.family,
@@ -185,18 +184,17 @@ class _Run:
         training_steps: int,
         steps: np.ndarray,
         seed: int,
-        threads: int = 1,
-        xla: bool = True,
+        pool: ThreadPoolExecutor,
+        xla: bool,
     ) -> None:
         from keras_hplist import optimizers
-        from keras_hplist.training import feeds
         from keras_hplist.training.compiled import CompiledPopulation
 
         self._rule = optimizers.get(space.family).rule_class()
         self._steps = steps
         initial, count = task.program.init(seed), len(task.program.weights)
         self._initial, self._statistics = initial[:count], initial[count:]
-        self._source: Feed = feeds.feed(task.data.train, task.batch_size, seed)
+        self._source = feeds.feed(task.data.train, task.batch_size, seed)
         self._compiled: CompiledPopulation = CompiledPopulation(
             task.program, self._rule, self._source, training_steps, seed, xla
         )
@@ -206,7 +204,7 @@ class _Run:
         self._batches = self._compiled.evaluation_batches(x, y)
         self._seconds = {"train": 0.0, "evaluate": 0.0}
         self._at_start: np.ndarray | None = None
-        self._pool = ThreadPoolExecutor(threads)
+        self._pool = pool
 
     @property
     def evaluation_share(self) -> float:
@@ -252,8 +250,6 @@ class _Run:
 
     def _compile(self, group: "_Group", parameters: Mapping[str, np.ndarray]) -> np.ndarray:
         """Compile both loops, at the same time; returns the losses of the initial weights."""
-        from keras_hplist.training import feeds
-
         rows = feeds.rows(self._source, 0, 1, self._length)
         batches, own = self._compiled.batches(rows, 0), group.own(parameters)
         with ThreadPoolExecutor(1) as beside:
@@ -280,8 +276,6 @@ class _Run:
         diverged: np.ndarray,
     ) -> None:
         """Take the steps from `start` to `stop`; batches are made once, for all groups."""
-        from keras_hplist.training import feeds
-
         for first in range(start, stop, self._length):
             last = min(first + self._length, stop)
             made = feeds.rows(self._source, first, last, self._length)
