@@ -100,6 +100,13 @@ class Search(BaseTuner):
         self.save()
 
 
+def in_project(folder, *arguments, **options):
+    """An oracle in the project folder that a tuner would give it."""
+    oracle = HyperparameterListOracle(*arguments, **options)
+    oracle._set_project_dir(folder, "project")  # KerasTuner has no public way
+    return oracle
+
+
 def search(
     folder,
     length=5,

@@ -9,7 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras_tuner.engine.base_tuner import BaseTuner
-from oracle_searches import Search, loss_of, search, tiny_list, tiny_space, trials_on_disk
+from oracle_searches import (
+    Search,
+    in_project,
+    loss_of,
+    search,
+    tiny_list,
+    tiny_space,
+    trials_on_disk,
+)
 
 from keras_hplist import HyperparameterList, HyperparameterListOracle, spaces
 from keras_hplist.errors import (
@@ -122,8 +130,7 @@ def test_bayesian_optimization_takes_over_with_all_results_of_the_list(tmp_path)
     assert len(proposed) == 5 and all(type(x) is float and 0 <= x <= 1 for x in proposed)
     assert min(abs(x - 0.62) for x in proposed) < 0.02
     # What it proposes depends on the results and the seed alone, so a resumed search does the same.
-    again = HyperparameterListOracle(None, 11, entries, "bayesian", seed=0)
-    again._set_project_dir(tmp_path, "project")
+    again = in_project(tmp_path, None, 11, entries, "bayesian", seed=0)
     for trial_id in [f"{n:04d}" for n in range(6, 11)]:
         (tmp_path / f"project/trial_{trial_id}/trial.json").unlink()
     assert again.remaining_trials() == 5
@@ -361,10 +368,9 @@ def test_any_outcomes_and_any_breaks_give_the_ranking_of_a_simple_sort(
         return (0, sign * loss, index) if math.isfinite(loss) else (1, 0, index)
 
     expected = sorted(range(len(losses)), key=key)
-    reopened = HyperparameterListOracle(
-        keras_tuner.Objective("quality", direction), hyperparameter_list=tiny_list(8)
+    reopened = in_project(
+        folder, keras_tuner.Objective("quality", direction), hyperparameter_list=tiny_list(8)
     )
-    reopened._set_project_dir(folder, "project")
     for known in (oracle, reopened):
         assert [int(t.trial_id) for t in known.get_best_trials(len(losses))] == expected
         assert len(known.get_best_trials(2)) == min(2, len(losses))

@@ -8,7 +8,7 @@ import keras
 import keras_tuner
 import pytest
 from keras_tuner.engine.base_tuner import BaseTuner
-from oracle_searches import Search, search, tiny_list, trials_on_disk
+from oracle_searches import Search, in_project, search, tiny_list, trials_on_disk
 
 from keras_hplist import HyperparameterListOracle
 from keras_hplist.errors import InvalidValueError
@@ -73,10 +73,9 @@ def test_divergence_between_crashes_starts_their_count_again(tmp_path):
 
 def test_a_trial_with_some_finite_values_has_the_best_of_these(tmp_path):
     """Values reported at several steps, some of them not finite."""
-    oracle = HyperparameterListOracle(
-        keras_tuner.Objective("quality", "max"), hyperparameter_list=tiny_list()
+    oracle = in_project(
+        tmp_path, keras_tuner.Objective("quality", "max"), hyperparameter_list=tiny_list()
     )
-    oracle._set_project_dir(tmp_path, "project")
     trial = oracle.create_trial("tuner0")
     for step, quality in enumerate([math.inf, 0.3, 0.7, math.nan]):
         oracle.update_trial(trial.trial_id, {"quality": quality}, step=step)
@@ -111,8 +110,7 @@ def test_the_users_own_objective_is_left_as_it_is():
 def test_several_objectives_are_summed_as_in_kerastuner(tmp_path):
     """What is to be minimized less what is to be maximized."""
     objectives = ["val_loss", keras_tuner.Objective("quality", "max")]
-    oracle = HyperparameterListOracle(objectives, hyperparameter_list=tiny_list())
-    oracle._set_project_dir(tmp_path, "project")
+    oracle = in_project(tmp_path, objectives, hyperparameter_list=tiny_list())
     for loss, quality in ((0.5, 0.1), (0.5, 0.4), (math.nan, 0.9)):
         trial = oracle.create_trial("tuner0")
         oracle.update_trial(trial.trial_id, {"val_loss": loss, "quality": quality})
@@ -174,15 +172,13 @@ def test_a_failed_trial_error_is_not_retried(tmp_path):
 
 def test_the_number_of_runs_outlives_the_process(tmp_path):
     """A kill gives no further retries, and takes none away."""
-    oracle = HyperparameterListOracle(hyperparameter_list=tiny_list(), max_retries_per_trial=1)
-    oracle._set_project_dir(tmp_path, "project")
+    oracle = in_project(tmp_path, hyperparameter_list=tiny_list(), max_retries_per_trial=1)
     trial = oracle.create_trial("tuner0")
     trial.status = "INVALID"
     oracle.end_trial(trial)
     assert "hplist/run" not in trial.hyperparameters.values
     oracle.create_trial("tuner0")  # and here the process dies
-    again = HyperparameterListOracle(hyperparameter_list=tiny_list(), max_retries_per_trial=1)
-    again._set_project_dir(tmp_path, "project")
+    again = in_project(tmp_path, hyperparameter_list=tiny_list(), max_retries_per_trial=1)
     trial = again.create_trial("tuner0")
     assert trial.trial_id == "0000" and trial.status == "RUNNING"
     on_worker = keras_tuner.engine.trial.Trial.from_proto(trial.to_proto())
@@ -229,8 +225,7 @@ def test_failures_in_a_row_are_counted_across_a_break(tmp_path):
 
 def test_a_trial_ends_with_an_outcome(tmp_path):
     """A loop of the user's own that forgets to set the status is told so."""
-    oracle = HyperparameterListOracle("val_loss", hyperparameter_list=tiny_list())
-    oracle._set_project_dir(tmp_path, "project")
+    oracle = in_project(tmp_path, "val_loss", hyperparameter_list=tiny_list())
     trial = oracle.create_trial("tuner0")
     with pytest.raises(InvalidValueError, match=r"'RUNNING'; set trial.status to one of COMPLETED"):
         oracle.end_trial(trial)
@@ -239,8 +234,7 @@ def test_a_trial_ends_with_an_outcome(tmp_path):
 
 def test_a_trial_ends_once(tmp_path):
     """A second report, by a worker that was given up for lost, changes nothing."""
-    oracle = HyperparameterListOracle("val_loss", hyperparameter_list=tiny_list())
-    oracle._set_project_dir(tmp_path, "project")
+    oracle = in_project(tmp_path, "val_loss", hyperparameter_list=tiny_list())
     trial = oracle.create_trial("tuner0")
     oracle.update_trial(trial.trial_id, {"val_loss": 0.5})
     trial.status = "COMPLETED"
@@ -253,8 +247,7 @@ def test_a_trial_ends_once(tmp_path):
 
 def test_a_tuner_that_was_interrupted_starts_its_trial_afresh(tmp_path):
     """Ctrl-C between the metrics and the end: the same trial again, without the old metrics."""
-    oracle = HyperparameterListOracle("val_loss", hyperparameter_list=tiny_list())
-    oracle._set_project_dir(tmp_path, "project")
+    oracle = in_project(tmp_path, "val_loss", hyperparameter_list=tiny_list())
     trial = oracle.create_trial("tuner0")
     assert oracle.create_trial("tuner0") is trial
     oracle.update_trial(trial.trial_id, {"val_loss": 0.5})
@@ -279,8 +272,7 @@ def test_a_missing_objective_ends_the_search_at_once(tmp_path):
 
 def test_a_message_from_a_worker_arrives_as_a_value(tmp_path):
     """KerasTuner's messages drop the traceback; the oracle takes it from `hplist/message`."""
-    oracle = HyperparameterListOracle("val_loss", hyperparameter_list=tiny_list())
-    oracle._set_project_dir(tmp_path, "project")
+    oracle = in_project(tmp_path, "val_loss", hyperparameter_list=tiny_list())
     for message in ("Traceback: here", None):
         on_worker = keras_tuner.engine.trial.Trial.from_proto(
             oracle.create_trial("worker0").to_proto()
@@ -296,8 +288,7 @@ def test_a_message_from_a_worker_arrives_as_a_value(tmp_path):
 
 def test_what_a_worker_sends_back_changes_no_value_of_the_list(tmp_path):
     """The list's values and the order of the space stay; what `build_model` registered is added."""
-    oracle = HyperparameterListOracle("val_loss", hyperparameter_list=tiny_list())
-    oracle._set_project_dir(tmp_path, "project")
+    oracle = in_project(tmp_path, "val_loss", hyperparameter_list=tiny_list())
     trial = oracle.create_trial("worker0")
     order = [hp.name for hp in trial.hyperparameters.space]
     on_worker = keras_tuner.engine.trial.Trial.from_proto(trial.to_proto())

@@ -14,6 +14,7 @@ from pathlib import Path
 from oracle_searches import (
     Search,
     assert_each_ran_once_in_order,
+    in_project,
     search,
     tiny_list,
     tiny_space,
@@ -168,8 +169,7 @@ def test_a_worker_leaves_the_files_to_the_chief(tmp_path, monkeypatch):
 
 def test_threads_wait_for_each_other_also_after_an_error(tmp_path):
     """An error inside the oracle releases KerasTuner's lock; KerasTuner itself keeps it."""
-    oracle = HyperparameterListOracle("val_loss", hyperparameter_list=tiny_list())
-    oracle._set_project_dir(tmp_path, "project")
+    oracle = in_project(tmp_path, "val_loss", hyperparameter_list=tiny_list())
     trial = oracle.create_trial("tuner0")
     for call in (
         lambda: oracle.update_trial(trial.trial_id, {"loss": 1.0}),
