@@ -7,13 +7,10 @@ of a vector of n: both n.
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 
 Initializer = tuple[str, float | None] | Callable[[np.random.Generator], np.ndarray]
-Sampled = Sequence[Any]
-"""Pair [name, argument or None] as configurations hold it."""
 
 # Standard deviation of a unit normal cut at two standard deviations.
 _CUT_STDDEV = 0.87962566103423978

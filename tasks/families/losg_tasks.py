@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from ..definition import Definition
     from ..layers import Draws
 
-TEST_FUNCTIONS = (
+# In the order of the draws; the functions are in `objectives`, which loads Keras.
+_TEST_FUNCTIONS = (
     "StyblinskiTang",
     "ackley",
     "beale",
@@ -54,7 +55,7 @@ def _sparse_softmax_regression(rng: Rng) -> Config:
 
 def _optimization_test_problems(rng: Rng) -> Config:
     noisy = coin(rng, 0.5)
-    return {"problem": choice(rng, TEST_FUNCTIONS), "noise_stdev": _stdev(rng, noisy)}
+    return {"problem": choice(rng, _TEST_FUNCTIONS), "noise_stdev": _stdev(rng, noisy)}
 
 
 def _fully_connected(rng: Rng) -> Config:
