@@ -154,14 +154,11 @@ def compare(
         seconds[np.isnan(scores[:, columns])] = 0  # passed over
         in_turn = np.take_along_axis(seconds, measured_first(scores[:, columns]), axis=1)
         times[name] = _frame(matrix, np.cumsum(in_turn, axis=1))
-    for space in dict.fromkeys(given.space.name for given in named.values()):
-        label = (
-            "random search"
-            if len({g.space.name for g in named.values()}) == 1
-            else (f"random search in {space}")
-        )
+    searched = dict.fromkeys(given.space.name for given in named.values())
+    for space in searched:
+        label = "random search" if len(searched) == 1 else f"random search in {space}"
         ids = set(history.select(space=space).values())
-        pool = np.array([label in ids for label in matrix.configurations])
+        pool = np.array([configuration in ids for configuration in matrix.configurations])
         length = max(len(given) for given in named.values() if given.space.name == space)
         best[label] = _frame(matrix, random_search(matrix.upper[:, pool], length))
     adam = np.isin(matrix.configurations, tuned_adam(history))

@@ -244,10 +244,10 @@ def _one_number(
 
 
 def _over_seeds(values: np.ndarray, run: np.ndarray, seeds: str) -> np.ndarray:
-    """Reduce the axis 1, leaving out what was not run; 0 where nothing was."""
+    """Values (configuration, seed, time) over the seeds that were run; 0 where none was."""
     if values.shape[1] == 1:
         return values[:, 0]
-    known = np.where(run.reshape(run.shape + (1,) * (values.ndim - run.ndim)), values, np.nan)
+    known = np.where(run[:, :, None], values, np.nan)
     known[~run.any(axis=1)] = 0  # keeps NumPy from warning of empty means
     if seeds == "mean":
         return np.nanmean(known, axis=1)

@@ -208,9 +208,7 @@ def _optuna_number(
     samplings = sorted({number.sampling for number in numbers})
     integer = all(number.integer for number in numbers)
     log = samplings == ["log"] and low > 0
-    step = numbers[0].step if len(numbers) == 1 and samplings == ["linear"] else None
-    if step is not None and not all(_is_multiple(value - low, step) for value in values):
-        step = None
+    step = _common_step(numbers, [value - low for value in values])
     if step is not None:
         high = low + int((high - low) / step + _ON_GRID) * step
     if not log and samplings != ["linear"]:
@@ -231,6 +229,13 @@ def _optuna_number(
             "step": None if step is None else kind(step),
         },
     )
+
+
+def _common_step(numbers: Sequence[Number], offsets: Sequence[float]) -> float | None:
+    """The step of the one distribution, if it is linear and every value of the list is on it."""
+    step = numbers[0].step if len(numbers) == 1 and numbers[0].sampling == "linear" else None
+    on_grid = step is not None and all(_is_multiple(offset, step) for offset in offsets)
+    return step if on_grid else None
 
 
 def _is_multiple(difference: float, step: float) -> bool:

@@ -141,12 +141,6 @@ def _trials(
                 f"{file}, row {rows[0] + 2}, column {columns['task']!r}: the cell is empty; name "
                 "the task of this run, or map no column to it."
             )
-        status = str(about.pop("status", None) or "ok").lower()
-        if status not in STATES:
-            raise FileFormatError(
-                f"{file}, row {rows[0] + 2}, column {columns['status']!r}: the status {status!r} "
-                f"is unknown; allowed: {', '.join(STATES)}."
-            )
         if not any(given[rows[-1]] for _, given in losses.values()):
             builder.report.note(
                 "some runs end in a row without a loss: if NaN was written as an empty cell, as "
@@ -161,10 +155,21 @@ def _trials(
                 metric: _curve(steps, loss, given, np.array(rows), run)
                 for metric, (loss, given) in losses.items()
             },
-            state=STATES[status],
+            state=_state(about.pop("status", None), rows[0], columns, file),
             seconds=about.pop("seconds", None),
             columns={k: v for k, v in about.items() if k != "run" and v is not None},
         )
+
+
+def _state(status: Any, row: int, columns: Mapping[str, str], file: Path) -> str:
+    """The state of a trial that a cell tells; an empty one says nothing."""
+    name = str(status or "ok").lower()
+    if name not in STATES:
+        raise FileFormatError(
+            f"{file}, row {row + 2}, column {columns['status']!r}: the status {name!r} "
+            f"is unknown; allowed: {', '.join(STATES)}."
+        )
+    return STATES[name]
 
 
 def _keys(

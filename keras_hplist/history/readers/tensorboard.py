@@ -24,6 +24,9 @@ _STATES = {0: "ok", 1: "ok", 2: "failed", 3: "unfinished"}
 _LARGEST_WHOLE = 2**53
 """TensorBoard stores every number as a double, which tells whole ones apart up to here."""
 
+_Scalars = dict[str, list[tuple[float, float]]]
+"""Points (step, value) by tag."""
+
 _EXECUTION = re.compile(r"execution\d+")
 
 
@@ -68,14 +71,7 @@ def read_tensorboard(
     root = Path(path)
     if not root.is_dir():
         raise FileNotFoundError(f"There is no folder {root}.")
-    scalars: dict[Path, dict[str, list[tuple[float, float]]]] = defaultdict(dict)
-    sessions: dict[Path, _Session] = {}
-    for file in sorted(root.rglob("*tfevents*")):
-        for event in read_events(file, builder.report) if file.is_file() else ():
-            if isinstance(event, Scalar):
-                scalars[file.parent].setdefault(event.tag, []).append((event.step, event.value))
-            else:
-                sessions.setdefault(file.parent, _Session()).update(event)
+    scalars, sessions = _recorded(root, builder.report)
     sessions = {folder: session for folder, session in sessions.items() if session.values}
     if scalars and not sessions:
         raise FileFormatError(
@@ -88,13 +84,7 @@ def read_tensorboard(
         siblings = [other for other in sessions if other.parent == folder.parent]
         if len(siblings) == 1 and folder != root and scalars.get(folder.parent):
             home = folder.parent  # PyTorch: the curves lie one folder above the session's
-        logged = {
-            (below.relative_to(base) / tag).as_posix(): points
-            for base in (home, folder)
-            for below, tags in scalars.items()
-            if below.is_relative_to(base)
-            for tag, points in tags.items()
-        }
+        logged = _below(home, scalars) | _below(folder, scalars)
         name, task = _names(home, root)
         builder.add(
             Trial(
@@ -109,6 +99,31 @@ def read_tensorboard(
             )
         )
     return builder.history()
+
+
+def _recorded(
+    root: Path, report: ReadReport
+) -> "tuple[dict[Path, _Scalars], dict[Path, _Session]]":
+    """The scalars and the session that the event files of each folder hold."""
+    scalars: dict[Path, _Scalars] = defaultdict(dict)
+    sessions: dict[Path, _Session] = {}
+    for file in sorted(root.rglob("*tfevents*")):
+        for event in read_events(file, report) if file.is_file() else ():
+            if isinstance(event, Scalar):
+                scalars[file.parent].setdefault(event.tag, []).append((event.step, event.value))
+            else:
+                sessions.setdefault(file.parent, _Session()).update(event)
+    return scalars, sessions
+
+
+def _below(base: Path, scalars: Mapping[Path, _Scalars]) -> _Scalars:
+    """The scalars of a folder and those below it, by relative folder and tag."""
+    return {
+        (folder.relative_to(base) / tag).as_posix(): points
+        for folder, tags in scalars.items()
+        if folder.is_relative_to(base)
+        for tag, points in tags.items()
+    }
 
 
 def _names(run: Path, root: Path) -> tuple[str, str]:

@@ -173,6 +173,26 @@ class HistoryBuilder:
 
     def _run(self, trial: Trial) -> "_Run | None":
         """A trial with its values and curves in order; None if it was dropped."""
+        described = self._described(trial)
+        if described is None:
+            return None
+        curves = {
+            split: in_order(*trial.metrics[metric])
+            for split, metric in self._metrics.items()
+            if metric in trial.metrics and len(trial.metrics[metric][0])
+        }
+        if self._split not in curves:
+            if trial.state != "failed":
+                self.drop(trial.name, f"no values of {self._objective!r}")
+                return None
+            curves = {}
+        check_one_unit(str(trial), {self._metrics[split]: curves[split] for split in curves})
+        steps = curves[self._split][0] if curves else np.empty(0)
+        losses = {split: values_at(steps, *curve) for split, curve in curves.items()}
+        return _Run(trial, *described, steps, losses)
+
+    def _described(self, trial: Trial) -> tuple[dict[str, Any], dict[str, Any]] | None:
+        """The hyperparameters and the columns of a trial; None if it was dropped."""
         values, columns = plain_values(trial.values), dict(trial.columns)
         for column, option in (("task", "task_key"), ("seed", "seed_key")):
             key = self._options.get(option)
@@ -195,21 +215,7 @@ class HistoryBuilder:
             why = f"hyperparameter {infinite[0]!r} is not finite" if infinite else "no values"
             self.drop(trial.name, why)
             return None
-
-        curves = {
-            split: in_order(*trial.metrics[metric])
-            for split, metric in self._metrics.items()
-            if metric in trial.metrics and len(trial.metrics[metric][0])
-        }
-        if self._split not in curves:
-            if trial.state != "failed":
-                self.drop(trial.name, f"no values of {self._objective!r}")
-                return None
-            curves = {}
-        check_one_unit(str(trial), {self._metrics[split]: curves[split] for split in curves})
-        steps = curves[self._split][0] if curves else np.empty(0)
-        losses = {split: values_at(steps, *curve) for split, curve in curves.items()}
-        return _Run(trial, values, columns, steps, losses)
+        return values, columns
 
     def _unify_types(self, runs: "list[_Run]") -> None:
         """Write the values of a hyperparameter as texts if they are None or of several types."""
@@ -226,10 +232,7 @@ class HistoryBuilder:
 
     def _count_updates(self, runs: "list[_Run]") -> None:
         """Turn the source's steps into optimizer updates, in place."""
-        first = self._options.get("first_epoch")
-        if first is None:
-            curves = [run.steps for run in runs if len(run.steps) > 1] or [r.steps for r in runs]
-            first = 0 if all(np.array_equal(s, np.arange(len(s))) for s in curves) else 1
+        first = self._first_epoch(runs)
         scale = self._options.get("steps_per_epoch", 1)
         for run in runs:
             updates = np.round((run.steps + 1 - first) * scale, 6)
@@ -240,18 +243,19 @@ class HistoryBuilder:
                     "steps_per_epoch."
                 )
             run.steps = updates.astype(np.int64)
-        by_task: dict[str, dict[str, np.ndarray]] = defaultdict(dict)
-        for run in runs:
-            guessed = "training_steps" not in run.columns
-            if guessed and len(run.steps) > 1 and run.trial.state == "ok":
-                by_task[run.columns["task"]][str(run.trial)] = run.steps
-        for task, steps in by_task.items():
-            check_same_unit(task, steps)
-
+        _check_same_unit(runs)
         if runs and first == 0:
             self.report.note("steps count finished epochs from 0: one was added to each")
         if runs and scale != 1:
             self.report.note(f"steps were multiplied by {scale:g}, the updates in an epoch")
+
+    def _first_epoch(self, runs: "list[_Run]") -> int:
+        """What the source calls the first step, 0 or 1: 0 if all runs count 0, 1, 2, ..."""
+        given = self._options.get("first_epoch")
+        if given is not None:
+            return given
+        curves = [run.steps for run in runs if len(run.steps) > 1] or [run.steps for run in runs]
+        return 0 if all(np.array_equal(s, np.arange(len(s))) for s in curves) else 1
 
     def _minimize(self, runs: "list[_Run]", direction: str) -> None:
         if direction == "max":
@@ -311,6 +315,17 @@ class _Run:
     columns: dict[str, Any]
     steps: np.ndarray
     losses: dict[str, np.ndarray]
+
+
+def _check_same_unit(runs: Sequence[_Run]) -> None:
+    """Refuse a task some of whose whole runs seem to count another unit than the others."""
+    by_task: dict[str, dict[str, np.ndarray]] = defaultdict(dict)
+    for run in runs:
+        guessed = "training_steps" not in run.columns
+        if guessed and len(run.steps) > 1 and run.trial.state == "ok":
+            by_task[run.columns["task"]][str(run.trial)] = run.steps
+    for task, steps in by_task.items():
+        check_same_unit(task, steps)
 
 
 def _checked(options: Options) -> Options:
