@@ -1,6 +1,7 @@
 """Made-up training runs with known best hyperparameters, shared by the learner's tests."""
 
 import numpy as np
+import pandas as pd
 
 from keras_hplist.history import History
 
@@ -42,3 +43,13 @@ def runs(tasks=6, rates=12, seeds=1, points=6, seed=0, **columns):
 def history(**options):
     """The history of `runs`."""
     return History.from_records(runs(**options))
+
+
+def frame(scores, **options):
+    scores = np.asarray(scores, float)
+    return pd.DataFrame(
+        scores,
+        index=[f"t{i}" for i in range(scores.shape[0])],
+        columns=[f"c{i}" for i in range(scores.shape[1])],
+        **options,
+    )

@@ -1,4 +1,4 @@
-"""Histories: records, files, dense arrays of curves, joining and selecting."""
+"""Histories: records, files, joining and selecting."""
 
 import json
 import math
@@ -12,6 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from history_records import history, run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -19,27 +20,9 @@ import keras_hplist as khl
 from keras_hplist.errors import FileFormatError, HPListError, InvalidValueError
 from keras_hplist.history import SCHEMA, History, append_shards
 from keras_hplist.history.sources import read_logs
-from keras_hplist.history.union import union_of
-from keras_hplist.spaces import Hyperparameter, SearchSpace, configuration_id
-from keras_hplist.spaces.distributions import Boolean, Choice, Fixed, Number
+from keras_hplist.spaces import configuration_id
 
 NAN, INF = math.nan, math.inf
-
-
-def run(task="a", rate=0.1, losses=(3.0, 2.0, 1.0), steps=None, **columns):
-    """One record of a run, measured at steps 0, 10, 20, … on the valid split."""
-    steps = [10 * i for i in range(len(losses))] if steps is None else steps
-    return {
-        "task": task,
-        "space": "adam1p",
-        "values": {"learning_rate": rate},
-        "steps": steps,
-        "valid": list(losses),
-    } | columns
-
-
-def history(*records):
-    return History.from_records(records)
 
 
 runs = st.builds(
@@ -357,133 +340,6 @@ def test_an_empty_history_is_one(tmp_path):
     assert len(History.read(tmp_path / "e.parquet")) == 0
 
 
-def test_curves_are_a_dense_array_of_the_losses():
-    """Every loss stands at its task, configuration, seed and time; what was not run is NaN."""
-    rows = [
-        run("a", 0.1, (3, 2, 1), seed=0),
-        run("a", 0.2, (3, 1, 0), seed=1, seconds=5.0),
-        run("b", 0.1, (9, 8, 7), seed=0, family="f"),
-    ]
-    curves = history(*rows).curves("valid")
-    assert curves.values.dtype == np.float32
-    assert curves.tasks == ("a", "b")
-    assert curves.families == (None, "f")
-    assert curves.seeds.tolist() == [0, 1]
-    assert curves.times.tolist() == [0, 0.5, 1]
-    assert curves.initial.tolist() == [3, 9]
-    ids = {c: i for i, c in enumerate(curves.configurations)}
-    for row in rows:
-        cell = (
-            curves.tasks.index(row["task"]),
-            ids[configuration_id("adam1p", row["values"])],
-            row["seed"],
-        )
-        assert curves.values[cell].tolist() == row["valid"]
-    assert np.isnan(curves.values).sum() == 5 * 3
-    assert np.nansum(curves.seconds) == 5.0
-
-
-def test_diverged_pruned_failed_and_missing_are_told_apart():
-    """+inf after the last finite loss; NaN after a prune; NaN throughout if failed."""
-    rows = [
-        run("a", 0.1, (3, 2, NAN, NAN)),
-        run("a", 0.2, (3, 2), training_steps=30, status="pruned"),
-        run("a", 0.3, (3, 2, 1), training_steps=30, status="ok"),
-        run("a", 0.4, (), status="failed", training_steps=30),
-        run("a", 0.5, (), status="diverged", training_steps=30),
-        run("a", 0.6, (3, NAN, 1, 1), status="ok"),
-        run("a", 0.7, status="diverged", training_steps=30) | {"steps": [5], "valid": None},
-    ]
-    curves = history(*rows).curves(times=[0, 1 / 3, 2 / 3, 1])
-    ids = [configuration_id("adam1p", row["values"]) for row in rows]
-    got = {
-        i: curves.values[0, curves.configurations.index(i), 0].tolist()
-        for i in ids
-        if i in (curves.configurations)
-    }
-    assert got[ids[0]] == [3, 2, INF, INF]
-    assert got[ids[1]][:2] == [3, 2]
-    assert np.isnan(got[ids[1]][2:]).all()
-    assert got[ids[2]] == [3, 2, 1, 1]
-    assert ids[3] not in got
-    assert got[ids[4]] == got[ids[6]] == [INF] * 4
-    assert got[ids[5]] == [3, 2, 1, 1]
-
-
-@given(
-    steps=st.lists(st.integers(0, 100), min_size=2, max_size=8, unique=True).map(sorted),
-    data=st.data(),
-)
-@settings(max_examples=60, deadline=None)
-def test_curves_are_interpolated_as_stated(steps, data):
-    """On another time axis: straight lines, the first loss before, the last one after."""
-    losses = data.draw(st.lists(st.floats(-10, 10), min_size=len(steps), max_size=len(steps)))
-    grid = np.linspace(0, 1, 11)
-    curves = history(run(losses=losses, steps=steps, training_steps=100)).curves(times=grid)
-    expected = np.interp(grid * 100, steps, np.float32(losses))
-    np.testing.assert_allclose(curves.values[0, 0, 0], expected, rtol=1e-5, atol=1e-5)
-
-
-def test_runs_of_different_lengths_meet_on_a_common_axis():
-    """Tasks planned for different steps share the axis of fractions; other grids are resampled."""
-    same = history(
-        run("a", losses=(3, 2, 1)), run("b", losses=(3, 2, 1), steps=[0, 500, 1000])
-    ).curves()
-    assert same.times.tolist() == [0, 0.5, 1]
-    assert same.training_steps.tolist() == [20, 1000]
-    other = history(run("a", losses=(3, 2, 1)), run("b", losses=(3, 1))).curves()
-    assert len(other.times) == 51
-    assert other.values[1, 0, 0, 25] == pytest.approx(2.0)
-
-
-def test_curves_refuse_what_cannot_be_compared():
-    """Two horizons in one task, a split that nobody measured, times that are none."""
-    with pytest.raises(InvalidValueError, match=r"task 'a'.*several numbers of training steps"):
-        history(run(), run(rate=0.2, training_steps=40)).curves()
-    with pytest.raises(InvalidValueError, match=r"No run.*'test'"):
-        history(run()).curves("test")
-    with pytest.raises(InvalidValueError, match="fractions"):
-        history(run()).curves(times=[0.5, 0.2])
-
-
-def test_a_large_history_becomes_an_array_with_one_copy():
-    """The dense array costs its own size, not several times that."""
-    tracemalloc = pytest.importorskip("tracemalloc")
-    rows, points = 20_000, 51
-    table = pa.table(
-        {
-            "task": pa.array([f"t{i % 20}" for i in range(rows)]),
-            "family": pa.nulls(rows, pa.string()),
-            "configuration": pa.array([f"c{i // 20:04d}" for i in range(rows)]),
-            "space": pa.array(["adam1p"] * rows),
-            "values": pa.array(["{}"] * rows),
-            "seed": pa.array(np.zeros(rows, np.int32)),
-            "training_steps": pa.array(np.full(rows, 50, np.int32)),
-            "batch_size": pa.nulls(rows, pa.int32()),
-            "steps": _lists(np.tile(np.arange(points, dtype=np.int32), rows), points),
-            "train": pa.nulls(rows, pa.list_(pa.float32())),
-            "valid": _lists(np.random.default_rng(0).random(rows * points, np.float32), points),
-            "test": pa.nulls(rows, pa.list_(pa.float32())),
-            "status": pa.array(["ok"] * rows),
-            "seconds": pa.nulls(rows, pa.float64()),
-            "num_parameters": pa.nulls(rows, pa.int64()),
-            "source": pa.nulls(rows, pa.string()),
-            "versions": pa.nulls(rows, pa.string()),
-        }
-    )
-    large = History(table)
-    large.curves()  # warm up
-    tracemalloc.start()
-    curves = large.curves()
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert peak < 2.5 * curves.values.nbytes
-
-
-def _lists(flat, length):
-    return pa.ListArray.from_arrays(np.arange(0, len(flat) + 1, length, dtype=np.int32), flat)
-
-
 def test_a_shard_is_whole_or_absent_when_its_writer_is_killed(tmp_path):
     """kill -9 while shards are written: every file that is there can be read."""
     code = (
@@ -501,82 +357,3 @@ def test_a_shard_is_whole_or_absent_when_its_writer_is_killed(tmp_path):
     writer.kill()
     writer.wait()
     assert len(History.read(tmp_path)) > finished
-
-
-def test_own_search_spaces_travel_with_the_history(tmp_path):
-    """Definitions are kept in the file and joined where histories differ."""
-    small = SearchSpace("mine", (Hyperparameter("x", Number(0.0, 1.0)),))
-    large = SearchSpace("mine", (Hyperparameter("x", Number(0.5, 2.0)),))
-    row = {"task": "a", "space": "mine", "values": {"x": 0.5}}
-    History.from_records([row], spaces=[small]).write(tmp_path / "s.parquet")
-    read = History.read(tmp_path / "s.parquet")
-    assert SearchSpace.from_config(read.space_definitions["mine"]) == small
-    other = History.from_records([row | {"task": "b"}], spaces=[large])
-    joined = History.concat([read, other]).space_definitions["mine"]
-    assert SearchSpace.from_config(joined).rows[0].distribution == Number(0.0, 2.0)
-    assert history(run()).space_definitions == {}
-
-
-@pytest.mark.parametrize(
-    ("first", "second", "joined"),
-    [
-        (Number(1, 4, integer=True), Number(2, 9, integer=True), Number(1, 9, integer=True)),
-        (Number(1, 4, integer=True), Number(0.5, 2.0), Number(0.5, 4)),
-        (Number(0.1, 1.0, "log"), Number(0.5, 2.0), Number(0.1, 2.0, "log")),
-        (Number(1e-6, 1e-2, "log", 10), Number(0.0, 0.1), Number(0.0, 0.1)),
-        (Number(0.0, 0.1), Number(1e-6, 1e-2, "log"), Number(0.0, 0.1)),
-        (Number(0.01, 0.1, "one_minus_log"), Number(0.5, 0.95), Number(0.01, 0.5, "one_minus_log")),
-        (Number(0.01, 0.1, "one_minus_log"), Fixed(1.0), Number(0.9, 1.0)),
-        (Number(8, 64, step=8, integer=True), Fixed(16), Number(8, 64, step=8, integer=True)),
-        (Fixed(0.5), Number(1e-3, 0.1, "log"), Number(1e-3, 0.5, "log")),
-        (Choice((2, 4)), Number(1, 3, integer=True), Number(1, 4, integer=True)),
-        (Choice((0.5, 4.0)), Number(1, 3, integer=True), Number(0.5, 4.0)),
-        (Choice((1, 2)), Choice((0.5, 2.0)), Choice((1.0, 2.0, 0.5))),
-        (Fixed(1), Choice((0.5, 2.0)), Choice((1.0, 0.5, 2.0))),
-        (Choice(("a", "b")), Choice(("b", "c")), Choice(("a", "b", "c"))),
-        (Fixed("a"), Fixed("b"), Choice(("a", "b"))),
-        (Fixed("a"), Choice(("b", "a")), Choice(("a", "b"))),
-        (Boolean(), Boolean(), Boolean()),
-        (Fixed(True), Boolean(), Choice((True, False))),
-    ],
-)
-def test_the_union_of_two_spaces_holds_both(first, second, joined):
-    """Bounds are widened, choices joined, and the space's name is the first's."""
-    union = union_of([_space("one", first), _space("two", second)])
-    assert (union.name, union.rows[0].distribution) == ("one", joined)
-
-
-def _space(name, distribution, *more):
-    return SearchSpace(name, (Hyperparameter("x", distribution), *more))
-
-
-def test_the_union_joins_conditions():
-    """Same parent: values are joined; without a condition in one space: without. Parents first."""
-    parent = Hyperparameter("kind", Choice(("a", "b", "c")))
-
-    def child(*values):
-        return Hyperparameter("y", Number(0, 1), (("kind", values),) if values else ())
-
-    both = union_of(
-        [_space("s", Boolean(), parent, child("a")), SearchSpace("t", (parent, child("b")))]
-    )
-    assert both.rows[-1].when == (("kind", ("a", "b")),)
-    free = union_of([SearchSpace("s", (parent, child("a"))), SearchSpace("t", (child(),))])
-    assert free.rows[-1].when == () or free.rows[0].when == ()
-    late = union_of([SearchSpace("t", (child(),)), SearchSpace("s", (parent, child("a")))])
-    assert late.names == ("y", "kind")
-
-
-@pytest.mark.parametrize(
-    ("first", "second", "message"),
-    [
-        (Number(0, 1), Choice(("a",)), r"'x' is a range of numbers in .* one of 'a' in another"),
-        (Fixed(True), Number(0, 1), "'x' is one of True in one study and a range"),
-        (Choice((1, 2)), Choice(("a", "b")), "'x' is one of 1, 2 in one study and one of 'a', 'b'"),
-        (Boolean(), Choice((0, 1)), "'x' is one of False, True in one study and one of 0, 1"),
-    ],
-)
-def test_values_of_several_types_have_no_union(first, second, message):
-    """The message names the hyperparameter, both kinds of values, and the ways out."""
-    with pytest.raises(InvalidValueError, match=f"{message}.*spaces of different names"):
-        union_of([_space("s", first), _space("t", second)])

@@ -9,13 +9,10 @@ import keras
 import keras_tuner
 import numpy as np
 import pytest
-import scipy.sparse
 import tensorflow as tf
 from tiny_search import (
     NADAMW_LIST,
-    RATE_LIST,
     RATES,
-    TRAIN,
     VALID,
     build_model,
     curves,
@@ -25,8 +22,7 @@ from tiny_search import (
 )
 
 import keras_hplist as khl
-from keras_hplist.errors import HPListError, InvalidValueError
-from keras_hplist.tuning.errors import SetupError
+from keras_hplist.errors import InvalidValueError
 
 
 @pytest.fixture(scope="module")
@@ -158,30 +154,6 @@ def test_a_torn_curve_does_not_hide_the_results(tmp_path, capsys):
     curve.write_bytes(curve.read_bytes()[:100])
     built.results_summary()
     assert "best at epoch" in capsys.readouterr().out
-
-
-def test_epochs_without_the_objective_are_refused(tmp_path):
-    """Before anything is trained; the error says what to give in place of validation_freq."""
-    built = tuner(directory=tmp_path, max_trials=1)
-    with pytest.raises(SetupError, match=r"validation_freq is 2.*steps_per_epoch"):
-        search(built, validation_freq=2)
-    assert not built.curves.exists()
-
-
-def test_models_that_train_with_an_optimizer_of_their_own_are_refused(tmp_path):
-    """The list would have no effect, as in a GAN with two optimizers."""
-
-    class Own(keras.Sequential):
-        def train_step(self, data):
-            return {"loss": keras.ops.sum(self.weights[0] ** 2)}
-
-    def build(hp):
-        model = Own([keras.Input((3,)), keras.layers.Dense(1)])
-        model.compile("adam", "mse")
-        return model
-
-    with pytest.raises(SetupError, match="no step with the optimizer of its list entry"):
-        search(tuner(build, directory=tmp_path, max_trials=2))
 
 
 def test_same_seed_gives_the_same_scores(searched, tmp_path):
@@ -341,96 +313,6 @@ def test_several_objectives(tmp_path):
     assert frame == [True, True, False, True]
 
 
-@pytest.mark.parametrize(
-    ("data", "has_initial"),
-    [
-        ({"validation_data": None, "validation_split": 0.25}, True),
-        ({"validation_data": tf.data.Dataset.from_tensor_slices(VALID).batch(7)}, True),
-        ({"validation_data": (*VALID, np.ones(20))}, True),
-        ({"validation_data": (batch for batch in [VALID] * 9), "validation_steps": 1}, False),
-    ],
-    ids=["split", "dataset", "weighted", "generator"],
-)
-def test_initial_loss_of_all_kinds_of_validation_data(tmp_path, data, has_initial):
-    """The point before training is there, unless evaluating would use the data up."""
-    valid = curves(search(tuner(directory=tmp_path, max_trials=1), **data))["valid"][0]
-    assert np.isfinite(valid[0]) == has_initial
-    assert np.isfinite(valid[1:]).all()
-
-
-class Prepares(keras_tuner.HyperModel):
-    """Loads, scales and batches in `fit` what `search` only names, as KerasTuner's guide shows."""
-
-    build = staticmethod(build_model)
-
-    def fit(self, hp, model, name, validation_data, **kwargs):
-        x, y = {"train": TRAIN}[name]
-        data = tf.data.Dataset.from_tensor_slices((VALID[0] * 2, VALID[1])).batch(10).repeat()
-        assert validation_data == "valid"
-        kwargs = kwargs | {"validation_data": data, "validation_steps": 2, "batch_size": 8}
-        return model.fit(x * 2, y, **kwargs)
-
-
-def test_curves_are_of_the_data_that_a_hypermodel_prepares(tmp_path):
-    """The point before training, of endless data too, and the batch size are those of its fit."""
-    starts, models = [], []
-
-    class Evaluates(keras.callbacks.Callback):
-        def on_train_begin(self, logs=None):
-            models.append(self.model)
-            starts.append(self.model.evaluate(VALID[0] * 2, VALID[1], verbose=0)[0])
-
-    built = tuner(Prepares(), directory=tmp_path, max_trials=2)
-    callbacks = [Evaluates()]
-    built.search("train", validation_data="valid", epochs=1, verbose=0, callbacks=callbacks)
-    frame = curves(built)
-    assert sorted(valid[0] for valid in frame["valid"]) == pytest.approx(sorted(starts))
-    assert set(frame["batch_size"]) == {8}
-    assert not any("fit" in vars(model) for model in models)
-
-
-@pytest.mark.parametrize("own", ["HyperModel.fit", "Model.fit"])
-def test_where_the_data_of_a_fit_stay_unknown_there_is_no_point_before_training(tmp_path, own):
-    """What is not known is not evaluated, neither to a wrong point nor to a failure."""
-
-    class Doubles(keras.Sequential):
-        def fit(self, x, y, validation_data, **kwargs):
-            x_valid, y_valid = validation_data
-            return super().fit(x * 2, y, validation_data=(x_valid * 2, y_valid), **kwargs)
-
-    class Model(keras_tuner.HyperModel):
-        def build(self, hp):
-            model = (Doubles if own == "Model.fit" else keras.Sequential)(build_model(hp).layers)
-            model.compile("adam", "mse", run_eagerly=True)
-            return model
-
-        def fit(self, hp, model, x, y, **kwargs):
-            fit = type(model).fit  # which goes past `model.fit`, if Keras's own stands there
-            return fit(model, x, y, **kwargs)
-
-    row = curves(search(tuner(Model(), directory=tmp_path, max_trials=1), epochs=1)).iloc[0]
-    assert np.isnan(row["valid"][0]) and np.isfinite(row["valid"][1])
-    assert row["batch_size"] is None or np.isnan(row["batch_size"])
-
-
-@pytest.mark.parametrize("kind", [scipy.sparse.csr_matrix, scipy.sparse.coo_matrix])
-def test_initial_loss_of_a_part_of_sparse_data(tmp_path, kind):
-    """Keras splits all kinds of SciPy's matrices, some of which cannot be sliced as they are."""
-    built = tuner(directory=tmp_path, max_trials=1)
-    x, y = TRAIN
-    built.search(kind(x), y, validation_split=0.25, batch_size=10, epochs=1, verbose=0)
-    assert np.isfinite(curves(built)["valid"][0]).all()
-
-
-def test_initial_loss_and_stopping_are_options(tmp_path):
-    """No point before training; all epochs of a diverged trial."""
-    built = tuner(directory=tmp_path, initial_loss=False, stop_on_divergence=False)
-    search(built, epochs=2)
-    frame = curves(built)
-    assert all(steps[0] > 0 for steps in frame["steps"])
-    assert {steps[-1] for steps in frame["steps"]} == {8}
-
-
 def test_a_list_over_the_users_own_hyperparameters(tmp_path):
     """The values go to `build_model`, which chooses its own optimizer."""
     hyperparameters = keras_tuner.HyperParameters()
@@ -486,83 +368,3 @@ def test_nothing_but_diverged_trials_gives_no_model(tmp_path):
     built = search(tuner(hyperparameter_list=wild, directory=tmp_path))
     with pytest.raises(InvalidValueError, match="diverged"):
         built.get_best_models()
-
-
-def uncompiled(hp):
-    return keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        {"build": uncompiled},
-        {"build": lambda hp: "model"},
-        {"build": None},
-        {"optimizer": "adam"},
-        {"max_trials": 99},
-        {"hyperparameter_list": "nosuchlist"},
-        {"after_list": "restart"},
-        {"objective": 3},
-        {"objective": []},
-        *({"executions_per_trial": given} for given in (0, -1, "2", None, 1.5, True)),
-        {"max_model_size": "1e6"},
-        {"directory": 5},
-        {"project_name": 5},
-        {"tuner_id": 5},
-        {"task": 5},
-        {"task": ""},
-    ],
-    ids=lambda arguments: next(iter(arguments)),
-)
-@pytest.mark.parametrize("overwrite", [False, True])
-def test_bad_set_ups_are_refused_before_anything_changes_on_disk(tmp_path, arguments, overwrite):
-    """Neither is a folder made, nor is an older project deleted."""
-    old = tmp_path / "toy" / "trial_0000" / "trial.json"
-    if overwrite:
-        old.parent.mkdir(parents=True)
-        old.write_text("{}")
-    before = sorted(tmp_path.rglob("*"))
-    project = {"directory": tmp_path, "project_name": "toy", "overwrite": overwrite}
-    with pytest.raises(HPListError):
-        tuner(**project | arguments)
-    assert sorted(tmp_path.rglob("*")) == before
-
-
-@pytest.mark.parametrize(
-    ("objective", "data", "message"),
-    [
-        ("val_accuracy", {}, "val_mae"),
-        ("val_loss", {"validation_data": None}, "validation_data"),
-    ],
-)
-def test_objective_that_is_not_measured_ends_the_search_at_once(tmp_path, objective, data, message):
-    """The first trial shows it; the error lists what was measured."""
-    built = tuner(directory=tmp_path, objective=keras_tuner.Objective(objective, "min"))
-    with pytest.raises(SetupError, match=message):
-        search(built, epochs=1, **data)
-    assert len(built.oracle.trials) == 1
-
-
-def test_unknown_number_of_steps_ends_the_search_before_training(tmp_path):
-    """Of a list with a schedule, data of unknown length need steps_per_epoch."""
-    data = tf.data.Dataset.from_tensor_slices(TRAIN).batch(10).filter(lambda x, y: True)
-    built = tuner(hyperparameter_list=NADAMW_LIST, directory=tmp_path)
-    with pytest.raises(SetupError, match="steps_per_epoch"):
-        built.search(data, validation_data=VALID, epochs=1, verbose=0)
-    assert not built.curves.exists()
-
-
-def test_models_above_max_model_size_fail_their_trial(tmp_path):
-    """As in KerasTuner; the message gives the size."""
-    built = tuner(directory=tmp_path, max_model_size=20, max_consecutive_failed_trials=1)
-    with pytest.raises(RuntimeError, match="21 parameters"):
-        search(built)
-
-
-def test_list_is_not_another_lists_project(tmp_path):
-    """A folder of another list is refused, with both fingerprints."""
-    search(tuner(directory=tmp_path, max_trials=1))
-    with pytest.raises(InvalidValueError) as caught:
-        tuner(hyperparameter_list=NADAMW_LIST, directory=tmp_path)
-    assert RATE_LIST.fingerprint[:12] in str(caught.value)
-    assert NADAMW_LIST.fingerprint[:12] in str(caught.value)

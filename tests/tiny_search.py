@@ -56,3 +56,16 @@ def scores(searched):
 def curves(searched):
     """The rows of the history that a tuner recorded, in the order of the trials' seeds."""
     return khl.History.read(searched.curves).to_frame()
+
+
+class Scaled(keras.regularizers.Regularizer):
+    """Shows its factor in no configuration."""
+
+    def __init__(self, factor):
+        self.factor = factor
+
+    def __call__(self, x):
+        return self.factor * keras.ops.mean(x**2)
+
+    def get_config(self):
+        return {}
