@@ -110,12 +110,13 @@ def test_own_space_has_no_optimizer(own_space):
 
 
 def test_own_space_from_a_search_with_this_packages_values():
-    """Bookkeeping of this package is no hyperparameter; its switches are."""
+    """Bookkeeping, of this package or KerasTuner, is no hyperparameter; the switches are."""
     hp = spaces.get("nadamw").hyperparameters()
     hp.Int("hplist/index", 0, 10)
+    hp.Int("tuner/epochs", 0, 10)
     hp.Int("units", 1, 4)
     space = spaces.SearchSpace.from_hyperparameters("both", hp)
-    assert "hplist/index" not in space.names
+    assert not {"hplist/index", "tuner/epochs"} & set(space.names)
     assert "hplist/warmup" in space.names and "units" in space.names
     for seed in range(20):
         values = space.draw(seed)

@@ -56,6 +56,8 @@ def report(
     Of a KerasTuner project, also while the search runs: how it stands, what to try next, when to
     stop.
     """
+    from keras_hplist.history.keras_tuner_project import is_project
+
     if out.exists() and not out.is_dir():
         raise InvalidValueError(f"--out {out} is a file; name a folder.")
     of_project = {
@@ -63,7 +65,7 @@ def report(
         "objective": objective,
         "direction": direction,
     }
-    if path is not None and numbers is None and _is_project(path):
+    if path is not None and numbers is None and is_project(path):
         _project(path, out, of_project, as_json)
         return
     if any(of_project.values()):
@@ -72,11 +74,6 @@ def report(
             param_hint="--list, --objective, --direction",
         )
     _figures(path, out, numbers, as_json)
-
-
-def _is_project(path: Path) -> bool:
-    """Whether a folder is that of one KerasTuner search."""
-    return (path / "oracle.json").is_file() or any(path.glob("trial_*/trial.json"))
 
 
 def _project(project: Path, out: Path, options: dict[str, str | None], as_json: bool) -> None:

@@ -7,7 +7,6 @@ out and named.
 
 import math
 import os
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,13 +18,17 @@ import pandas as pd
 
 from keras_hplist.errors import FileFormatError, InvalidValueError, UnknownNameError
 from keras_hplist.history import History, ReadReport
-from keras_hplist.history.readers import keras_tuner as reader
-from keras_hplist.history.readers.documents import read_mapping
-from keras_hplist.history.readers.values import own_values
+from keras_hplist.history.keras_tuner_project import (
+    CURVES,
+    StoredTrial,
+    curve_files,
+    objective_of,
+    oracle_state,
+    projects_in,
+    trials,
+)
 
 DIRECTIONS = ("min", "max")
-_ENDED = ("COMPLETED", "FAILED", "INVALID")
-_CURVE_FILE = re.compile(r"trial_(.+)_execution(\d+)\.parquet")
 _FOUND = 6  # names that an error shows of a folder
 _TUNERS = {  # by what only their oracles write
     "hyperparameter_list": "keras_hplist's oracle",
@@ -107,13 +110,13 @@ def read_project(
         raise UnknownNameError("direction", direction, DIRECTIONS)
     folder = _project_folder(Path(path))
     report = ReadReport([str(folder)])
-    found = [_with_nan(trial) for trial in reader.trials_in(folder, folder.name, report)]
+    found = trials(folder, report)
     for place in sorted(folder.glob("trial_*")):
         if place.is_dir() and not (place / "trial.json").exists():
             report.drop(f"{folder.name}/{place.name}", "it has no trial.json yet")
-    state = _oracle_state(folder, report)
+    state = oracle_state(folder, report)
     objective = _checked_objective(objective, found, folder)
-    results = {trial["id"]: _result(trial, objective) for trial in found}
+    results = {trial.id: _result(trial, objective) for trial in found}
     if not any(math.isfinite(result) for result in results.values()):
         raise InvalidValueError(_nothing_finished(folder, found, report))
     direction = direction or _direction(found, objective, folder)
@@ -133,7 +136,7 @@ def read_project(
         objective=objective,
         direction=direction,
         trials=_table(found, results, direction),
-        values={trial["id"]: own_values(trial["values"]) for trial in found},
+        values={trial.id: trial.own_values for trial in found},
         followed=_followed(state, found),
         curves=curves,
         unit=unit,
@@ -150,7 +153,7 @@ def _project_folder(path: Path) -> Path:
             f"{path} is {kind}; give the project folder of a KerasTuner search, "
             "<directory>/<project_name>."
         )
-    projects = sorted(reader.projects_in(path))
+    projects = sorted(projects_in(path))
     if len(projects) == 1 or path in projects:
         return path if path in projects else projects[0]
     expected = "a project folder of KerasTuner (oracle.json, trial_*/trial.json)"
@@ -163,50 +166,25 @@ def _project_folder(path: Path) -> Path:
     raise FileFormatError(f"{path} is not {expected}; {holds}.")
 
 
-def _oracle_state(folder: Path, report: ReadReport) -> Mapping[str, Any]:
-    file = folder / "oracle.json"
-    try:
-        return read_mapping(file)
-    except FileNotFoundError:
-        report.note("there is no oracle.json")
-    except FileFormatError:
-        report.drop(f"{folder.name}/oracle.json", "it is damaged, or was being written")
-    return {}
-
-
-def _checked_objective(given: str | None, trials: list[dict[str, Any]], folder: Path) -> str:
-    known = {name for trial in trials for name in _metrics(trial)}
+def _checked_objective(given: str | None, found: Sequence[StoredTrial], folder: Path) -> str:
+    known = {name for trial in found for name in trial.metrics}
     if given is not None and given not in known:
         raise UnknownNameError(f"metric of the project {folder}", given, known)
-    return given or reader.objective_of(trials)
+    return given or objective_of(found)
 
 
-def _with_nan(trial: dict[str, Any]) -> dict[str, Any]:
-    """The trial with NaN where its file has null, as strict JSON has."""
-    for metric in _metrics(trial).values():
-        for observation in metric["observations"]:
-            observation["value"] = [math.nan if v is None else v for v in observation["value"]]
-    return trial
-
-
-def _metrics(trial: Mapping[str, Any]) -> Mapping[str, Any]:
-    return trial["metrics"].get("metrics", {})
-
-
-def _result(trial: Mapping[str, Any], objective: str) -> float:
+def _result(trial: StoredTrial, objective: str) -> float:
     """The objective of a trial that has ended; NaN if it has none."""
-    if trial["status"] != "COMPLETED":
+    if trial.state != "ok":
         return math.nan
-    observations = _metrics(trial).get(objective, {}).get("observations", [])
-    values = [float(np.mean(o["value"])) for o in observations if o["value"]]
-    score = trial["score"]
-    if score is not None and any(np.isclose(value, score) for value in values):
-        return float(score)
+    values = list(trial.observed(objective).values())
+    if any(np.isclose(value, trial.score) for value in values):
+        return trial.score
     return values[-1] if values else math.nan
 
 
-def _nothing_finished(folder: Path, trials: Sequence[Mapping], report: ReadReport) -> str:
-    states = Counter(trial["status"] for trial in trials)
+def _nothing_finished(folder: Path, found: Sequence[StoredTrial], report: ReadReport) -> str:
+    states = Counter(trial.status for trial in found)
     told = ", ".join(f"{count} {state}" for state, count in states.most_common())
     damaged = f"; {len(report.dropped)} files cannot be read" if report.dropped else ""
     return (
@@ -216,11 +194,12 @@ def _nothing_finished(folder: Path, trials: Sequence[Mapping], report: ReadRepor
     )
 
 
-def _direction(trials: Sequence[Mapping], objective: str, folder: Path) -> str:
-    stated = {_metrics(trial).get(objective, {}).get("direction") for trial in trials} - {None}
-    if len(stated) == 1 and stated <= set(DIRECTIONS):
+def _direction(found: Sequence[StoredTrial], objective: str, folder: Path) -> str:
+    measured = [trial.metrics[objective] for trial in found if objective in trial.metrics]
+    stated = {metric.direction for metric in measured if metric.direction}
+    if len(stated) == 1:
         return stated.pop()
-    told = f"its trials say {', '.join(sorted(stated))}" if stated else "its trials do not say"
+    told = "its trials say both" if stated else "its trials do not say"
     raise InvalidValueError(
         f"Whether the objective {objective!r} of {folder} is minimised or maximised is not known: "
         f"{told}. Give direction='min' or direction='max'."
@@ -230,20 +209,18 @@ def _direction(trials: Sequence[Mapping], objective: str, folder: Path) -> str:
 def _recorded(folder: Path, report: ReadReport) -> tuple[History | None, pd.DataFrame]:
     """The curves that this package's tuner wrote: as a history by trial, and point by point."""
     histories, points = [], []
-    for file in sorted((folder / "curves").glob("*.parquet")):
-        if not (match := _CURVE_FILE.fullmatch(file.name)):
-            continue
+    for file in curve_files(folder):
         try:
-            history = History.read(file)
+            history = History.read(file.path)
         except FileFormatError:
-            report.drop(f"{folder.name}/curves/{file.name}", "it is damaged")
+            report.drop(f"{folder.name}/{CURVES}/{file.path.name}", "it is damaged")
             continue
         for row in history.table.to_pylist():
             split = "valid" if row["valid"] else "train"
-            known = {"configuration": match[1], "seed": int(match[2]), "task": folder.name}
-            histories.append(row | known | {"values": {"trial": match[1]}, "space": "trials"})
+            known = {"configuration": file.trial, "seed": file.execution, "task": folder.name}
+            histories.append(row | known | {"values": {"trial": file.trial}, "space": "trials"})
             points += [
-                {"trial": match[1], "run": file.stem, "split": split, "step": step, "loss": loss}
+                (file.trial, file.path.stem, split, step, loss)
                 for step, loss in zip(row["steps"] or [], row[split] or [], strict=True)
             ]
     frame = pd.DataFrame(points, columns=["trial", "run", "split", "step", "loss"])
@@ -252,17 +229,15 @@ def _recorded(folder: Path, report: ReadReport) -> tuple[History | None, pd.Data
     return (History.from_records(histories) if histories else None), frame.dropna()
 
 
-def _observed(trials: Sequence[Mapping], objective: str) -> tuple[pd.DataFrame, str, str]:
+def _observed(found: Sequence[StoredTrial], objective: str) -> tuple[pd.DataFrame, str, str]:
     """The values that KerasTuner kept of each trial, by step where it kept several."""
     points: dict[str, dict[int, float]] = {}
-    for trial in trials:
-        observations = _metrics(trial).get(objective, {}).get("observations", [])
-        values = {int(o["step"]): float(np.mean(o["value"])) for o in observations if o["value"]}
-        epochs = int(trial["values"].get("tuner/epochs", 0))
-        if epochs and values:  # Hyperband: what the rungs below reached comes first
-            below = points.get(str(trial["values"].get("tuner/trial_id")), {})
-            values = below | {epochs: values[max(values)]}
-        points[trial["id"]] = values
+    for trial in found:
+        values = trial.observed(objective)
+        if trial.epochs and values:  # Hyperband: what the rungs below reached comes first
+            below = points.get(str(trial.continues), {})
+            values = below | {trial.epochs: values[max(values)]}
+        points[trial.id] = values
     rows = [
         {"trial": trial, "run": f"trial_{trial}", "step": step, "loss": value}
         for trial, values in points.items()
@@ -272,18 +247,18 @@ def _observed(trials: Sequence[Mapping], objective: str) -> tuple[pd.DataFrame, 
     return frame, "epochs", objective
 
 
-def _table(trials: Sequence[Mapping], results: Mapping[str, float], direction: str) -> pd.DataFrame:
-    rows = []
-    for trial in trials:
-        entry = trial["values"].get("hplist/index")
-        rows.append(
-            {
-                "trial": trial["id"],
-                "status": _status(trial, results[trial["id"]]),
-                "objective": results[trial["id"]],
-                "entry": entry if isinstance(entry, int) and entry >= 0 else None,
-            }
-        )
+def _table(
+    found: Sequence[StoredTrial], results: Mapping[str, float], direction: str
+) -> pd.DataFrame:
+    rows = [
+        {
+            "trial": trial.id,
+            "status": _status(trial, results[trial.id]),
+            "objective": results[trial.id],
+            "entry": trial.entry,
+        }
+        for trial in found
+    ]
     frame = pd.DataFrame(rows).set_index("trial").astype({"entry": "Int64"})
     finite = frame["objective"].where(np.isfinite(frame["objective"]))
     ranks = finite.rank(method="first", ascending=direction == "min").astype("Int64")
@@ -291,28 +266,27 @@ def _table(trials: Sequence[Mapping], results: Mapping[str, float], direction: s
     return frame
 
 
-def _status(trial: Mapping[str, Any], result: float) -> str:
-    if trial["status"] not in _ENDED:
+def _status(trial: StoredTrial, result: float) -> str:
+    if trial.state == "unfinished":
         return "running"
-    if trial["status"] == "COMPLETED":
+    if trial.state == "ok":
         return "completed" if math.isfinite(result) else "diverged"
-    values = [o["value"] for m in _metrics(trial).values() for o in m["observations"]]
-    return "diverged" if any(np.isnan(value).any() for value in values) else "failed"
+    values = [value for metric in trial.metrics.values() for value in metric.values.values()]
+    return "diverged" if np.isnan(values).any() else "failed"
 
 
-def _followed(state: Mapping[str, Any], trials: Sequence[Mapping]) -> tuple[str, str] | None:
+def _followed(state: Mapping[str, Any], found: Sequence[StoredTrial]) -> tuple[str, str] | None:
     stated = state.get("hyperparameter_list")
     if isinstance(stated, Mapping):
         return str(stated.get("name")), str(stated.get("fingerprint", ""))
-    names = [trial["values"].get("hplist/name") for trial in trials]
-    names = [name for name in names if name]
-    return (str(names[0]), "") if names else None
+    names = [trial.list_name for trial in found if trial.list_name]
+    return (names[0], "") if names else None
 
 
-def _tuner(state: Mapping[str, Any], trials: Sequence[Mapping]) -> str:
+def _tuner(state: Mapping[str, Any], found: Sequence[StoredTrial]) -> str:
     for key, name in _TUNERS.items():
         if key in state:
             return name
-    if any("hplist/index" in trial["values"] for trial in trials):
+    if any(trial.list_name is not None for trial in found):
         return _TUNERS["hyperparameter_list"]
     return "KerasTuner"

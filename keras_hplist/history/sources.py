@@ -10,6 +10,7 @@ from typing import Any
 from keras_hplist.errors import FileFormatError, InvalidValueError, UnknownNameError
 from keras_hplist.files import visible
 from keras_hplist.history import readers
+from keras_hplist.history.keras_tuner_project import projects_in
 from keras_hplist.history.store import History
 
 SOURCES: dict[str, Callable[..., History]] = {
@@ -129,7 +130,7 @@ def _source_of(path: Path) -> str:
 
 def _source_of_folder(folder: Path) -> str | None:
     # A project of our own tuner holds histories too, and more is known from the project.
-    if any(folder.glob("**/oracle.json")) or any(folder.glob("**/trial_*/trial.json")):
+    if projects_in(folder):
         return "keras-tuner"
     return next((name for name, sign in _SIGNS if any(visible(folder, sign))), None)
 

@@ -8,6 +8,7 @@ from its seed.
 import pandas as pd
 
 from keras_hplist.errors import InvalidValueError, UnknownNameError
+from keras_hplist.spaces.bookkeeping import DECAY_TO_ZERO, WARMUP, WEIGHT_DECAY
 from keras_hplist.spaces.distributions import Boolean, Choice, Number
 from keras_hplist.spaces.hyperparameter import Hyperparameter
 from keras_hplist.spaces.search_space import FAMILIES, SearchSpace
@@ -27,7 +28,6 @@ _DECAYS = (
     # Published with its bounds the other way round.
     Hyperparameter("exponential_decay", Number(1e-6, 1e-3, "log", descending=True), default=1e-4),
 )
-_KIND, _WARMUP, _TO_ZERO = "hplist/weight_decay", "hplist/warmup", "hplist/decay_to_zero"
 _DECAY = Number(1e-5, 1e-1, "log")
 _NADAMW = (
     Hyperparameter("learning_rate", Number(1e-5, 1.0, "log"), default=1e-3),
@@ -36,27 +36,31 @@ _NADAMW = (
     Hyperparameter("epsilon", Number(1e-8, 1e4, "log"), default=1e-8),
     Hyperparameter("use_nesterov", Boolean()),
     Hyperparameter(
-        _KIND, Choice(("adamw", "l2", "both"), thresholds=(0.3333, 0.6666)), hidden=True
+        WEIGHT_DECAY, Choice(("adamw", "l2", "both"), thresholds=(0.3333, 0.6666)), hidden=True
     ),
     Hyperparameter(
-        "adamw_weight_decay", _DECAY, ((_KIND, ("adamw", "both")),), otherwise=0.0, default=1e-3
+        "adamw_weight_decay",
+        _DECAY,
+        ((WEIGHT_DECAY, ("adamw", "both")),),
+        otherwise=0.0,
+        default=1e-3,
     ),
     Hyperparameter(
-        "l2_weight_decay", _DECAY, ((_KIND, ("l2", "both")),), otherwise=0.0, default=1e-3
+        "l2_weight_decay", _DECAY, ((WEIGHT_DECAY, ("l2", "both")),), otherwise=0.0, default=1e-3
     ),
-    Hyperparameter(_WARMUP, Boolean(), hidden=True),
+    Hyperparameter(WARMUP, Boolean(), hidden=True),
     Hyperparameter(
         "warmup_fraction",
         Number(1e-5, 1e-1, "log"),
-        ((_WARMUP, (True,)),),
+        ((WARMUP, (True,)),),
         otherwise=0.0,
         default=1e-2,
     ),
-    Hyperparameter(_TO_ZERO, Boolean(), default=True, hidden=True),
+    Hyperparameter(DECAY_TO_ZERO, Boolean(), default=True, hidden=True),
     Hyperparameter(
         "min_learning_rate_mult",
         Number(1e-5, 1.0, "log"),
-        ((_TO_ZERO, (False,)),),
+        ((DECAY_TO_ZERO, (False,)),),
         otherwise=0.0,
         default=1e-2,
     ),

@@ -12,6 +12,7 @@ import pandas as pd
 
 from keras_hplist.checks import LAST_SEED, checked_count
 from keras_hplist.errors import InvalidValueError
+from keras_hplist.spaces.bookkeeping import is_bookkeeping
 from keras_hplist.spaces.distributions import Boolean, Choice, NotAllowedError, Value
 from keras_hplist.spaces.hyperparameter import Hyperparameter
 
@@ -317,7 +318,7 @@ class SearchSpace:
         Args:
             name: what to call it; not the name of a published space.
             hyperparameters: with Choice, Int, Float, Boolean and Fixed, in whatever conditional
-                scopes. Names under `hplist/` are this package's bookkeeping and left out, unless
+                scopes. Names under `hplist/` and `tuner/` are bookkeeping and left out, unless
                 others depend on them.
 
         Raises:
@@ -332,7 +333,7 @@ class SearchSpace:
         rows = tuple(
             Hyperparameter.from_keras_tuner(hp)
             for hp in hyperparameters.space
-            if hp.name in parents or not hp.name.startswith("hplist/")
+            if hp.name in parents or not is_bookkeeping(hp.name)
         )
         return cls(name, rows)
 

@@ -11,12 +11,10 @@ import keras_tuner
 from keras_hplist import spaces
 from keras_hplist.optimizers import RuleOptimizer
 from keras_hplist.spaces import SearchSpace
+from keras_hplist.spaces.bookkeeping import TRAINING_STEPS
 from keras_hplist.tuning.errors import SetupError
 from keras_hplist.tuning.model_state import inner_optimizer
 from keras_hplist.tuning.training_steps import TrainingSteps
-
-TRAINING_STEPS = "hplist/training_steps"
-"""Name of the value by which a trial may state its number of training steps."""
 
 # What an optimizer does apart from its update rule; a swap keeps it.
 _KEPT_SETTINGS = (

@@ -7,7 +7,7 @@ from typing import Any
 
 from keras_tuner.engine.trial import Trial, TrialStatus
 
-from keras_hplist.tuning.trial_store import INDEX
+from keras_hplist.spaces.bookkeeping import INDEX
 
 
 class Ledger:

@@ -8,7 +8,7 @@ import keras_tuner
 
 from keras_hplist.errors import InvalidValueError
 from keras_hplist.lists import HyperparameterList
-from keras_hplist.tuning.trial_store import INDEX, NAME
+from keras_hplist.spaces.bookkeeping import INDEX, NAME
 
 
 class ListSpace:

@@ -14,6 +14,7 @@ from keras_tuner.engine.trial import Trial, TrialStatus
 from keras_hplist.checks import checked_count
 from keras_hplist.errors import InvalidValueError
 from keras_hplist.lists import HyperparameterList
+from keras_hplist.spaces.bookkeeping import INDEX, MESSAGE, RUN
 from keras_hplist.tuning.after_list import AFTER_LIST
 from keras_hplist.tuning.arguments import (
     ARCHITECTURES,
@@ -28,7 +29,7 @@ from keras_hplist.tuning.errors import SetupError
 from keras_hplist.tuning.list_space import ListSpace
 from keras_hplist.tuning.locking import synchronized
 from keras_hplist.tuning.stored_oracle import StoredOracle, afresh, has_diverged, is_chief
-from keras_hplist.tuning.trial_store import FINISHED, INDEX, MESSAGE, RUN
+from keras_hplist.tuning.trial_store import FINISHED
 
 if TYPE_CHECKING:
     from keras_hplist.learning import AdaptiveOrder

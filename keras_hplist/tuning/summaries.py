@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator
 from keras_tuner.engine.trial import Trial, TrialStatus
 
 from keras_hplist.lists import HyperparameterList
-from keras_hplist.tuning.trial_store import INDEX
+from keras_hplist.spaces.bookkeeping import INDEX
 
 
 def trial_lines(

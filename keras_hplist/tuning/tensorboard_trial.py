@@ -20,13 +20,12 @@ from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
 from keras_hplist.checks import checked_count
 from keras_hplist.errors import InvalidValueError
-from keras_hplist.history.readers.values import RANK, own_values
 from keras_hplist.lists import HyperparameterList
 from keras_hplist.optimizers import RuleOptimizer
+from keras_hplist.spaces.bookkeeping import INDEX, LIST_RANK, own_values
 from keras_hplist.tuning.arguments import checked_list, checked_objective
 from keras_hplist.tuning.curve_recorder import hyperparameters_of
 from keras_hplist.tuning.model_state import inner_optimizer, synchronize
-from keras_hplist.tuning.trial_store import INDEX
 
 TAGS = {
     "rank": "trial/list_rank",
@@ -209,7 +208,7 @@ class TensorBoardTrial(keras.callbacks.Callback):
 
 def _shown(values: Mapping[str, Any], rank: int | None) -> dict[str, Any]:
     """The values without bookkeeping, and the rank."""
-    return own_values(values) | ({} if rank is None else {RANK: rank})
+    return own_values(values) | ({} if rank is None else {LIST_RANK: rank})
 
 
 class _Events:

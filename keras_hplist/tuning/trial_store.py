@@ -29,13 +29,7 @@ from keras_tuner.src import backend
 
 from keras_hplist.errors import FileFormatError
 from keras_hplist.files import read_json, write_text
-
-# Where a trial's values say which list entry it tries (-1: none), and of which list.
-INDEX, NAME = "hplist/index", "hplist/name"
-# How often it has run before; not there in its first run. As a value it also reaches workers.
-RUN = "hplist/run"
-# KerasTuner drops a trial's message on its way from a worker; one sent as this value arrives.
-MESSAGE = "hplist/message"
+from keras_hplist.spaces.bookkeeping import INDEX
 
 FINISHED = (TrialStatus.COMPLETED, TrialStatus.FAILED)
 _STATUSES = (*FINISHED, TrialStatus.RUNNING, TrialStatus.INVALID)

@@ -17,7 +17,9 @@ from keras_tuner.src.engine.tuner_utils import TunerCallback
 
 from keras_hplist.errors import InvalidValueError
 from keras_hplist.history import History
+from keras_hplist.history.keras_tuner_project import CURVES, curve_file, curve_files
 from keras_hplist.lists import HyperparameterList
+from keras_hplist.spaces.bookkeeping import MESSAGE, RUN, is_bookkeeping
 from keras_hplist.tuning import summaries
 from keras_hplist.tuning.arguments import check_tuner_settings, directions
 from keras_hplist.tuning.best_epoch import BestEpoch
@@ -29,11 +31,7 @@ from keras_hplist.tuning.fit_data import data_told
 from keras_hplist.tuning.hypermodel import OptimizerHyperModel
 from keras_hplist.tuning.model_state import inner_optimizer
 from keras_hplist.tuning.oracle import HyperparameterListOracle
-from keras_hplist.tuning.trial_store import MESSAGE, RUN, load_state, save_state
-
-CURVES = "curves"
-"""Name of the folder, in the project's, that holds the learning curves as a history."""
-
+from keras_hplist.tuning.trial_store import load_state, save_state
 
 _LARGE = 1_000_000  # parameters of a model whose memory is not left to the garbage collector
 
@@ -249,13 +247,13 @@ class HyperparameterListTuner(keras_tuner.Tuner):
         return {
             name: value
             for name, value in hp.values.items()
-            if name not in listed and not name.startswith("hplist/")
+            if name not in listed and not is_bookkeeping(name)
         }
 
     def _recorder(self, trial: Trial, execution: int, seed: int) -> CurveRecorder:
         space = self.hyperparameter_list.space
         return CurveRecorder(
-            self.curves / f"trial_{trial.trial_id}_execution{execution}.parquet",
+            self.curves / curve_file(trial.trial_id, execution),
             task=self.task,
             initial=self.initial_loss,
             values=self.hypermodel.configuration(trial.hyperparameters),
@@ -328,9 +326,9 @@ class HyperparameterListTuner(keras_tuner.Tuner):
     def _diverged_trials(self) -> set[str]:
         """Ids of the trials of which an execution diverged, from the curves."""
         diverged = set()
-        for path in self.curves.glob("trial_*_execution*.parquet"):
-            if len(History.read(path, skip_damaged=True).select(status="diverged")):
-                diverged.add(path.name.split("_")[1])
+        for file in curve_files(Path(self.project_dir)):
+            if len(History.read(file.path, skip_damaged=True).select(status="diverged")):
+                diverged.add(file.trial)
         return diverged
 
     def search_space_summary(self, extended: bool = False) -> None:

@@ -1,29 +1,32 @@
-"""KerasTuner's project folders, and the learning curves that our tuner leaves in them."""
+"""KerasTuner's project folders as a history."""
 
 import os
-import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Unpack
 
-import numpy as np
 import pyarrow as pa
 
 from keras_hplist.errors import FileFormatError, UnknownNameError
-from keras_hplist.history.readers.documents import read_mapping
+from keras_hplist.history.keras_tuner_project import (
+    CURVES,
+    StoredTrial,
+    curve_files,
+    objective_of,
+    projects_in,
+    trials,
+)
 from keras_hplist.history.readers.steps import curve
 from keras_hplist.history.readers.trials import HistoryBuilder, Options, Trial
-from keras_hplist.history.readers.values import is_bookkeeping, own_values
 from keras_hplist.history.report import ReadReport
 from keras_hplist.history.store import History
 from keras_hplist.history.union import union_of
 from keras_hplist.spaces import SearchSpace
+from keras_hplist.spaces.bookkeeping import is_bookkeeping
 
-_STATES = {"COMPLETED": "ok", "INVALID": "failed", "FAILED": "failed"}  # others have not ended
 _UNTITLED = "untitled_project"  # what KerasTuner calls a project that the user does not name
-_CURVE_FILE = re.compile(r"trial_(.+)_execution\d+")
 
 
 def read_keras_tuner(
@@ -69,7 +72,7 @@ def read_keras_tuner(
     given = [directory] if isinstance(directory, str | os.PathLike) else directory
     histories = []
     for task, project in _tasks([Path(folder) for folder in given]).items():
-        if (project / "curves").is_dir() and metric in (None, "val_loss"):
+        if (project / CURVES).is_dir() and metric in (None, "val_loss"):
             histories.append(_read_curves(project, task, options.get("task")))
         else:
             histories.append(_read_trials(project, task, metric, options))
@@ -102,22 +105,12 @@ def _tasks(roots: Sequence[Path]) -> dict[str, Path]:
             depths[whole] += bearers[name] > 1
 
 
-def projects_in(root: Path) -> set[Path]:
-    """The project folders in a folder, itself included, at any depth."""
-    found = {file.parent for file in root.rglob("oracle.json")}
-    return found | {file.parent.parent for file in root.rglob("trial_*/trial.json")}
-
-
 def _read_curves(project: Path, task: str, given: str | None) -> History:
-    history = History.read(project / "curves", skip_damaged=True)
+    history = History.read(project / CURVES, skip_damaged=True)
     # The name of the project is the tuner's default, which several projects may share.
     if given or history.tasks == [project.name]:
         history = _renamed(history, given or task)
-    recorded = {
-        match[1]
-        for file in (project / "curves").rglob("*.parquet")
-        if (match := _CURVE_FILE.fullmatch(file.stem))
-    }
+    recorded = {file.trial for file in curve_files(project)}
     for folder in sorted(project.glob("trial_*")):
         if recorded and folder.name.removeprefix("trial_") not in recorded:
             history.report.drop(f"{project.name}/{folder.name}", "no learning curve was recorded")
@@ -133,118 +126,63 @@ def _renamed(history: History, task: str) -> History:
 
 def _read_trials(project: Path, task: str, metric: str | None, options: Options) -> History:
     report = ReadReport()
-    trials = list(trials_in(project, task, report))
-    if not trials:
+    stored = trials(project, report, task)
+    if not stored:
         report.source.append(str(project))
         return History.from_records([], report=report)
-    name = metric or objective_of(trials)
-    observed = [t["metrics"].get("metrics", {}).get(name) for t in trials]
-    directions = {m.get("direction") for m in observed if m} - {None}
+    name = metric or objective_of(stored)
+    observed = [trial.metrics[name] for trial in stored if name in trial.metrics]
+    directions = {each.direction for each in observed} - {None}
     if metric is not None and not directions:
-        known = {key for trial in trials for key in trial["metrics"].get("metrics", {})}
+        known = {each for trial in stored for each in trial.metrics}
         raise UnknownNameError(f"metric of the project {project}", metric, known)
 
     builder = HistoryBuilder(project, {"valid": name}, options)
     # Of a trial of Hyperband and those that continue it, the last one that came to a result counts.
-    results = {trial["id"]: trial["values"] for trial in trials if _has_result(trial, name)}
-    longest = max((int(v.get("tuner/epochs", 0)) for v in results.values()), default=0)
-    continued = {values.get("tuner/trial_id") for values in results.values()}
-    for trial in trials:
-        if trial["id"] in continued:
-            builder.drop(f"{task}/{trial['id']}", "continued as another trial")
-        elif trial["id"] not in results and trial["values"].get("tuner/trial_id") in results:
-            builder.drop(f"{task}/{trial['id']}", "continued another trial and has no result")
+    results = {t.id: t for t in stored if t.state != "unfinished" and t.observed(name)}
+    longest = max((trial.epochs for trial in results.values()), default=0)
+    continued = {trial.continues for trial in results.values()}
+    for trial in stored:
+        if trial.id in continued:
+            builder.drop(f"{task}/{trial.id}", "continued as another trial")
+        elif trial.id not in results and trial.continues in results:
+            builder.drop(f"{task}/{trial.id}", "continued another trial and has no result")
         else:
             builder.add(_run(trial, project, task, name, longest))
     history = builder.history(directions.pop() if len(directions) == 1 else None)
     history.report.dropped += report.dropped
     if not longest:
         history.report.note("one value for each trial, that of its best epoch, is its whole curve")
-    space = _space(options.get("space") or "custom", [trial["space"] for trial in trials])
+    space = _space(options.get("space") or "custom", [trial.space for trial in stored])
     return history.with_spaces([] if space is None else [space])
 
 
-def _mean(observation: Mapping[str, Any]) -> float:
-    """Mean over the executions of one step; a loss that was not finite is stored as null."""
-    values = [np.nan if value is None else value for value in observation["value"]]
-    return float(np.mean(values))
-
-
-def _losses(trial: Mapping[str, Any], metric: str) -> list[float]:
-    observed = trial["metrics"].get("metrics", {}).get(metric, {})
-    return [_mean(observation) for observation in observed.get("observations", [])]
-
-
-def _has_result(trial: Mapping[str, Any], metric: str) -> bool:
-    return trial["status"] in _STATES and bool(_losses(trial, metric))
-
-
-def _run(trial: Mapping[str, Any], project: Path, task: str, metric: str, longest: int) -> Trial:
-    epochs = int(trial["values"].get("tuner/epochs", 0)) or max(longest, 1)
-    losses = _losses(trial, metric)
-    state = _STATES.get(trial["status"], "unfinished")
-    if state == "ok" and epochs < longest:
-        state = "pruned"
+def _run(trial: StoredTrial, project: Path, task: str, metric: str, longest: int) -> Trial:
+    epochs = trial.epochs or max(longest, 1)
+    losses = list(trial.observed(metric).values())
+    pruned = trial.state == "ok" and epochs < longest
     return Trial(
-        name=f"{task}/{trial['id']}",
+        name=f"{task}/{trial.id}",
         place=str(project),
         task=task,
         values=_active(trial),
         metrics={metric: curve([(epochs, losses[-1])])} if losses else {},
-        logged=tuple(trial["metrics"].get("metrics", {})),
-        state=state,
+        logged=tuple(trial.metrics),
+        state="pruned" if pruned else trial.state,
         columns={"training_steps": max(longest, 1)},
     )
 
 
-def trials_in(project: Path, task: str, report: ReadReport) -> Iterator[dict[str, Any]]:
-    """The trials of a project as far as their files are whole."""
-    for file in sorted(project.glob("trial_*/trial.json")):
-        try:
-            document = read_mapping(file)
-            hyperparameters = document["hyperparameters"]
-            yield {
-                "id": document["trial_id"],
-                "values": dict(hyperparameters["values"]),
-                "space": list(hyperparameters["space"]),
-                "metrics": document.get("metrics") or {},
-                "score": document.get("score"),
-                "status": document["status"],
-            }
-        except (FileFormatError, KeyError, TypeError, ValueError):
-            report.drop(f"{task}/{file.parent.name}", "trial.json is damaged")
-
-
-def objective_of(trials: list[dict[str, Any]]) -> str:
-    """The metric whose values are the trials' scores; `val_loss` if that is one of them."""
-    candidates: list[str] | None = None
-    for trial in trials:
-        score = trial["score"]
-        if score is None or np.isnan(score):
-            continue
-        equal = [
-            name
-            for name, metric in trial["metrics"].get("metrics", {}).items()
-            if any(np.isclose(_mean(o), score) for o in metric["observations"])
-        ]
-        candidates = equal if candidates is None else [n for n in candidates if n in equal]
-    if candidates is None:
-        names = [name for trial in trials for name in trial["metrics"].get("metrics", {})]
-        candidates = [name for name in names if name.startswith("val_")] or names
-    return "val_loss" if "val_loss" in candidates or not candidates else candidates[0]
-
-
-def _active(trial: Mapping[str, Any]) -> dict[str, Any]:
+def _active(trial: StoredTrial) -> dict[str, Any]:
     """The values of the active hyperparameters, without bookkeeping."""
-    values = trial["values"]
-    space = _space("custom", [trial["space"]])
-    plain = own_values(values)
+    space = _space("custom", [trial.space])
+    plain = trial.own_values
     if space is None:
         return plain
     inactive = set()
     for name in space.names:
         rows = [row for row in space.rows if row.name == name]
-        known = {key: v for key, v in values.items() if key not in inactive}
+        known = {key: v for key, v in trial.values.items() if key not in inactive}
         if not any(row.is_active(known) for row in rows):
             inactive.add(name)
     return {name: v for name, v in plain.items() if name not in inactive}

@@ -11,9 +11,9 @@ from keras_hplist.errors import FileFormatError
 from keras_hplist.history.readers.event_files import Scalar, read_events
 from keras_hplist.history.readers.steps import curve
 from keras_hplist.history.readers.trials import HistoryBuilder, Options, Trial
-from keras_hplist.history.readers.values import RANK, own_values
 from keras_hplist.history.report import ReadReport
 from keras_hplist.history.store import History
+from keras_hplist.spaces.bookkeeping import LIST_RANK, own_values
 
 if TYPE_CHECKING:
     from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
@@ -139,7 +139,7 @@ def _hyperparameters(
 ) -> dict[Path, dict[str, Any]]:
     """The hyperparameters of each run: no bookkeeping, and whole what is whole in all runs."""
     recorded = {
-        folder: {name: v for name, v in own_values(session.values).items() if name != RANK}
+        folder: {name: v for name, v in own_values(session.values).items() if name != LIST_RANK}
         for folder, session in sessions.items()
     }
     found: dict[str, list[Any]] = defaultdict(list)

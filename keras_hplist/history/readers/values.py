@@ -23,11 +23,6 @@ STATES = {
 }
 """What tools call the state of a run, in lower case, and the state of a `Trial` it stands for."""
 
-_BOOKKEEPING = ("hplist/", "tuner/")
-
-RANK = "list_rank"
-"""What our callback `TensorBoardTrial` calls the rank of a trial's entry among its HParams."""
-
 _MINIMIZED = {
     *("loss", "error", "err", "mse", "mae", "rmse", "mape", "msle", "nll", "crossentropy"),
     *("logloss", "perplexity", "ppl", "wer", "cer", "divergence", "regret", "cost"),
@@ -36,16 +31,6 @@ _MAXIMIZED = {
     *("acc", "accuracy", "auc", "auroc", "f1", "precision", "recall", "r2", "score", "reward"),
     *("iou", "dice", "bleu", "rouge", "map", "ssim", "psnr", "ndcg"),
 }
-
-
-def is_bookkeeping(name: str) -> bool:
-    """Whether a trial's value of this name is KerasTuner's or ours, and no hyperparameter."""
-    return name.startswith(_BOOKKEEPING)
-
-
-def own_values(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The values of a KerasTuner trial without the bookkeeping."""
-    return {name: value for name, value in values.items() if not is_bookkeeping(name)}
 
 
 def plain_values(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
