@@ -20,6 +20,8 @@ import tiny_search
 import keras_hplist as khl
 from keras_hplist.errors import FileFormatError, InvalidValueError, UnknownNameError
 from keras_hplist.figures import project_report, standing
+from keras_hplist.figures.advice import what_next
+from keras_hplist.figures.findings import find
 from keras_hplist.figures.project import read_project
 from keras_hplist.learning.evidence import Evidence
 from keras_hplist.lists import drop
@@ -137,6 +139,13 @@ def test_a_search_by_a_list_is_held_against_its_tasks(followed, written, mine, e
     assert f"{told['nearest'][0]}, at a distance of" in text
     code = code_of(out / "report.html")
     assert "max_trials=6" in code and "project_name='followed'" in code
+
+
+def test_what_to_try_next_depends_on_the_search_alone(followed, mine, written):
+    """The nearest tasks count whether or not the section about them was written before."""
+    findings = find(read_project(followed), mine)
+    assert "gain on the nearest tasks" in findings.coming
+    assert what_next(findings)[0] in (written[1] / "report.html").read_text()
 
 
 def test_the_page_needs_nothing_else_and_its_numbers_lie_beside_it(written, mine):

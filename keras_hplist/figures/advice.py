@@ -1,6 +1,5 @@
 """The parts of the report on a search that look ahead: what to try next, and when to stop."""
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -25,17 +24,13 @@ def what_next(findings: Findings) -> list[str]:
         return [findings.unscored]
     if not findings.followed:
         return _start_of_a_list(findings, hplist)
-    known = findings.project.trials
-    coming = standing.next_entries(
-        hplist, known["entry"].dropna().astype(int), findings.evidence, findings.told["nearest"]
-    )
+    known, coming = findings.project.trials, findings.coming
     if coming.empty:
         return [
             f"All {len(hplist)} entries were tried. Bayesian optimization can go on from their "
             "results:",
             _code(findings, hplist, len(known) + _MORE, 'after_list="bayesian"'),
         ]
-    findings.told["next"] = [{"rank": rank, "values": hplist[rank]} for rank in coming.index]
     caption = f"The next entries of the list {hplist.name!r}."
     gains = [name for name in coming if str(name).startswith("gain")]
     if gains and not coming[gains].any(axis=None):
@@ -62,15 +57,13 @@ def when_to_stop(findings: Findings) -> list[str]:
         return _chances(findings)
     if findings.hplist is None:
         return [findings.unscored]
-    tried = int(findings.project.finished["entry"].notna().sum())
-    span = findings.scores.span if findings.scores else math.nan
-    gains = standing.further_gains(findings.evidence, findings.hplist, tried, span)
+    tried = findings.project.tried
+    gains = findings.gains
     if gains.empty:
         return [
             "The list does not say what further trials are worth: it has no more entries, or does "
             "not carry their J(k)."
         ]
-    findings.told["gains"] = gains.reset_index().dropna(axis=1).to_dict("records")
     rows = gains.reset_index().rename(columns={"score": "mean gain in score"})
     rows = rows.rename(columns={"loss": f"about, in {findings.project.measured}"})
     if "noticeable" in rows:

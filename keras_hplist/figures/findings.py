@@ -1,85 +1,76 @@
-"""What is known of a search when its report is written, and where the report puts its files."""
+"""What is known of a search when its report is written."""
 
+import math
 import os
-from collections.abc import Callable
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
 from keras_hplist.errors import InvalidValueError
 from keras_hplist.figures import standing
-from keras_hplist.figures.page import Html, downloads, figure
 from keras_hplist.figures.project import Project
-from keras_hplist.figures.saving import save
-from keras_hplist.files import write_text
 from keras_hplist.learning.evidence import Evidence
 from keras_hplist.lists import HyperparameterList, available_lists
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 _SUGGESTED = "nadamw"  # to those who have not followed a list
 
 
+@dataclass(frozen=True)
 class Findings:
     """A search, its list, and what comes of holding one against the other.
 
-    Args:
-        project: the search.
-        given: the list that was followed, or that is to be suggested; None: the one that is shipped
-            with the fingerprint of what was followed, or "nadamw" to those who followed none.
-        out: the folder of the report's files.
-
     Attributes:
-        project: as above.
-        hplist: the list; None if one was followed and cannot be found.
-        followed: whether the search followed a list.
+        project: the search.
+        hplist: the list that was followed, or that is suggested to those who followed none; None
+            if one was followed and cannot be found.
         evidence: of the list, if it carries some.
         scores: of the trials, if they can be scored.
         unscored: why they cannot.
-        told: what the report says, for machines.
-
-    Raises:
-        InvalidValueError: if another list was given than was followed.
-        UnknownNameError: if there is no such list.
+        ahead: the share of the list's tasks that the search is ahead of; None if not known.
+        nearest: all tasks, nearest first, see `standing.nearest_tasks`; None if they cannot be
+            compared.
+        unlike: why they cannot.
+        coming: the next entries of the list, see `standing.next_entries`; empty if all were tried
+            or no list was followed.
+        gains: of further trials, see `standing.further_gains`; empty likewise.
     """
 
-    def __init__(
-        self,
-        project: Project,
-        given: str | os.PathLike[str] | HyperparameterList | None,
-        out: Path,
-    ) -> None:
-        """Find the list and score the trials by it."""
-        self.project, self._out = project, out
-        self.hplist = _list_of(project, given)
-        self.followed = project.followed is not None
-        self.evidence = None if self.hplist is None else Evidence.carried_by(self.hplist)
-        self.scores: standing.Scores | None = None
-        self.unscored = "The search did not follow a list of this package."
-        if project.followed and self.hplist is None:
-            self.unscored = (
-                f"The search followed the list {project.followed[0]!r}, which is not one of those "
-                "shipped with this release; give its file (hyperparameter_list=…) to see what it "
-                "leads to expect."
-            )
-        elif project.followed and self.hplist is not None:
-            try:
-                self.scores = standing.scores_of(project, self.hplist)
-            except InvalidValueError as error:
-                self.unscored = str(error)
-        self.told = self._told()
+    project: Project
+    hplist: HyperparameterList | None
+    evidence: Evidence | None
+    scores: standing.Scores | None
+    unscored: str
+    ahead: float | None
+    nearest: pd.DataFrame | None
+    unlike: str
+    coming: pd.DataFrame
+    gains: pd.DataFrame
 
-    def _told(self) -> dict[str, Any]:
-        project = self.project
+    @property
+    def followed(self) -> bool:
+        """Whether the search followed a list."""
+        return self.project.followed is not None
+
+    @property
+    def statuses(self) -> dict[str, int]:
+        """The number of trials by status, most frequent first."""
+        return {str(k): int(n) for k, n in self.project.trials["status"].value_counts().items()}
+
+    @property
+    def left_out(self) -> list[str]:
+        """The files that could not be read, and why."""
+        return [f"{what}: {why}" for what, why in self.project.report.dropped]
+
+    def told(self) -> dict[str, Any]:
+        """What the report says, for machines: see `project_report.write`."""
+        project, coming = self.project, self.coming
         return {
-            "files": [],
             "project": str(project.path),
             "tuner": project.tuner,
             "objective": project.objective,
             "direction": project.direction,
-            "trials": {k: int(n) for k, n in project.trials["status"].value_counts().items()},
+            "trials": self.statuses,
             "best": {
                 "trial": project.best,
                 "objective": float(project.trials["objective"].loc[project.best]),
@@ -87,33 +78,66 @@ class Findings:
             },
             "list": project.followed[0] if project.followed else None,
             "score": self.scores.best if self.scores else None,
-            "ahead": None,
-            "nearest": [],
-            "next": [],
-            "gains": [],
-            "left_out": [f"{what}: {why}" for what, why in project.report.dropped],
+            "ahead": self.ahead,
+            "nearest": list(map(str, _near(self.nearest))),
+            "next": [
+                {"rank": rank, "values": self.hplist[rank]} for rank in coming.index if self.hplist
+            ],
+            "gains": self.gains.reset_index().dropna(axis=1).to_dict("records"),
+            "left_out": self.left_out,
             "notes": list(project.report.notes),
         }
 
-    def picture(
-        self,
-        name: str,
-        draw: "Callable[[Axes, pd.DataFrame], None]",
-        frame: pd.DataFrame,
-        caption: str,
-    ) -> Html:
-        """A picture for the page, also written as `<name>.png`, `.svg` and `.csv`."""
-        for kind in ("png", "svg"):
-            save(draw, frame, self._out / f"{name}.{kind}")
-            self.told["files"].append(str(self._out / f"{name}.{kind}"))
-        text = frame.to_csv(index=frame.index.name is not None)
-        return Html(figure(draw, frame, caption) + self.file(f"{name}.csv", text))
 
-    def file(self, name: str, text: str) -> Html:
-        """Write a text among the report's files; a link for the page that saves it."""
-        write_text(self._out / name, text)
-        self.told["files"].append(str(self._out / name))
-        return downloads({name: text})
+def find(
+    project: Project, given: str | os.PathLike[str] | HyperparameterList | None = None
+) -> Findings:
+    """Find the list of a search, and hold the search against it.
+
+    Args:
+        project: the search.
+        given: the list that was followed, or that is to be suggested; None: the one that is shipped
+            with the fingerprint of what was followed, or "nadamw" to those who followed none.
+
+    Raises:
+        InvalidValueError: if another list was given than was followed.
+        UnknownNameError: if there is no such list.
+    """
+    hplist = _list_of(project, given)
+    evidence = None if hplist is None else Evidence.carried_by(hplist)
+    scores, unscored = None, "The search did not follow a list of this package."
+    ahead, nearest, unlike = None, None, ""
+    coming, gains = pd.DataFrame(), pd.DataFrame()
+    if project.followed and hplist is None:
+        unscored = (
+            f"The search followed the list {project.followed[0]!r}, which is not one of those "
+            "shipped with this release; give its file (hyperparameter_list=…) to see what it "
+            "leads to expect."
+        )
+    elif project.followed and hplist is not None:
+        try:
+            scores = standing.scores_of(project, hplist)
+        except InvalidValueError as error:
+            unscored = str(error)
+        if scores is not None and evidence is not None:
+            if evidence.held_out.size:
+                ahead = standing.share_behind(evidence, scores)
+            try:
+                nearest = standing.nearest_tasks(evidence, scores)
+            except InvalidValueError as error:
+                unlike = str(error)
+        begun = project.trials["entry"].dropna().astype(int)
+        coming = standing.next_entries(hplist, begun, evidence, _near(nearest))
+        span = math.nan if scores is None else scores.span
+        gains = standing.further_gains(evidence, hplist, project.tried, span)
+    return Findings(
+        project, hplist, evidence, scores, unscored, ahead, nearest, unlike, coming, gains
+    )
+
+
+def _near(nearest: pd.DataFrame | None) -> list[Any]:
+    """The names of the tasks that are told of."""
+    return [] if nearest is None else list(nearest.index[: standing.NEAREST])
 
 
 def _list_of(

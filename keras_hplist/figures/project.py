@@ -84,6 +84,11 @@ class Project:
         return self.trials[self.trials["status"] != "running"]
 
     @property
+    def tried(self) -> int:
+        """How many entries of a list were tried to an end."""
+        return int(self.finished["entry"].notna().sum())
+
+    @property
     def best(self) -> str:
         """The id of the best trial."""
         return str(self.trials["rank"].idxmin())

@@ -16,10 +16,11 @@ from keras_hplist.errors import InvalidValueError
 from keras_hplist.figures import project_pictures as pictures
 from keras_hplist.figures import standing
 from keras_hplist.figures.advice import what_next, when_to_stop
-from keras_hplist.figures.findings import Findings, trials
+from keras_hplist.figures.findings import Findings, find, trials
 from keras_hplist.figures.material import NotApplicable
 from keras_hplist.figures.page import Section, facts, items, page, shown, table
 from keras_hplist.figures.project import read_project
+from keras_hplist.figures.report_files import ReportFiles
 from keras_hplist.figures.saving import require_matplotlib
 from keras_hplist.files import write_text
 from keras_hplist.lists import HyperparameterList
@@ -62,45 +63,45 @@ def write(
         MissingExtraError: if matplotlib is not installed.
     """
     require_matplotlib("The report on a search")
-    searched = read_project(project, objective, direction)
-    findings = Findings(searched, hyperparameter_list, Path(out))
+    findings = find(read_project(project, objective, direction), hyperparameter_list)
+    files = ReportFiles(Path(out))
     sections = [
-        Section("Where the search stands", _standing(findings)),
-        Section("Learning curves", _curves(findings)),
-        Section("Which suite tasks the problem resembles", _likeness(findings)),
+        Section("Where the search stands", _standing(findings, files)),
+        Section("Learning curves", _curves(findings, files)),
+        Section("Which suite tasks the problem resembles", _likeness(findings, files)),
         Section("What to try next", what_next(findings)),
         Section("When to stop", when_to_stop(findings)),
-        Section("Trials", _trial_table(findings)),
+        Section("Trials", _trial_table(findings, files)),
         Section("Where this comes from", _provenance(findings)),
     ]
     path = Path(out) / "report.html"
-    write_text(path, page(f"Search {searched.name}", _lead(findings), sections))
-    return {"report": str(path), **findings.told}
+    write_text(path, page(f"Search {findings.project.name}", _lead(findings), sections))
+    return {"report": str(path), "files": files.paths, **findings.told()}
 
 
 def _lead(findings: Findings) -> list[str]:
-    project, told = findings.project, findings.told
-    counts = ", ".join(f"{count} {status}" for status, count in told["trials"].items())
+    project, statuses = findings.project, findings.statuses
+    counts = ", ".join(f"{count} {status}" for status, count in statuses.items())
     extreme = "lowest" if project.direction == "min" else "highest"
     lead = [
         f"{trials(len(project.trials))}: {counts}. The {extreme} {project.objective}, "
-        f"{shown(told['best']['objective'])}, has trial {project.best}."
+        f"{shown(float(project.trials['objective'].loc[project.best]))}, has trial {project.best}."
     ]
-    if "running" in told["trials"]:
+    if "running" in statuses:
         lead.append("The search has not ended: write the report again to see further trials.")
-    if count := len(told["left_out"]):
+    if count := len(findings.left_out):
         lead.append(f"Left out: {count} of its files; the end of the page says which, and why.")
     return lead
 
 
-def _standing(findings: Findings) -> list[str]:
+def _standing(findings: Findings, files: ReportFiles) -> list[str]:
     project = findings.project
     results = project.finished["objective"]
     results = results.where(np.isfinite(results)).set_axis(range(1, len(results) + 1))
     best = results.cummin() if project.direction == "min" else results.cummax()
     frame = pd.DataFrame({"objective": results, "best": best.ffill()}).rename_axis("number")
     frame.attrs["objective"] = project.objective
-    picture = findings.picture(
+    picture = files.picture(
         "best_so_far",
         pictures.draw_best,
         frame,
@@ -109,11 +110,11 @@ def _standing(findings: Findings) -> list[str]:
     )
     if findings.scores is None or findings.hplist is None:
         return [picture, f"There is nothing to hold it against. {findings.unscored}"]
-    return [*_beside_expectation(findings, findings.scores, findings.hplist), picture]
+    return [*_beside_expectation(findings, files, findings.scores, findings.hplist), picture]
 
 
 def _beside_expectation(
-    findings: Findings, scores: standing.Scores, hplist: HyperparameterList
+    findings: Findings, files: ReportFiles, scores: standing.Scores, hplist: HyperparameterList
 ) -> list[str]:
     evidence, count = findings.evidence, scores.count
     expected = standing.expected(evidence, hplist, count)
@@ -124,7 +125,7 @@ def _beside_expectation(
     if expected.empty:
         return [f"{sentence} The list {hplist.name!r} does not say what its entries are worth."]
     caption = f"Best score so far, and that of the list {hplist.name!r} on its suite tasks"
-    if evidence is None:
+    if evidence is None or (ahead := findings.ahead) is None:
         sentence += (
             " The list tells the mean over its tasks only, and measures it by the best of all "
             "configurations that were run on them. A search knows its own trials alone, which "
@@ -132,8 +133,6 @@ def _beside_expectation(
         )
         caption += ": the mean J(k) on tasks left out of the choice, for some k."
     else:
-        ahead = standing.share_behind(evidence, scores)
-        findings.told["ahead"] = ahead
         tasks, k = evidence.held_out.shape
         after = "as many trials" if count <= k else f"the first {trials(k)}"
         sentence += (
@@ -147,10 +146,10 @@ def _beside_expectation(
         )
     frame = scores.trials[["score", "best"]].join(expected, how="outer")
     frame = frame.loc[: count + max(5, count // 2)]
-    return [sentence, findings.picture("expectation", pictures.draw_expected, frame, caption)]
+    return [sentence, files.picture("expectation", pictures.draw_expected, frame, caption)]
 
 
-def _curves(findings: Findings) -> list[str]:
+def _curves(findings: Findings, files: ReportFiles) -> list[str]:
     project = findings.project
     frame = project.curves[np.isfinite(project.curves["loss"])]
     if not (frame.groupby("run").size() > 1).any():
@@ -170,22 +169,19 @@ def _curves(findings: Findings) -> list[str]:
         caption += "; no more than KerasTuner's trial.json files hold"
     if frame["rank"].isna().any():
         caption += "; dashed: trials without a result"
-    return [findings.picture("curves", pictures.draw_curves, frame, f"{caption}.")]
+    return [files.picture("curves", pictures.draw_curves, frame, f"{caption}.")]
 
 
-def _likeness(findings: Findings) -> list[str]:
+def _likeness(findings: Findings, files: ReportFiles) -> list[str]:
     evidence, scores = findings.evidence, findings.scores
     if scores is None:
         return [f"{findings.unscored} Tasks are compared by what the entries of a list do on them."]
     if evidence is None:
         assert findings.hplist is not None
         return [f"The list {findings.hplist.name!r} does not carry its scores on the tasks."]
-    try:
-        nearest = standing.nearest_tasks(evidence, scores)
-    except InvalidValueError as error:
-        return [str(error)]
+    if (nearest := findings.nearest) is None:
+        return [findings.unlike]
     near = nearest.head(standing.NEAREST)
-    findings.told["nearest"] = list(map(str, near.index))
     usual, closest = nearest["usual"].median(), near["distance"].iloc[0]
     if closest < usual / 2:
         verdict = "near enough to be a likeness"
@@ -212,10 +208,10 @@ def _likeness(findings: Findings) -> list[str]:
         "Tasks on a plane (t-SNE): those lie together on which the entries tried so far do alike. "
         "Directions and large distances mean nothing."
     )
-    return [*parts, findings.picture("tasks", pictures.draw_map, plane, caption)]
+    return [*parts, files.picture("tasks", pictures.draw_map, plane, caption)]
 
 
-def _trial_table(findings: Findings) -> list[str]:
+def _trial_table(findings: Findings, files: ReportFiles) -> list[str]:
     project = findings.project
     frame = project.trials.sort_values("rank", na_position="last", kind="stable")
     frame = frame.rename(columns={"objective": project.objective, "entry": "list entry"})
@@ -226,7 +222,7 @@ def _trial_table(findings: Findings) -> list[str]:
     values = values.rename(columns={name: f"{name} (value)" for name in values if name in frame})
     whole = pd.concat([frame, values.reset_index(drop=True)], axis=1).astype(object)
     whole = whole.where(whole.notna(), None)
-    saved = findings.file("trials.csv", whole.to_csv(index=False))
+    saved = files.text("trials.csv", whole.to_csv(index=False))
     caption = f"Rank: by {project.objective}, 1 is best."
     if len(whole) > _ROWS:
         caption += f" The first {_ROWS} of {len(whole)}; the file has all."
@@ -234,7 +230,7 @@ def _trial_table(findings: Findings) -> list[str]:
 
 
 def _provenance(findings: Findings) -> list[str]:
-    project, hplist, told = findings.project, findings.hplist, findings.told
+    project, hplist, notes = findings.project, findings.hplist, findings.project.report.notes
     recorded = project.history is not None
     known = {
         "project": project.path,
@@ -261,8 +257,8 @@ def _provenance(findings: Findings) -> list[str]:
         }
     known["report by"] = f"keras_hplist {keras_hplist.__version__}"
     parts: list[str] = [facts({name: str(value) for name, value in known.items()})]
-    if told["left_out"]:
-        parts += ["Left out:", items(told["left_out"])]
-    if told["notes"]:
-        parts += ["Notes:", items(told["notes"])]
+    if findings.left_out:
+        parts += ["Left out:", items(findings.left_out)]
+    if notes:
+        parts += ["Notes:", items(notes)]
     return parts
