@@ -18,8 +18,7 @@ from hypothesis import strategies as st
 
 import keras_hplist as khl
 from keras_hplist.errors import FileFormatError, HPListError, InvalidValueError
-from keras_hplist.history import SCHEMA, History, append_shards
-from keras_hplist.history.sources import read_logs
+from keras_hplist.history import SCHEMA, History, append_shards, read_logs
 from keras_hplist.spaces import configuration_id
 
 NAN, INF = math.nan, math.inf

@@ -18,8 +18,7 @@ from keras_hplist.errors import (
     InvalidValueError,
     UnknownNameError,
 )
-from keras_hplist.history import read_csv
-from keras_hplist.history.sources import read_logs
+from keras_hplist.history import read_csv, read_logs
 
 LONG = """dataset,lr,momentum,rep,iter,loss,accuracy
 mnist,0.1,0.9,0,0,2.0,0.1

@@ -13,8 +13,7 @@ import numpy as np
 import pytest
 
 from keras_hplist.errors import FileFormatError, HPListError, UnknownNameError
-from keras_hplist.history import History, read_keras_tuner
-from keras_hplist.history.sources import read_logs
+from keras_hplist.history import History, read_keras_tuner, read_logs
 from keras_hplist.learning import ListLearner
 from keras_hplist.spaces import SearchSpace
 

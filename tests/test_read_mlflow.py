@@ -19,8 +19,7 @@ from keras_hplist.errors import (
     MissingExtraError,
     UnknownNameError,
 )
-from keras_hplist.history import read_mlflow
-from keras_hplist.history.sources import read_logs
+from keras_hplist.history import read_logs, read_mlflow
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")  # newer releases ask for consent

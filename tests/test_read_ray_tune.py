@@ -15,8 +15,7 @@ import pytest
 from damage import check_damaged
 
 from keras_hplist.errors import FileFormatError, InvalidValueError
-from keras_hplist.history import read_ray_tune
-from keras_hplist.history.sources import read_logs
+from keras_hplist.history import read_logs, read_ray_tune
 
 pytest.importorskip("ray.tune", reason="Ray Tune is an extra")
 

@@ -15,6 +15,7 @@ from keras_hplist.history.readers import (
 )
 from keras_hplist.history.report import ReadReport
 from keras_hplist.history.schema import SCHEMA, SPLITS, STATUSES, complete_record
+from keras_hplist.history.sources import read_logs
 from keras_hplist.history.store import History, append_shards
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "read_csv",
     "read_csv_logger",
     "read_keras_tuner",
+    "read_logs",
     "read_mlflow",
     "read_optuna",
     "read_ray_tune",

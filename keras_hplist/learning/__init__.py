@@ -1,6 +1,7 @@
 """Learning hyperparameter lists: scores, greedy selection, the learner, and its evaluation."""
 
 from keras_hplist.learning.adaptive import AdaptiveOrder
+from keras_hplist.learning.evidence import Evidence
 from keras_hplist.learning.learner import ListLearner
 from keras_hplist.learning.normalization import NORMALIZATIONS, Normalizer
 from keras_hplist.learning.scores import ScoreMatrix, score_matrix
@@ -10,6 +11,7 @@ from keras_hplist.learning.surgery import merge, reorder
 __all__ = [
     "NORMALIZATIONS",
     "AdaptiveOrder",
+    "Evidence",
     "ListLearner",
     "Normalizer",
     "ScoreMatrix",
