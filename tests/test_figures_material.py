@@ -55,7 +55,7 @@ def test_scores_have_the_scale_of_all_spaces_and_the_columns_of_one(history):
 
 
 def test_tables_come_from_the_cache_until_something_changes(history, tmp_path):
-    """Other settings, another history or a damaged file: made anew."""
+    """Another table, another history or a damaged file: made anew."""
     calls = []
 
     def compute():
@@ -64,18 +64,18 @@ def test_tables_come_from_the_cache_until_something_changes(history, tmp_path):
 
     material = Material(history=history, cache=tmp_path / "new")
     for _ in range(2):
-        pd.testing.assert_frame_equal(material.cached("t", {"k": 1}, compute), compute())
+        pd.testing.assert_frame_equal(material.cached("t", compute), compute())
     assert len(calls) == 3  # two of them by this test
     again = Material(history=khl.History(history.table), cache=tmp_path / "new")
-    again.cached("t", {"k": 1}, compute)
+    again.cached("t", compute)
     assert len(calls) == 3
-    again.cached("t", {"k": 2}, compute)
+    again.cached("u", compute)
     other = history.select(space="mine")
-    Material(history=other, cache=tmp_path / "new").cached("t", {"k": 1}, compute)
+    Material(history=other, cache=tmp_path / "new").cached("t", compute)
     assert len(calls) == 5
     for file in (tmp_path / "new").iterdir():
         file.write_bytes(file.read_bytes()[:-9])
-    material.cached("t", {"k": 1}, compute)
+    material.cached("t", compute)
     assert len(calls) == 6
 
 

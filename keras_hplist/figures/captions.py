@@ -14,10 +14,6 @@ TITLES = {
 """The published search spaces as pictures and captions call them."""
 
 UNREAD = "The paper draws this figure too; its numbers are not known to this project."
-SMALLER = (
-    "The paper measured 1,000 configurations of each search space on more than a thousand tasks "
-    "for 10,000 steps."
-)
 
 
 def title(space: str) -> str:

@@ -8,7 +8,7 @@ import pandas as pd
 from keras_hplist.errors import InvalidValueError
 from keras_hplist.figures import captions, resampled
 from keras_hplist.figures.material import Material, NotApplicable
-from keras_hplist.figures.plane import on_plane
+from keras_hplist.figures.plane import FEWEST, on_plane
 from keras_hplist.figures.saving import inches
 from keras_hplist.learning import ScoreMatrix
 from keras_hplist.learning.completion import complete
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 TITLE = "Which tasks are alike"
 SIZE, NARROW = (8.6, 5.2), (4.4, 6.4)
-_FEWEST = 8  # tasks; fewer make no map
 _MANY = 300  # tasks; from here on their points are small
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 _COLOURS = 7  # of the style, which has eight; black is for tasks without a family
@@ -47,8 +46,8 @@ def compute(scores: ScoreMatrix, seed: int = 0) -> pd.DataFrame:
     from sklearn.metrics import pairwise_distances
 
     count = len(scores.tasks)
-    if count < _FEWEST:
-        raise InvalidValueError(f"A map takes {_FEWEST} tasks; there are {count}.")
+    if count < FEWEST:
+        raise InvalidValueError(f"A map takes {FEWEST} tasks; there are {count}.")
     vectors = complete(scores, "additive")
     distances = pairwise_distances(vectors)
     np.fill_diagonal(distances, np.inf)
@@ -131,8 +130,8 @@ def from_material(material: Material) -> pd.DataFrame:
             differ, or the configurations differ from task to task.
     """
     scores = resampled.main_scores(material)
-    if len(scores.tasks) < _FEWEST:
-        raise NotApplicable(f"A map takes {_FEWEST} tasks; there are {len(scores.tasks)}.")
+    if len(scores.tasks) < FEWEST:
+        raise NotApplicable(f"A map takes {FEWEST} tasks; there are {len(scores.tasks)}.")
     return compute(scores)
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 
 from keras_hplist.figures import bands, resampled
 from keras_hplist.figures.material import Material
-from keras_hplist.figures.resampled import LIST, RANDOM, Resampling
+from keras_hplist.figures.resampled import LIST, RANDOM, RESAMPLING, Resampling
 from keras_hplist.figures.saving import divide, inches
 from keras_hplist.learning import ScoreMatrix
 
@@ -46,13 +46,12 @@ class Pair(NamedTuple):
 
 PAIRS = (Pair(DEFAULT, "quantile", 0.193), Pair(DEFAULT, "minimum", 0.911))
 
-_RESAMPLING = Resampling()
 _CELLS = 40  # of the pictures of pairs, in each direction
 _STYLES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
 
 
 def compute(
-    variants: Mapping[str, ScoreMatrix], resampling: Resampling = _RESAMPLING
+    variants: Mapping[str, ScoreMatrix], resampling: Resampling = RESAMPLING
 ) -> pd.DataFrame:
     """Lists learned from each variant's scores, followed on the default's; and pairs of scores.
 

@@ -45,7 +45,7 @@ class Material:
         """Keep what there is."""
         self.facts, self.history, self.cache = facts, history, cache
         self._runs: dict[bytes, History] = {}
-        self._curves: dict[Any, CurveArray] = {}
+        self._curves: dict[int, CurveArray] = {}
         self._scores: dict[Any, ScoreMatrix] = {}
 
     @cached_property
@@ -162,15 +162,15 @@ class Material:
         self,
         space: str | None = None,
         *,
-        split: str | None = None,
         training_steps: int | None = None,
         **settings: Any,
     ) -> ScoreMatrix:
         """Scores of the configurations of a search space; every task's scale is that of all spaces.
 
+        They count the losses of `split`.
+
         Args:
             space: one of `spaces`; None: the configurations of all.
-            split: of the losses; default: `split`.
             training_steps: see `runs`.
             **settings: of `keras_hplist.learning.score_matrix`: normalization, aggregation, seeds,
                 horizon.
@@ -185,12 +185,10 @@ class Material:
         self.require_history()
         if space is not None and space not in self.spaces:
             raise UnknownNameError("search space in this history", space, self.spaces)
-        split = split or self.split
-        chosen = space, training_steps, split
-        key = (*chosen, *sorted(settings.items()))
+        key = (space, training_steps, *sorted(settings.items()))
         if key not in self._scores:
             history = self.runs(space, training_steps)
-            matrix = score_matrix(self._curves_of(history, split), **settings)
+            matrix = score_matrix(self._curves_of(history), **settings)
             if space is not None:
                 own = set(history.select(space=space).table["configuration"].unique().to_pylist())
                 matrix = matrix.columns(np.array([c in own for c in matrix.configurations]))
@@ -200,14 +198,11 @@ class Material:
             self._scores[key] = matrix
         return self._scores[key]
 
-    def cached(
-        self, name: str, settings: dict[str, Any], compute: Callable[[], pd.DataFrame]
-    ) -> pd.DataFrame:
+    def cached(self, name: str, compute: Callable[[], pd.DataFrame]) -> pd.DataFrame:
         """A table, from the cache if it was made before from the same material by the same code.
 
         Args:
-            name: what the table is; with the settings it tells one table from another.
-            settings: JSON-able.
+            name: what the table is; it tells one table from another.
             compute: makes the table, with columns named by strings.
 
         Returns:
@@ -215,7 +210,7 @@ class Material:
         """
         if self.cache is None:
             return compute()
-        told = json.dumps([name, settings, self.fingerprint, _code()], sort_keys=True)
+        told = json.dumps([name, self.fingerprint, _code()])
         digest = hashlib.sha256(told.encode()).hexdigest()[:16]
         file = self.cache / f"{name.replace(' ', '_')}-{digest}.parquet"
         if file.exists():
@@ -227,11 +222,11 @@ class Material:
         write_atomically(file, lambda opened: frame.to_parquet(opened), sync=False)
         return frame
 
-    def _curves_of(self, history: History, split: str) -> CurveArray:
+    def _curves_of(self, history: History) -> CurveArray:
         """The curves of a result of `runs`, made once, whichever space they are asked for."""
-        key = id(history), split
+        key = id(history)
         if key not in self._curves:
-            self._curves[key] = history.curves(split)
+            self._curves[key] = history.curves(self.split)
         return self._curves[key]
 
     @cached_property

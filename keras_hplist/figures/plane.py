@@ -5,6 +5,9 @@ from threadpoolctl import threadpool_limits
 
 from keras_hplist.figures.material import NotApplicable
 
+FEWEST = 8
+"""Tasks from which on a map of them says something."""
+
 _PERPLEXITY = 30.0
 _DIGITS = 6  # of a score; what differs by less is the same to a reader
 _DISTINCT = 3  # points from which on their distances say something

@@ -106,7 +106,7 @@ def draw(material: Material, number: str) -> Drawn:
         NotApplicable: if the material lacks what it shows.
     """
     module = load(number)
-    frame = material.cached(f"figure {number}", {}, lambda: module.from_material(material))
+    frame = material.cached(f"figure {number}", lambda: module.from_material(material))
     return Drawn(number, module, frame)
 
 
