@@ -117,12 +117,12 @@ def test_quartiles_are_those_of_the_mean_over_drawn_tasks(learner):
     random = np.random.default_rng(0)
     draws = [best[random.integers(0, len(best), len(best))].mean(axis=0) for _ in range(4000)]
     np.testing.assert_allclose(
-        frame["list, lower quartile"], np.quantile(draws, 0.25, axis=0), atol=0.01
+        frame["list, lower_quartile"], np.quantile(draws, 0.25, axis=0), atol=0.01
     )
     for method in ("list", "random search"):
         np.testing.assert_allclose(frame[method], learner.held_out_[method].mean())
-        assert (frame[f"{method}, lower quartile"] <= frame[method] + 1e-9).all()
-        assert (frame[f"{method}, upper quartile"] >= frame[method] - 1e-9).all()
+        assert (frame[f"{method}, lower_quartile"] <= frame[method] + 1e-9).all()
+        assert (frame[f"{method}, upper_quartile"] >= frame[method] - 1e-9).all()
 
 
 def test_many_tasks_and_long_lists_are_drawn_too():

@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 
 console = Console()
 
-REPORTED = (1, 2, 3, 5, 10, 20, 50, 100)
-"""The numbers of trials that tables show."""
-
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a machine.")]
 
 

@@ -13,7 +13,6 @@ from rich.table import Table
 
 from keras_hplist.checks import LAST_SEED
 from keras_hplist.cli.console import (
-    REPORTED,
     AsJson,
     console,
     print_json,
@@ -109,6 +108,7 @@ def learn(
     """Learn a list from histories or from the logs of a tuner."""
     from keras_hplist.learning import ListLearner
     from keras_hplist.learning.evidence import Evidence
+    from keras_hplist.learning.provenance import REPORTED
 
     check_apart({"--output": output, "--report": report}, paths)
     check_output(output)
@@ -199,6 +199,7 @@ def evaluate(
     """Say what a list learned from these runs is worth on tasks it was not learned from."""
     from keras_hplist.learning import ListLearner
     from keras_hplist.learning.evaluation import resample
+    from keras_hplist.learning.provenance import REPORTED
 
     learner = ListLearner(length=length, normalization=normalization, aggregation=aggregation)
     learner.check_parameters()

@@ -1,7 +1,6 @@
 """`keras-hplist lists`."""
 
-from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich import box
@@ -10,7 +9,10 @@ from rich.table import Table
 
 from keras_hplist.cli.console import AsJson, console, print_json, short
 
-_TRIALS = ("1", "5", "10")
+if TYPE_CHECKING:
+    from keras_hplist.lists import HyperparameterList
+
+_TRIALS = (1, 5, 10)
 _COLUMNS = 4  # as many entries fit beside the names of hyperparameters in 80 characters
 
 
@@ -56,7 +58,7 @@ def _show_shipped(as_json: bool) -> None:
             str(len(each)),
             str(len(known.get("tasks", ()))),
             "\n".join(map(str, steps)),
-            *(_quality(known, k) for k in _TRIALS),
+            *(_quality(each, k) for k in _TRIALS),
         )
     console.print(table)
     console.print(
@@ -100,11 +102,13 @@ def _show_one(name: str, entries: int, as_json: bool) -> None:
             console.print(chosen.provenance[key], markup=False, highlight=False)
 
 
-def _quality(provenance: Mapping[str, Any], k: str) -> str:
+def _quality(hplist: "HyperparameterList", k: int) -> str:
     """J(k) on tasks left out, with its quartiles on a second line where they are known."""
-    resampled = provenance.get("resampled", {}).get("list", {})
-    if k in resampled.get("median", {}):
-        low, high = (f"{resampled[name][k]:.2f}" for name in ("lower_quartile", "upper_quartile"))
-        return f"{resampled['median'][k]:.3f}\n{low}-{high}"
-    mean = provenance.get("J", {}).get("held_out", {}).get(k)
+    resampled = hplist.provenance.get("resampled", {}).get("list", {})
+    if (key := str(k)) in resampled.get("median", {}):
+        low, high = (f"{resampled[name][key]:.2f}" for name in ("lower_quartile", "upper_quartile"))
+        return f"{resampled['median'][key]:.3f}\n{low}-{high}"
+    from keras_hplist.learning.provenance import held_out_curve
+
+    mean = held_out_curve(hplist).get(k)
     return "" if mean is None else f"{mean:.3f}"

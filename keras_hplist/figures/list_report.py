@@ -19,6 +19,8 @@ from keras_hplist.figures.page import (
     page,
     table,
 )
+from keras_hplist.learning.evaluation import QUARTILES
+from keras_hplist.learning.provenance import REPORTED
 from keras_hplist.lists import to_csv
 
 if TYPE_CHECKING:
@@ -28,7 +30,6 @@ if TYPE_CHECKING:
     from keras_hplist.learning import ListLearner
     from keras_hplist.learning.explanation import Explanation
 
-_REPORTED = (1, 2, 3, 5, 10, 20, 50, 100, 200, 500, 1000)
 _DRAWS = 1000
 _NAMED_TASKS = 30  # more names than that cannot be read beside a picture
 _LETTERS = 4.5  # of a name, for each inch of the picture's width
@@ -92,7 +93,7 @@ def compute(learner: "ListLearner", seed: int = 0) -> pd.DataFrame:
     Returns:
         A DataFrame indexed by k with the column `training`, J on the tasks learned from, and, if
         tasks were left out, for `list` and `random search` J on these and, under
-        `<method>, lower quartile` and `<method>, upper quartile`, its quartiles over the draws.
+        `<method>, lower_quartile` and `<method>, upper_quartile`, its quartiles over the draws.
     """
     weights = learner.weights_.to_numpy()
     columns: dict[str, pd.Series] = {"training": learner.curve_["training"]}
@@ -104,9 +105,9 @@ def compute(learner: "ListLearner", seed: int = 0) -> pd.DataFrame:
     drawn /= drawn.sum(axis=1, keepdims=True)
     for method, best in learner.held_out_.items():
         columns[method] = (best.T * weights).sum(axis=1)
-        lower, upper = np.quantile(drawn @ best.to_numpy(), (0.25, 0.75), axis=0)
-        columns[f"{method}, lower quartile"] = pd.Series(lower, best.columns)
-        columns[f"{method}, upper quartile"] = pd.Series(upper, best.columns)
+        for name in ("lower_quartile", "upper_quartile"):
+            over_draws = np.quantile(drawn @ best.to_numpy(), QUARTILES[name], axis=0)
+            columns[f"{method}, {name}"] = pd.Series(over_draws, best.columns)
     return pd.DataFrame(columns).rename_axis("k")
 
 
@@ -119,8 +120,8 @@ def draw(ax: "Axes", frame: pd.DataFrame) -> None:
         if method in frame:
             ax.fill_between(
                 k,
-                frame[f"{method}, lower quartile"],
-                frame[f"{method}, upper quartile"],
+                frame[f"{method}, lower_quartile"],
+                frame[f"{method}, upper_quartile"],
                 color=colour,
                 alpha=0.2,
                 linewidth=0,
@@ -129,7 +130,7 @@ def draw(ax: "Axes", frame: pd.DataFrame) -> None:
     ax.plot(k, frame["training"], color="0.35", linestyle="--", label="list, tasks learned from")
     if len(k) > 20:
         ax.set_xscale("log")
-        ticks = [each for each in _REPORTED if each <= k[-1] and each != 3]
+        ticks = [each for each in REPORTED if each <= k[-1] and each != 3]
         ax.set_xticks(ticks, list(map(str, ticks)))
         ax.minorticks_off()
     else:
@@ -175,7 +176,7 @@ def draw_tasks(ax: "Axes", frame: pd.DataFrame) -> None:
 def _worth(learner: "ListLearner", quality: pd.DataFrame) -> list[str]:
     parts: list[str] = []
     files = {"curve.csv": quality.to_csv()}
-    ks = [k for k in quality.index if k in _REPORTED or k == len(quality)]
+    ks = [k for k in quality.index if k in REPORTED or k == len(quality)]
     written = quality.loc[ks].map("{:.4f}".format)
     rows = {"k": ks, "tasks learned from": written["training"]}
     caption = "J(k): the weighted mean over tasks of the best score among the first k entries"

@@ -79,15 +79,15 @@ def draw_expected(ax: "Axes", frame: pd.DataFrame) -> None:
 
     Args:
         ax: to draw on.
-        frame: with index k and `score`, `best` of the search, and of the list `mean` or `lower
-            quartile`, `median`, `upper quartile`.
+        frame: with index k and `score`, `best` of the search, and of the list `mean` or
+            `lower_quartile`, `median`, `upper_quartile`.
     """
     if "median" in frame:
         known = frame.dropna(subset="median")
         ax.fill_between(
             known.index,
-            known["lower quartile"],
-            known["upper quartile"],
+            known["lower_quartile"],
+            known["upper_quartile"],
             color="C0",
             alpha=0.2,
             linewidth=0,

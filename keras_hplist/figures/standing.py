@@ -12,8 +12,10 @@ import numpy as np
 import pandas as pd
 
 from keras_hplist.errors import InvalidValueError
-from keras_hplist.figures.plane import on_plane
+from keras_hplist.figures.plane import FEWEST, on_plane
 from keras_hplist.figures.project import Project
+from keras_hplist.history.curves import DEFAULT_TIMES
+from keras_hplist.learning.evaluation import QUARTILES
 from keras_hplist.learning.evidence import Evidence
 from keras_hplist.learning.normalization import NORMALIZATIONS, InitialScale, Normalizer
 from keras_hplist.learning.provenance import held_out_curve
@@ -25,9 +27,7 @@ FURTHER = (1, 2, 3, 5, 10, 20)
 NOTICEABLE = 0.01
 """A gain above this, in score, is worth a word."""
 NEAREST = 5
-_POINTS = 51  # of the time axis, as histories with differing axes get
 _ENOUGH = 3  # entries that must have been tried before tasks are compared
-_MAPPED = 8  # tasks from which on a map of them says something
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def scores_of(project: Project, hplist: HyperparameterList) -> Scores:
         )
     runs = project.history.select(configuration=list(followed.index))
     split = "valid" if runs.table["valid"].null_count < len(runs) else "train"
-    curves = runs.curves(split, np.linspace(0, 1, _POINTS).tolist())
+    curves = runs.curves(split, np.linspace(0, 1, DEFAULT_TIMES).tolist())
     normalizer = Normalizer("initial").fit(curves)
     known = normalizer.scales_[curves.tasks[0]]
     assert isinstance(known, InitialScale)
@@ -110,13 +110,13 @@ def expected(evidence: Evidence | None, hplist: HyperparameterList, trials: int)
         trials: on how many the search knows, see `Evidence.as_seen_after`.
 
     Returns:
-        DataFrame with index k: `mean` over tasks, and with evidence `lower quartile`, `median` and
-        `upper quartile`; empty if the list says nothing.
+        DataFrame with index k: `mean` over tasks, and with evidence the columns of
+        `QUARTILES`, over tasks too; empty if the list says nothing.
     """
     if evidence is not None and evidence.held_out.size:
         seen = evidence.as_seen_after(min(trials, evidence.held_out.shape[1]))
-        quartiles = seen.quantile([0.25, 0.5, 0.75]).T
-        quartiles.columns = ["lower quartile", "median", "upper quartile"]
+        quartiles = seen.quantile(list(QUARTILES.values())).T
+        quartiles.columns = list(QUARTILES)
         return quartiles.assign(mean=seen.mean()).rename_axis("k")
     return pd.Series(held_out_curve(hplist), dtype=float, name="mean").rename_axis("k").to_frame()
 
@@ -208,8 +208,8 @@ def task_map(evidence: Evidence, scores: Scores, name: str) -> pd.DataFrame:
     """
     near = nearest_tasks(evidence, scores).head(NEAREST).index
     own, tasks = _vectors(evidence, scores)
-    if len(tasks) < _MAPPED:
-        raise InvalidValueError(f"A map needs {_MAPPED} tasks; the list tells of {len(tasks)}.")
+    if len(tasks) < FEWEST:
+        raise InvalidValueError(f"A map needs {FEWEST} tasks; the list tells of {len(tasks)}.")
     plane = on_plane(np.vstack([tasks, own]))
     index = [*evidence.entries.index, name]
     return pd.DataFrame(

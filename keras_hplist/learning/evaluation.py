@@ -24,7 +24,7 @@ from keras_hplist.learning.splits import Split, task_splits, task_weights
 __all__ = ["Comparison", "compare", "resample", "resamplings"]
 
 QUARTILES = {"median": 0.5, "lower_quartile": 0.25, "upper_quartile": 0.75}
-"""Columns of a summary, and the quantiles over resamplings that they hold."""
+"""Columns of a summary, and the quantiles, over resamplings or tasks, that they hold."""
 
 
 def resample(

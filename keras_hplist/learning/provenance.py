@@ -15,7 +15,8 @@ from keras_hplist.lists import HyperparameterList
 if TYPE_CHECKING:
     from keras_hplist.learning.learner import ListLearner
 
-_REPORTED = (1, 2, 3, 5, 10, 20, 50, 100, 200, 500, 1000)  # the k whose J(k) is told
+REPORTED = (1, 2, 3, 5, 10, 20, 50, 100, 200, 500, 1000)
+"""The numbers of trials, k, of which lists, tables and pages tell J(k)."""
 
 
 def provenance_of(
@@ -32,7 +33,7 @@ def provenance_of(
     Returns:
         JSON-able.
     """
-    reported = [k for k in _REPORTED if k <= len(learner.curve_)]
+    reported = [k for k in REPORTED if k <= len(learner.curve_)]
     positions = learner.scores_.columns.get_indexer(pd.Index(learner.order_))
     return {
         "learner": "keras_hplist.ListLearner",
