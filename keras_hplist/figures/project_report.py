@@ -197,7 +197,9 @@ def _likeness(findings: Findings, files: ReportFiles) -> list[str]:
         table(
             rows,
             "The nearest suite tasks. Distance: root of the mean squared difference of the scores "
-            "of the entries tried, each task in units of its best and its start.",
+            "of the entries tried, each task in units of its best and its start. A search in "
+            "the order 'adaptive' weighs tasks by the trials' objectives, without the start, and "
+            "may lean on others.",
         ),
     ]
     try:

@@ -167,6 +167,10 @@ def nearest_tasks(evidence: Evidence, scores: Scores) -> pd.DataFrame:
     among them (0) and its start (1), since more is not known of the problem. The distance is the
     root of the mean squared difference.
 
+    The order "adaptive" weighs tasks by another measure, on the trials' objectives from the lowest
+    to their median (see `keras_hplist.learning.AdaptiveOrder`): it has to do without the start,
+    which is known here from the curves, and so tells of three trials only which was the best.
+
     Returns:
         DataFrame indexed by task: `family`, `distance`, and `usual`: the median distance of the
         task from the other tasks.

@@ -32,6 +32,9 @@ class AdaptiveOrder:
     matters nor an addend. A diverged trial is as bad as a start. As long as nothing tells the tasks
     apart, the order is the list's: one loss alone has nothing to be compared with.
 
+    The report on a search knows the start from the learning curves, and names the nearest tasks by
+    scores in units of it, so that these may be others.
+
     Args:
         hplist: a list whose provenance carries evidence, as the shipped ones and those of
             `keras-hplist learn` do.
