@@ -57,6 +57,21 @@ def losses(frame, method, task=TRANSFORMER):
     return frame.loc[[(task, "trials", method)], "y"].tolist()
 
 
+@pytest.mark.parametrize(
+    ("text", "source"),
+    [
+        ("list a, entry b, entry 12", large_models.Source.of_list("a, entry b", 12)),
+        ("tuned Adam, cosine", large_models.Source(large_models.COSINE)),
+        ("Keras default", large_models.Source(large_models.DEFAULT)),
+    ],
+)
+def test_a_source_reads_as_it_is_written(text, source):
+    """Also of a list whose name holds what stands before the rank; others are of no method."""
+    assert str(source) == text
+    assert large_models.Source.parse(text) == source
+    assert large_models.Source.parse(f"{text}!") is None
+
+
 def test_lists_count_in_their_order_and_rates_in_any():
     """Best so far of a list; of rates the mean over orders; a diverged run ends where it began."""
     frame = figure_4.compute(history().to_frame())

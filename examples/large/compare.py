@@ -14,6 +14,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from keras_hplist.figures.large_models import DEFAULTS
 from keras_hplist.history import History
 from keras_hplist.spaces import half_orders
 
@@ -22,7 +23,6 @@ SCRIPTS = {"resnet50": ("constant",), "transformer": ("constant", "fixed")}
 """The schedules of Adam that each script is compared with."""
 
 RATES = [rate for rate in half_orders()["learning_rate"] if 0.99e-4 < rate < 1.01e-1]
-DEFAULTS = ("default-adam", "default-rmsprop", "default-sgd")
 
 
 def plan(entries: int, name: str, schedules: Sequence[str]) -> list[list[str]]:

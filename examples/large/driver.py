@@ -15,12 +15,9 @@ from checkpoint import Checkpoint, ContinuedCurve, SaveCheckpoint
 
 import keras_hplist as khl
 from keras_hplist.errors import HPListError, InvalidValueError
+from keras_hplist.figures.large_models import DEFAULT, DEFAULTS, TUNED, Source
 from keras_hplist.tasks.errors import TaskDataError
 
-DEFAULTS = ("default-adam", "default-rmsprop", "default-sgd")
-"""Baselines that leave everything to Keras."""
-
-SCHEDULES = ("constant", "cosine", "fixed")
 _WARMUP = 0.05  # fraction of the steps, unless --warmup-steps says otherwise
 
 
@@ -85,7 +82,7 @@ def parse(
     what.add_argument("--learning-rate", type=_positive_float, help="of --baseline adam")
     what.add_argument(
         "--schedule",
-        choices=SCHEDULES,
+        choices=tuple(TUNED),
         help="of --baseline adam: constant (default); warm-up and cosine; or fixed: warm-up, then "
         "the inverse square root of the step",
     )
@@ -219,12 +216,12 @@ def make_optimizer(
     steps = arguments.training_steps
     if arguments.baseline is None:
         optimizer = khl.get_optimizer(arguments.list, arguments.entry, steps)
-        return optimizer, {"source": f"list {list_name(arguments)}, entry {arguments.entry}"}
+        return optimizer, {"source": str(Source.of_list(list_name(arguments), arguments.entry))}
     if arguments.baseline in DEFAULTS:
         optimizer = keras.optimizers.get(arguments.baseline.removeprefix("default-"))
-        return optimizer, {"source": "Keras default"}
+        return optimizer, {"source": str(Source(DEFAULT))}
     rate, schedule = arguments.learning_rate, arguments.schedule
-    source = f"tuned Adam, {schedule}"
+    source = str(Source(TUNED[schedule]))
     if schedule == "constant":
         return khl.optimizers.Adam1p(rate), {"source": source}
     warmup = arguments.warmup_steps or max(round(_WARMUP * steps), 1)

@@ -17,11 +17,12 @@ from driver import Preset, Problem, parse, run
 from keras import layers
 from streams import augmented, fixed_batches, standardized, stream
 
+from keras_hplist.figures.large_models import RESNET, SMALL_RESNET
 from keras_hplist.tasks import data
 
 PRESETS = {
-    "laptop": Preset("small_resnet_photographs", 64, 2000, 100),
-    "full": Preset("resnet50_imagenet", 512, 225_000, 2500),
+    "laptop": Preset(SMALL_RESNET, 64, 2000, 100),
+    "full": Preset(RESNET, 512, 225_000, 2500),
 }
 IMAGE_SIZE = 224
 CLASSES = 1000

@@ -18,6 +18,7 @@ from driver import Preset, Problem, parse, run
 from keras import layers
 from streams import PackedText, fixed_batches, packed, stream
 
+from keras_hplist.figures.large_models import SMALL_TRANSFORMER, TRANSFORMER
 from keras_hplist.tasks import data
 
 
@@ -53,8 +54,8 @@ class Design:
 
 
 PRESETS = {
-    "laptop": Preset("small_transformer_prose", 16, 2000, 100),
-    "full": Preset("transformer_lm1b", 512, 100_000, 1000),
+    "laptop": Preset(SMALL_TRANSFORMER, 16, 2000, 100),
+    "full": Preset(TRANSFORMER, 512, 100_000, 1000),
 }
 # The full one is that of the Flax example for LM1B: 6 blocks of width 512, 8 heads, 2048 hidden
 # units, some 2 ** 15 subwords, output weights of their own. 260 * 128 leaves room, since the

@@ -1,7 +1,7 @@
 """What Figures 4 and S4 share: the runs of `examples/large`, by method, and how they are drawn."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 import pandas as pd
@@ -26,10 +26,14 @@ TITLES = {
 
 LAPTOP = (SMALL_RESNET, SMALL_TRANSFORMER)
 
-CONSTANT, FIXED, COSINE = (f"tuned Adam, {name}" for name in ("constant", "fixed", "cosine"))
-"""What the column `source` of a history says of Adam with a rate of the grid, by schedule."""
+TUNED = {name: f"tuned Adam, {name}" for name in ("constant", "cosine", "fixed")}
+"""The method that is Adam with a rate of the grid, by the name of its schedule."""
+CONSTANT, COSINE, FIXED = TUNED.values()
 
 DEFAULT = "Keras default"
+DEFAULTS = ("default-adam", "default-rmsprop", "default-sgd")
+"""What the scripts call the baselines that leave everything to Keras."""
+
 LABELS = {
     CONSTANT: "Adam, rate tuned, constant",
     FIXED: "Adam, rate tuned, fixed schedule",
@@ -37,6 +41,36 @@ LABELS = {
 }
 TRIALS, CURVE = "trials", "curve"
 _ENTRY = ", entry "  # between the name of a list and the rank, in the column `source`
+
+
+class Source(NamedTuple):
+    """What the column `source` of a history says of a run.
+
+    Attributes:
+        method: "list <name>", one of `TUNED`, or `DEFAULT`, of which the column `space` names the
+            optimizer.
+        entry: the rank in the list, from 0; None for other methods.
+    """
+
+    method: str
+    entry: int | None = None
+
+    @classmethod
+    def of_list(cls, name: str, entry: int) -> "Source":
+        """Of an entry of a list."""
+        return cls(f"list {name}", entry)
+
+    @classmethod
+    def parse(cls, text: str) -> "Source | None":
+        """What a text says; None if it is of none of these methods."""
+        method, _, entry = text.rpartition(_ENTRY)
+        if is_list(method) and entry.isdigit():
+            return cls(method, int(entry))
+        return cls(text) if text in (*TUNED.values(), DEFAULT) else None
+
+    def __str__(self) -> str:
+        """As a history holds it."""
+        return self.method if self.entry is None else f"{self.method}{_ENTRY}{self.entry}"
 
 
 def is_list(method: str) -> bool:
@@ -52,8 +86,7 @@ def compute(runs: pd.DataFrame, wanted: Callable[[str], bool] = bool) -> pd.Data
 
     Args:
         runs: rows of a history, with the columns of `History.to_frame()`. `source` tells the
-            method: "list <name>, entry <rank>", "tuned Adam, <schedule>", or "Keras default",
-            of which the column `space` names the optimizer. Other rows are left out.
+            method, see `Source`; rows of other methods are left out.
         wanted: which methods to keep.
 
     Returns:
@@ -70,7 +103,7 @@ def compute(runs: pd.DataFrame, wanted: Callable[[str], bool] = bool) -> pd.Data
         own = own[own["seed"] == own["seed"].min()]
         own = own.assign(
             method=[_method(*pair) for pair in zip(own["source"], own["space"])],
-            rank=[_rank(source) for source in own["source"]],
+            rank=[(Source.parse(source) or Source("")).entry or 0 for source in own["source"]],
             final=[_final(*triple) for triple in zip(own["valid"], own["status"])],
         )
         own = own.sort_values(["rank", "final"], kind="stable")
@@ -195,11 +228,10 @@ def size_note(frame: pd.DataFrame) -> str:
 
 def _method(source: str, space: str) -> str:
     """The method of a run; empty if its source names none."""
-    if source.startswith("list ") and _ENTRY in source:
-        return source.rpartition(_ENTRY)[0]
-    if source == DEFAULT:
-        return f"{DEFAULT} {space}"
-    return source if source in LABELS else ""
+    parsed = Source.parse(source)
+    if parsed is None:
+        return ""
+    return f"{DEFAULT} {space}" if parsed.method == DEFAULT else parsed.method
 
 
 def _place(method: str) -> tuple[int, str]:
@@ -207,11 +239,6 @@ def _place(method: str) -> tuple[int, str]:
     if is_list(method):
         return 0, method
     return (1, str(list(LABELS).index(method))) if method in LABELS else (2, method)
-
-
-def _rank(source: str) -> int:
-    rank = source.rpartition(_ENTRY)[2]
-    return int(rank) if rank.isdigit() else 0
 
 
 def _final(valid: np.ndarray, status: str) -> float:
