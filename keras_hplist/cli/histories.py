@@ -108,7 +108,6 @@ def learn(
     """Learn a list from histories or from the logs of a tuner."""
     from keras_hplist.learning import ListLearner
     from keras_hplist.learning.evidence import Evidence
-    from keras_hplist.learning.provenance import REPORTED
 
     check_apart({"--output": output, "--report": report}, paths)
     check_output(output)
@@ -164,6 +163,8 @@ def learn(
 
 def _followed(learner: "ListLearner") -> "pd.DataFrame":
     """The score after k trials on the tasks learned from and left out; random search on these."""
+    from keras_hplist.learning.provenance import REPORTED
+
     curve = learner.curve_.loc[[k for k in learner.curve_.index if k in REPORTED]].copy()
     random = learner.held_out_.get("random search")
     curve["random_search"] = math.nan if random is None else learner.weights_ @ random
