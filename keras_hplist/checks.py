@@ -2,6 +2,7 @@
 
 import operator
 import os
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from keras_hplist.errors import InvalidValueError
@@ -53,6 +54,21 @@ def checked_text(name: str, given: Any, *, or_else: str = "") -> str:
     if isinstance(given, str) and given:
         return given
     raise InvalidValueError(f"{name} is {given!r}; give a text that is not empty{_or(or_else)}.")
+
+
+def checked_names(name: str, given: Any) -> list[str]:
+    """Several names, as a list.
+
+    Args:
+        name: of the argument.
+        given: its value.
+
+    Raises:
+        InvalidValueError: if it is no sequence or set, or one of it is no text or empty.
+    """
+    if isinstance(given, Collection) and not isinstance(given, str | bytes | Mapping):
+        return [checked_text(f"each of {name}", each) for each in given]
+    raise InvalidValueError(f"{name} is {given!r}; give a sequence of names, such as ['…'].")
 
 
 def checked_path(name: str, given: Any, *, or_else: str = "") -> str:

@@ -14,11 +14,10 @@ from hypothesis import strategies as st
 
 from keras_hplist.errors import (
     FileFormatError,
-    HPListError,
     InvalidValueError,
     UnknownNameError,
 )
-from keras_hplist.history import read_csv, read_logs
+from keras_hplist.history import read_csv
 
 LONG = """dataset,lr,momentum,rep,iter,loss,accuracy
 mnist,0.1,0.9,0,0,2.0,0.1
@@ -264,12 +263,3 @@ def test_an_empty_task_is_named_and_an_empty_status_is_sound(tmp_path):
         read_csv(file, columns)
     file.write_text("lr,loss,problem,state\n0.1,1.0,a,\n0.2,0.5,b,ok\n")
     assert read_csv(file, columns).table["status"].to_pylist() == ["ok", "ok"]
-
-
-@pytest.mark.parametrize("options", [{"columns": 5}, {"columns": {"valid": ["loss"]}}, {}])
-def test_options_of_the_wrong_kind_are_one_message(options, tmp_path):
-    """As `keras-hplist import --set columns=5` gives them."""
-    file = tmp_path / "runs.csv"
-    file.write_text("lr,loss\n0.1,1.0\n")
-    with pytest.raises(HPListError, match=r"reader of 'csv'|column"):
-        read_logs(file, "csv", **options)

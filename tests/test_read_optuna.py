@@ -219,8 +219,11 @@ def test_one_of_several_objectives_is_chosen(tmp_path):
     study.optimize(lambda trial: (trial.suggest_float("x", 0, 1), 5.0), n_trials=1)
     with pytest.raises(InvalidValueError, match="objective=0 to 1"):
         read_optuna(file)
-    with pytest.raises(InvalidValueError, match="numbered from 0"):
-        read_optuna(file, objective=2)
+    for wrong in (2, "1"):
+        with pytest.raises(
+            InvalidValueError, match=r"'two' is .*; give a whole number from 0 to 1"
+        ):
+            read_optuna(file, objective=wrong)
     assert read_optuna(file, objective=1).to_frame()["valid"][0].tolist() == [-5.0]
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from keras_hplist.errors import FileFormatError, InvalidValueError, UnknownNameError
-from keras_hplist.history import read_csv, read_csv_logger, read_ray_tune
+from keras_hplist.history import read_csv, read_csv_logger, read_ray_tune, sources
 from keras_hplist.history.readers.values import direction_of, parse_value, plain_values
 
 
@@ -182,9 +182,14 @@ def test_hyperparameters_can_be_chosen(tmp_path):
         ({"direction": "up"}, "direction is 'up'; allowed: 'min', 'max'"),
         ({"first_epoch": 2}, "first_epoch is 2; allowed: 0, 1"),
         ({"steps_per_epoch": 0}, "steps_per_epoch is 0; it must be a number above 0"),
-        ({"training_steps": "many"}, "training_steps is 'many'; it must be a whole number above"),
-        ({"training_steps": 1.5}, "training_steps is 1.5; it must be a whole number above 0"),
-        ({"hyperparameters": "lr"}, "must be a sequence of names"),
+        ({"training_steps": "many"}, "training_steps is 'many'; give a whole number from 1"),
+        ({"training_steps": 1.5}, "training_steps is 1.5; give a whole number from 1"),
+        ({"hyperparameters": "lr"}, "hyperparameters is 'lr'; give a sequence of names"),
+        ({"hyperparameters": [1]}, "each of hyperparameters is 1; give a text"),
+        ({"task_key": ["dataset"]}, "task_key is ['dataset']; give a text"),
+        ({"space": 5}, "space is 5; give a text"),
+        ({"valid": ["loss"]}, "split 'valid' is ['loss']; give a text"),
+        ({"sidecar": 5}, "sidecar is 5; give a text"),
         ({"step_per_epoch": 3}, "Unknown option 'step_per_epoch'. Did you mean 'steps_per_epoch'"),
     ],
 )
@@ -193,3 +198,44 @@ def test_wrong_options_are_refused_before_anything_is_read(options, message):
     with pytest.raises((InvalidValueError, UnknownNameError)) as error:
         read_csv_logger("nowhere", **options)
     assert message in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("source", "options", "message"),
+    [
+        ("csv", {}, "'csv' .*missing a required argument: 'columns'"),
+        ("csv", {"columns": 5}, "columns is 5; give a mapping"),
+        ("csv", {"columns": {"valid": ["loss"]}}, r"'valid' is mapped to is \['loss'\]"),
+        ("csv", {"columns": {"valid": "loss"}, "delimiter": ";;"}, "delimiter is ';;'; give one"),
+        (
+            "history",
+            {"task": "a"},
+            "'history' .* unexpected keyword argument 'task'.* skip_damaged",
+        ),
+        ("keras-tuner", {"metric": 5}, "metric is 5; give a text"),
+        ("mlflow", {"experiments": "digits"}, "experiments is 'digits'; give a sequence"),
+        ("optuna", {"studies": "mine"}, "studies is 'mine'; give a sequence"),
+        ("ray-tune", {"step": 5}, "step is 5; give a text"),
+        ("taskset", {"configurations": 5}, "configurations is 5; give a path .*, or a mapping"),
+        ("taskset", {"validation": ["outer"]}, r"validation is \['outer'\]"),
+        ("wandb", {"curves": 5}, "curves is 5; give a path"),
+        ("wandb", {"step": None}, "step is None; give a text"),
+    ],
+)
+def test_wrong_options_of_a_source_are_one_message(source, options, message, tmp_path):
+    """As `keras-hplist import --set columns=5` gives them."""
+    file = tmp_path / "runs.csv"
+    file.write_text("lr,loss\n0.1,1.0\n")
+    with pytest.raises(InvalidValueError, match=message):
+        sources.read_logs(file, source, **options)
+
+
+def test_an_error_of_a_reader_is_not_taken_for_the_users(monkeypatch):
+    """Its traceback leads to the fault."""
+
+    def faulty(path, unit=1):
+        return len(unit)
+
+    monkeypatch.setitem(sources.SOURCES, "csv", faulty)
+    with pytest.raises(TypeError, match=r"has no len\(\)"):
+        sources.read_logs("runs.csv", "csv", unit=2)

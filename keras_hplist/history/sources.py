@@ -1,6 +1,7 @@
 """Which reader reads what: by the name of the tool, or told from the files."""
 
 import contextlib
+import inspect
 import os
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
@@ -105,15 +106,16 @@ def select_runs(
 def _read(name: str, place: Any, options: Mapping[str, Any]) -> History:
     if name not in SOURCES:
         raise UnknownNameError("source", name, SOURCES)
+    signature = inspect.signature(SOURCES[name])
     try:
-        return SOURCES[name](place, **options)
-    except (TypeError, AttributeError) as error:
-        if not options and "argument" not in str(error):
-            raise
-        shown = "".join(f" {key}={value!r}" for key, value in options.items())
+        signature.bind(place, **options)
+    except TypeError as error:
+        _, *arguments = (p.name for p in signature.parameters.values() if p.kind != p.VAR_KEYWORD)
         raise InvalidValueError(
-            f"The reader of {name!r} cannot take what it was given{shown and ':'}{shown} ({error})."
+            f"The reader of {name!r} cannot take these options: {error}. Its own are: "
+            f"{', '.join(arguments) or 'none'}."
         ) from error
+    return SOURCES[name](place, **options)
 
 
 def _source_of(path: Path) -> str:

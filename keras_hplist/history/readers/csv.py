@@ -10,6 +10,7 @@ from typing import Any, Literal, Unpack
 import numpy as np
 import pyarrow as pa
 
+from keras_hplist.checks import checked_text
 from keras_hplist.errors import FileFormatError, InvalidValueError, UnknownNameError
 from keras_hplist.history.readers.steps import Curve
 from keras_hplist.history.readers.tables import column, numbers, read_table
@@ -62,14 +63,21 @@ def read_csv(
         FileFormatError: naming file, row and column; if a step of a run stands twice, or what
             should be one value of a run are several.
         FileNotFoundError: if there is no such file.
-        InvalidValueError: if `columns` and `hyperparameters` leave open what to read.
+        InvalidValueError: if `columns` and `hyperparameters` leave open what to read, or an
+            argument is not allowed.
         UnknownNameError: if a file has no such column.
     """
     if empty not in ("missing", "nan"):
         raise InvalidValueError(f"empty is {empty!r}; allowed: 'missing', 'nan'.")
-    for name in columns:
+    if not isinstance(columns, Mapping):
+        raise InvalidValueError(
+            f"columns is {columns!r}; give a mapping of history columns to the table's, such as "
+            "{'valid': 'loss'}."
+        )
+    for name, mapped in columns.items():
         if name not in _MAPPED:
             raise UnknownNameError("history column", name, _MAPPED)
+        checked_text(f"The column that {name!r} is mapped to", mapped)
     files = [Path(path)] if isinstance(path, str | os.PathLike) else [Path(p) for p in path]
     metrics = {split: columns.get(split) for split in SPLITS}
     options.setdefault("first_epoch", 1)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Unpack
 
+from keras_hplist.checks import checked_text
 from keras_hplist.errors import FileFormatError, InvalidValueError
 from keras_hplist.history.readers.documents import read_mapping
 from keras_hplist.history.readers.steps import Curve
@@ -55,9 +56,11 @@ def read_csv_logger(
     Raises:
         FileFormatError: naming file, row and column; or if there are no CSV files.
         FileNotFoundError: if there is no such folder.
-        InvalidValueError: if no file has the column `valid`.
+        InvalidValueError: if no file has the column `valid`, or an argument is not allowed.
         MissingExtraError: if a sidecar is YAML and PyYAML is not installed.
     """
+    if sidecar is not None:
+        checked_text("sidecar", sidecar, or_else="None")
     options.setdefault("first_epoch", 0)
     builder = HistoryBuilder(path, {"valid": valid, "train": train, "test": test}, options)
     root = Path(path)

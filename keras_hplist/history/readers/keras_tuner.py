@@ -9,6 +9,7 @@ from typing import Any, Unpack
 
 import pyarrow as pa
 
+from keras_hplist.checks import checked_text
 from keras_hplist.errors import FileFormatError, UnknownNameError
 from keras_hplist.history.keras_tuner_project import (
     CURVES,
@@ -67,8 +68,11 @@ def read_keras_tuner(
     Raises:
         FileNotFoundError: if there is no such folder.
         FileFormatError: if there is no project in it.
+        InvalidValueError: if an argument is not allowed.
         UnknownNameError: if no trial of a project has the metric.
     """
+    if metric is not None:
+        checked_text("metric", metric, or_else="None")
     given = [directory] if isinstance(directory, str | os.PathLike) else directory
     histories = []
     for task, project in _tasks([Path(folder) for folder in given]).items():
@@ -105,11 +109,11 @@ def _tasks(roots: Sequence[Path]) -> dict[str, Path]:
             depths[whole] += bearers[name] > 1
 
 
-def _read_curves(project: Path, task: str, given: str | None) -> History:
+def _read_curves(project: Path, task: str, given: object) -> History:
     history = History.read(project / CURVES, skip_damaged=True)
     # The name of the project is the tuner's default, which several projects may share.
     if given or history.tasks == [project.name]:
-        history = _renamed(history, given or task)
+        history = _renamed(history, str(given or task))
     recorded = {file.trial for file in curve_files(project)}
     for folder in sorted(project.glob("trial_*")):
         if recorded and folder.name.removeprefix("trial_") not in recorded:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Unpack
 
+from keras_hplist.checks import checked_names
 from keras_hplist.errors import FileFormatError, UnknownNameError
 from keras_hplist.history.readers.documents import read_mapping
 from keras_hplist.history.readers.steps import curve
@@ -49,18 +50,19 @@ def read_mlflow(
     Raises:
         FileFormatError: naming the damaged file and line; or if there are no runs.
         FileNotFoundError: if there is no such path.
-        InvalidValueError: if no run has the metric `valid`.
+        InvalidValueError: if no run has the metric `valid`, or an argument is not allowed.
         MissingExtraError: if a folder is read and PyYAML is not installed.
         UnknownNameError: if there is no run in an experiment of such a name.
     """
     builder = HistoryBuilder(path, {"valid": valid, "train": train, "test": test}, options)
+    wanted = None if experiments is None else checked_names("experiments", experiments)
     place = Path(os.fspath(path).removeprefix("sqlite:///"))
     if not place.exists():
         raise FileNotFoundError(f"There is no MLflow store at {place}.")
     found = set()
     for run in _folder(place, builder) if place.is_dir() else _database(place):
         found.add(run.experiment)
-        if experiments is not None and run.experiment not in experiments:
+        if wanted is not None and run.experiment not in wanted:
             continue
         if run.deleted:
             builder.drop(run.name, "deleted")
@@ -84,7 +86,7 @@ def read_mlflow(
                 seconds=run.seconds,
             )
         )
-    for missing in sorted(set(experiments or ()) - found):
+    for missing in sorted(set(wanted or ()) - found):
         raise UnknownNameError("experiment", missing, found, f"Store: {place}.")
     return builder.history()
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 
+from keras_hplist.checks import checked_count, checked_names
 from keras_hplist.errors import (
     FileFormatError,
     HPListError,
@@ -61,7 +62,8 @@ def read_optuna(
     Raises:
         FileFormatError: if the file is damaged or no storage of Optuna.
         FileNotFoundError: if there is no such file.
-        InvalidValueError: if a study has several objectives and `objective` does not choose one.
+        InvalidValueError: if a study has several objectives and `objective` does not choose one, or
+            an argument is not allowed.
         MissingExtraError: if Optuna is not installed.
         UnknownNameError: if there is no study of such a name.
     """
@@ -72,12 +74,13 @@ def read_optuna(
 
     name = os.fspath(storage) if isinstance(storage, str | os.PathLike) else repr(storage)
     builder = HistoryBuilder(name, {"valid": _VALUE}, options)
+    wanted = None if studies is None else checked_names("studies", studies)
     with _complaints_about(name):
         opened = _open(storage, builder)
         known = optuna.get_all_study_names(opened)
-        for missing in sorted(set(studies or ()) - set(known)):
+        for missing in sorted(set(wanted or ()) - set(known)):
             raise UnknownNameError("study", missing, known, f"Storage: {name}.")
-        chosen = [optuna.load_study(study_name=s, storage=opened) for s in studies or known]
+        chosen = [optuna.load_study(study_name=s, storage=opened) for s in wanted or known]
         trials = [study.get_trials(deepcopy=False) for study in chosen]
     directions = set()
     for study, found in zip(chosen, trials, strict=True):
@@ -118,18 +121,15 @@ def _trial(trial: "FrozenTrial", place: str, study: str, objective: int, last: i
 
 
 def _objective(study: "Study", objective: int | None) -> int:
-    count = len(study.directions)
-    if objective is None and count > 1:
+    last = len(study.directions) - 1
+    if objective is not None:
+        return checked_count(f"The objective of the study {study.study_name!r}", objective, 0, last)
+    if last:
         raise InvalidValueError(
-            f"The study {study.study_name!r} has {count} objectives; choose one: objective=0 to "
-            f"{count - 1}."
+            f"The study {study.study_name!r} has {last + 1} objectives; choose one: objective=0 to "
+            f"{last}."
         )
-    if not 0 <= (objective or 0) < count:
-        raise InvalidValueError(
-            f"objective is {objective}; the study {study.study_name!r} has {count}, "
-            "numbered from 0."
-        )
-    return objective or 0
+    return 0
 
 
 def _open(storage: "str | os.PathLike[str] | BaseStorage", builder: HistoryBuilder) -> Any:

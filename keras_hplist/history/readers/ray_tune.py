@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Unpack
 
+from keras_hplist.checks import checked_text
 from keras_hplist.errors import FileFormatError
 from keras_hplist.history.readers.documents import parse_mapping, read_mapping
 from keras_hplist.history.readers.steps import curve
@@ -45,8 +46,9 @@ def read_ray_tune(
     Raises:
         FileFormatError: naming the damaged file and line; or if there are no trials.
         FileNotFoundError: if there is no such folder.
-        InvalidValueError: if no trial reported `valid`.
+        InvalidValueError: if no trial reported `valid`, or an argument is not allowed.
     """
+    checked_text("step", step)
     builder = HistoryBuilder(path, {"valid": valid, "train": train, "test": test}, options)
     root = Path(path)
     if not root.is_dir():

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from keras_hplist.errors import FileFormatError, UnknownNameError
+from keras_hplist.errors import FileFormatError, InvalidValueError, UnknownNameError
 from keras_hplist.history.report import ReadReport
 
 
@@ -36,7 +36,10 @@ def read_table(
         FileFormatError: naming the file and, for a CSV row of the wrong length, the row (1 is the
             header).
         FileNotFoundError: if there is no such file.
+        InvalidValueError: if the delimiter is not one ASCII character.
     """
+    if not (isinstance(delimiter, str) and len(delimiter) == 1 and delimiter.isascii()):
+        raise InvalidValueError(f"delimiter is {delimiter!r}; give one ASCII character, as ';'.")
     file = Path(path)
     if not file.is_file():
         raise FileNotFoundError(f"There is no file {file}.")

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from keras_hplist import spaces
+from keras_hplist.checks import checked_path
 from keras_hplist.errors import FileFormatError, InvalidValueError
 from keras_hplist.files import read_json
 from keras_hplist.history.report import ReadReport
@@ -60,11 +61,15 @@ def read_taskset(
         FileNotFoundError: if there is no such path.
         InvalidValueError: if the hyperparameters of a configuration are not known.
     """
-    if validation not in _SPLITS:
+    if validation not in list(_SPLITS):
         raise InvalidValueError(f"validation is {validation!r}; allowed: 'outer', 'inner'.")
-    given = configurations or {}
+    given = {} if configurations is None else configurations
     if not isinstance(given, Mapping):
-        given = read_json(given)
+        source = checked_path("configurations", given, or_else="a mapping")
+        given = read_json(source)
+        if not isinstance(given, Mapping):
+            raise FileFormatError(f"{source} holds no mapping of names to hyperparameters.")
+    task = None if task is None else str(task)
     root = Path(path)
     if not root.exists():
         raise FileNotFoundError(f"There is no file or folder {root}.")

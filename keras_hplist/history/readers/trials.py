@@ -19,6 +19,7 @@ from typing import Any, Literal, TypedDict
 
 import numpy as np
 
+from keras_hplist.checks import checked_count, checked_names, checked_text
 from keras_hplist.errors import FileFormatError, InvalidValueError, UnknownNameError
 from keras_hplist.history.readers.steps import (
     Curve,
@@ -119,7 +120,11 @@ class HistoryBuilder:
         self.source = os.fspath(source)
         self.report = ReadReport([self.source])
         named = {split: metrics.get(split) for split in ("valid", "train", "test")}
-        self._metrics = {split: metric for split, metric in named.items() if metric}
+        self._metrics = {
+            split: checked_text(f"The metric of the split {split!r}", metric, or_else="None")
+            for split, metric in named.items()
+            if metric is not None
+        }
         if not self._metrics:
             raise InvalidValueError("Name the metric of at least one split: valid, train or test.")
         self._split, self._objective = next(iter(self._metrics.items()))
@@ -200,7 +205,7 @@ class HistoryBuilder:
                 self.drop(trial.name, f"no hyperparameter {key!r}, which is to tell its {column}")
                 return None
             if key is not None:
-                columns[column] = values.pop(str(key))
+                columns[column] = values.pop(key)
         if "training_steps" in self._options:
             columns["training_steps"] = self._options["training_steps"]
         for column in ("seed", "training_steps", "batch_size", "num_parameters"):
@@ -338,13 +343,13 @@ def _checked(options: Options) -> Options:
             raise InvalidValueError(
                 f"{name} is {given[name]!r}; allowed: {allowed[0]!r}, {allowed[1]!r}."
             )
-    for name, kinds, kind in (
-        ("steps_per_epoch", int | float, "number"),
-        ("training_steps", int, "whole number"),
-    ):
-        number = given.get(name, 1)
-        if isinstance(number, bool) or not isinstance(number, kinds) or not number > 0:
-            raise InvalidValueError(f"{name} is {number!r}; it must be a {kind} above 0.")
-    if isinstance(given.get("hyperparameters"), str):
-        raise InvalidValueError("hyperparameters must be a sequence of names, not one text.")
+    scale = given.get("steps_per_epoch", 1)
+    if isinstance(scale, bool) or not isinstance(scale, int | float) or not scale > 0:
+        raise InvalidValueError(f"steps_per_epoch is {scale!r}; it must be a number above 0.")
+    if "training_steps" in given:
+        given["training_steps"] = checked_count("training_steps", given["training_steps"], 1)
+    if "hyperparameters" in given:
+        given["hyperparameters"] = checked_names("hyperparameters", given["hyperparameters"])
+    for name in {"task_key", "seed_key", "space"} & set(given):
+        checked_text(name, given[name])
     return Options(**given)  # type: ignore[typeddict-item]

@@ -9,6 +9,7 @@ from typing import Any, Unpack
 
 import pyarrow as pa
 
+from keras_hplist.checks import checked_path, checked_text
 from keras_hplist.errors import FileFormatError, InvalidValueError
 from keras_hplist.history.readers.steps import Curve, curve
 from keras_hplist.history.readers.tables import column, numbers, read_table
@@ -61,9 +62,11 @@ def read_wandb(
         FileFormatError: naming file, row and column; if curves count time, or several units.
         FileNotFoundError: if there is no such file.
         InvalidValueError: if the table does not tell which columns are hyperparameters, or no run
-            has the metric `valid`.
+            has the metric `valid`, or an argument is not allowed.
     """
     builder = HistoryBuilder(path, {"valid": valid, "train": train, "test": test}, options)
+    checked_text("step", step)
+    curve_files = _files(curves)
     file = Path(path)
     table = read_table(file)
     if "config" in table.column_names:
@@ -71,7 +74,7 @@ def read_wandb(
     else:
         runs = _exported(table, file, builder.wanted, options.get("hyperparameters"))
     names = Counter(run.name for run in runs)
-    found = _curves(_files(curves), builder.wanted, names, step) if curves else None
+    found = _curves(curve_files, builder.wanted, names, step) if curves else None
     for run in runs:
         if found is not None:
             run.metrics = found.get(run.name, {})
@@ -172,7 +175,8 @@ def _files(curves: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) ->
     if isinstance(curves, str | os.PathLike):
         folder = Path(curves)
         return sorted(folder.glob("*.csv")) if folder.is_dir() else [folder]
-    return [Path(file) for file in curves]
+    several = curves if isinstance(curves, Sequence) else [curves]
+    return [Path(checked_path("each of curves", file)) for file in several]
 
 
 def _curves(
