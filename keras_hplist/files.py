@@ -1,15 +1,21 @@
-"""Files that are either the old one or the new one, whole, at whatever moment a process dies."""
+"""Files: written whole or not at all, read with what is wrong in them named."""
 
+import contextlib
 import hashlib
 import json
 import os
+import sqlite3
+import sys
 import tempfile
 import urllib.parse
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from keras_hplist.errors import FileFormatError
+
+SQLITE_MAGIC = b"SQLite format 3\0"
+"""What every file of SQLite begins with."""
 
 _LONGEST = 255  # bytes of a name, in most file systems
 
@@ -49,21 +55,74 @@ def write_text(path: str | os.PathLike[str], text: str, *, sync: bool = True) ->
     write_atomically(path, lambda file: _ignore(file.write(text.encode())), sync=sync)
 
 
-def read_json(path: str | os.PathLike[str]) -> Any:
-    """Read strict JSON.
+def read_json(path: str | os.PathLike[str], *, strict: bool = True) -> Any:
+    """Read a JSON file, as `parse_json` does.
 
     Raises:
-        FileFormatError: if the file is not UTF-8 or not JSON; NaN and Infinity count as not JSON.
+        FileFormatError: naming the file.
         FileNotFoundError: if there is no such file.
     """
+    return parse_json(Path(path).read_bytes(), os.fspath(path), strict=strict)
 
-    def refuse(token: str) -> Any:
-        raise ValueError(f"{token} is not a JSON value")
 
+def parse_json(text: str | bytes, name: str, *, strict: bool = True) -> Any:
+    """Parse JSON.
+
+    Args:
+        text: the document; bytes are UTF-8.
+        name: the file, and the place in it, for messages.
+        strict: refuse what Python's parser lets through: a key that stands twice in one object, and
+            numbers that are not finite, be it NaN, Infinity or `1e999`.
+
+    Returns:
+        The document as plain Python objects.
+
+    Raises:
+        FileFormatError: naming the file and the place of the number.
+    """
     try:
-        return json.loads(Path(path).read_bytes().decode(), parse_constant=refuse)
-    except ValueError as error:  # UnicodeDecodeError and JSONDecodeError are ValueErrors
-        raise FileFormatError(f"{os.fspath(path)} is not valid JSON: {error}") from error
+        text = text if isinstance(text, str) else text.decode()
+        document = json.loads(text, object_pairs_hook=_unique if strict else None)
+        infinite = next(_not_finite(document), None) if strict else None
+    except (ValueError, RecursionError) as error:  # UnicodeDecodeError is a ValueError
+        raise FileFormatError(f"{name} is not valid JSON: {error}") from error
+    if infinite is not None:
+        place, number = infinite
+        raise FileFormatError(f"{name}: {where(place)} is {number}; it must be a finite number.")
+    return document
+
+
+def where(path: Iterable[str | int]) -> str:
+    """A place in a document as text: `entries[3].values.beta1`."""
+    text = ""
+    for step in path:
+        text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
+    return text or "the document"
+
+
+def connect_sqlite(path: str | os.PathLike[str]) -> sqlite3.Connection:
+    """Open an SQLite file for reading only, for use in any thread."""
+    address = f"{Path(path).resolve().as_uri()}?mode=ro"
+    return sqlite3.connect(address, uri=True, check_same_thread=False)
+
+
+@contextlib.contextmanager
+def reading_sqlite(path: str | os.PathLike[str], kind: str) -> Iterator[sqlite3.Connection]:
+    """Open an SQLite file for reading only, and close it at the end of the `with` block.
+
+    Args:
+        path: the file.
+        kind: what the file should be, for the message.
+
+    Raises:
+        FileFormatError: if SQLite raises an error in the block: the file is damaged, or lacks a
+            table or column that is asked for.
+    """
+    try:
+        with contextlib.closing(connect_sqlite(path)) as connection:
+            yield connection
+    except sqlite3.DatabaseError as error:
+        raise FileFormatError(f"{os.fspath(path)} is no {kind} or is damaged: {error}") from error
 
 
 def visible(folder: Path, pattern: str) -> Iterator[Path]:
@@ -86,6 +145,25 @@ def folder_of_task(task: str) -> str:
     if len(name) <= _LONGEST:
         return name
     return f"{name[: _LONGEST - 17]}~{hashlib.sha256(task.encode()).hexdigest()[:16]}"
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    document: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in document:
+            raise ValueError(f"the key {key!r} stands twice in one object")
+        document[key] = value
+    return document
+
+
+def _not_finite(value: Any, place: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple, float]]:
+    if isinstance(value, int | float):
+        if not abs(value) <= sys.float_info.max:  # NaN is not; an int may be too long for a float
+            yield place, value
+    elif isinstance(value, dict | list):
+        for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+            if not isinstance(item, str):
+                yield from _not_finite(item, (*place, key))
 
 
 def _umask() -> int:

@@ -269,6 +269,15 @@ def test_hidden_files_are_no_part_of_a_history(tmp_path):
         read_logs(folder / "report")
 
 
+@pytest.mark.parametrize("page", [b"", b"\xff" * 4096])
+def test_a_database_that_is_damaged_is_named(tmp_path, page):
+    """SQLite's header, and then nothing or anything."""
+    file = tmp_path / "runs.db"
+    file.write_bytes(b"SQLite format 3\0" + page)
+    with pytest.raises(FileFormatError, match=r"runs\.db is no SQLite database or is damaged"):
+        read_logs(file)
+
+
 def test_equal_repeats_are_one_run_and_different_ones_an_error():
     """A run that stands twice is kept once; with different curves it is refused by name."""
     assert len(history(run(), run())) == 1

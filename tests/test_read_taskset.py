@@ -74,6 +74,23 @@ def test_names_of_other_spaces_need_their_hyperparameters(published, arrays, tmp
 
 
 @pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[" * 100_000, "is not valid JSON"),
+        ('{"a": {"x": NaN}}', r"a\.x is nan; it must be a finite number"),
+        ('{"a": {}, "a": {}}', "'a' stands twice"),
+        ("[1]", "holds no mapping"),
+    ],
+)
+def test_a_damaged_file_of_configurations_is_named(published, tmp_path, text, message):
+    """However it is damaged."""
+    file = tmp_path / "configs.json"
+    file.write_text(text)
+    with pytest.raises(FileFormatError, match=rf"configs\.json.*{message}"):
+        read_taskset(published, configurations=file)
+
+
+@pytest.mark.parametrize(
     ("change", "message"),
     [
         ({"ys": np.zeros((3, 2, 50, 4))}, "'ys' has shape .* expected .*times=51"),

@@ -1,15 +1,13 @@
 """Which reader reads what: by the name of the tool, or told from the files."""
 
-import contextlib
 import inspect
 import os
-import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from keras_hplist.errors import FileFormatError, InvalidValueError, UnknownNameError
-from keras_hplist.files import visible
+from keras_hplist.files import SQLITE_MAGIC, reading_sqlite, visible
 from keras_hplist.history import readers
 from keras_hplist.history.keras_tuner_project import projects_in
 from keras_hplist.history.store import History
@@ -145,10 +143,9 @@ def _source_of_file(file: Path) -> str | None:
     if file.name.startswith("events.out.tfevents."):
         return "tensorboard"
     with file.open("rb") as opened:
-        head = opened.read(16)
-    if head == b"SQLite format 3\0":
-        address = f"{file.absolute().as_uri()}?mode=ro"
-        with contextlib.closing(sqlite3.connect(address, uri=True)) as connection:
+        head = opened.read(len(SQLITE_MAGIC))
+    if head == SQLITE_MAGIC:
+        with reading_sqlite(file, "SQLite database") as connection:
             tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
         return "optuna" if "studies" in tables else "mlflow" if "experiments" in tables else None
     return "optuna" if head.startswith(b'{"op_code"') else None

@@ -3,19 +3,18 @@
 import functools
 import json
 import os
-import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from importlib import resources
-from pathlib import Path
 from typing import Any
 
 from keras_hplist.errors import FileFormatError
+from keras_hplist.files import read_json, where
 
 FORMAT, VERSION = "keras-hplist", 1
 
 
 def parse(path: str | os.PathLike[str]) -> Any:
-    """Read JSON, refusing what JSON readers usually let through, with its place in the document.
+    """Read strict JSON (see `keras_hplist.files.parse_json`).
 
     Args:
         path: the file.
@@ -28,30 +27,12 @@ def parse(path: str | os.PathLike[str]) -> Any:
             or a number is NaN or infinite (`1e999` is).
         FileNotFoundError: if there is no such file.
     """
-    file = os.fspath(path)
-
-    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        seen: dict[str, Any] = {}
-        for key, value in pairs:
-            if key in seen:
-                raise ValueError(f"the key {key!r} stands twice in one object")
-            seen[key] = value
-        return seen
-
     try:
-        document = json.loads(Path(path).read_bytes().decode(), object_pairs_hook=unique)
+        return read_json(path)
     except FileNotFoundError:
-        raise FileNotFoundError(f"There is no list file {file}.") from None
+        raise FileNotFoundError(f"There is no list file {os.fspath(path)}.") from None
     except IsADirectoryError:
-        raise FileFormatError(f"{file} is a folder, not a list file.") from None
-    except (ValueError, RecursionError) as error:
-        raise FileFormatError(f"{file} is not valid JSON: {error}") from error
-    for place, number in _numbers(document, ()):
-        if not abs(number) <= sys.float_info.max:  # NaN is not; an int may be too long for a float
-            raise FileFormatError(
-                f"{file}: {where(place)} is {number}; it must be a finite number."
-            )
-    return document
+        raise FileFormatError(f"{os.fspath(path)} is a folder, not a list file.") from None
 
 
 def check(document: Any, file: str) -> None:
@@ -105,27 +86,8 @@ def dump(document: Mapping[str, Any]) -> str:
     return "{\n" + ",\n".join(lines) + "\n}\n"
 
 
-def where(path: Sequence[str | int] | Any) -> str:
-    """A place in a document as text: `entries[3].values.beta1`."""
-    text = ""
-    for step in path:
-        text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
-    return text or "the document"
-
-
 def _compact(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, allow_nan=False)
-
-
-def _numbers(value: Any, place: tuple[str | int, ...]) -> Iterator[tuple[tuple, float]]:
-    if isinstance(value, int | float):
-        yield place, value
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            yield from _numbers(item, (*place, key))
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from _numbers(item, (*place, index))
 
 
 @functools.cache

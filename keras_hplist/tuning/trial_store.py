@@ -28,7 +28,7 @@ from keras_tuner.engine.trial import Trial, TrialStatus
 from keras_tuner.src import backend
 
 from keras_hplist.errors import FileFormatError
-from keras_hplist.files import read_json, write_text
+from keras_hplist.files import parse_json, read_json, write_text
 from keras_hplist.spaces.bookkeeping import INDEX
 
 FINISHED = (TrialStatus.COMPLETED, TrialStatus.FAILED)
@@ -225,13 +225,10 @@ def _write(path: str, text: str) -> None:
 
 
 def _load(path: str) -> Any:
-    try:
-        if _is_local(path):
-            return read_json(path)
-        with backend.io.File(path, "r") as file:
-            return json.loads(file.read())
-    except (ValueError, RecursionError) as error:
-        raise FileFormatError(f"{path} is not valid JSON: {error}") from error
+    if _is_local(path):
+        return read_json(path)
+    with backend.io.File(path, "rb") as file:
+        return parse_json(file.read(), path)
 
 
 def _set_aside(path: str) -> str:

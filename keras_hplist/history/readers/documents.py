@@ -1,12 +1,12 @@
 """JSON and YAML documents that tools leave beside their runs."""
 
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from keras_hplist.errors import FileFormatError, MissingExtraError
+from keras_hplist.files import parse_json
 
 
 def read_mapping(path: str | os.PathLike[str]) -> Mapping[str, Any]:
@@ -35,19 +35,7 @@ def parse_mapping(text: str | bytes, place: str) -> Mapping[str, Any]:
     Raises:
         FileFormatError: naming `place`.
     """
-    return _mapping(parse_json(text, place), place)
-
-
-def parse_json(text: str | bytes, place: str) -> Any:
-    """Parse JSON, NaN and Infinity included.
-
-    Raises:
-        FileFormatError: naming `place`.
-    """
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:  # UnicodeDecodeError is a ValueError
-        raise FileFormatError(f"{place} is not valid JSON: {error}") from error
+    return _mapping(parse_json(text, place, strict=False), place)
 
 
 def _mapping(document: Any, place: str) -> Mapping[str, Any]:

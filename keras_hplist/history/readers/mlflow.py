@@ -1,16 +1,15 @@
 """MLflow tracking stores: the folder `mlruns`, or its SQLite database. MLflow is not needed."""
 
 import os
-import sqlite3
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Unpack
 
 from keras_hplist.checks import checked_names
 from keras_hplist.errors import FileFormatError, UnknownNameError
+from keras_hplist.files import reading_sqlite
 from keras_hplist.history.readers.documents import read_mapping
 from keras_hplist.history.readers.steps import curve
 from keras_hplist.history.readers.trials import HistoryBuilder, Options, Trial
@@ -183,8 +182,8 @@ def _text(meta: Any, key: str, file: Path) -> str:
 
 def _database(file: Path) -> Iterator[_Run]:
     """The runs of a database store, read with one query per table."""
-    try:
-        with closing(sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True)) as db:
+    with reading_sqlite(file, "database of MLflow") as db:
+        try:
             experiments = dict(db.execute("SELECT experiment_id, name FROM experiments"))
             runs = db.execute(
                 "SELECT run_uuid, name, experiment_id, status, lifecycle_stage, start_time, "
@@ -199,12 +198,10 @@ def _database(file: Path) -> Iterator[_Run]:
             ):
                 number = float("nan") if is_nan else float(value)
                 points[run].setdefault(key, []).append((int(time), int(step), number))
-    except (
-        sqlite3.Error,
-        TypeError,
-        ValueError,
-    ) as error:  # text that is not UTF-8 is a ValueError
-        raise FileFormatError(f"{file} is no database of MLflow or is damaged: {error}") from error
+        except (TypeError, ValueError) as error:  # text that is not UTF-8 is a ValueError
+            raise FileFormatError(
+                f"{file} is no database of MLflow or is damaged: {error}"
+            ) from error
     for uid, name, experiment, status, stage, start, end in runs:
         if str(status).lower() not in STATES or experiment not in experiments:
             raise FileFormatError(

@@ -1,9 +1,7 @@
 """Optuna storages: SQLite files, journal files, and whatever URL Optuna itself opens."""
 
 import functools
-import json
 import os
-import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +17,7 @@ from keras_hplist.errors import (
     MissingExtraError,
     UnknownNameError,
 )
+from keras_hplist.files import SQLITE_MAGIC, connect_sqlite, parse_json
 from keras_hplist.history.readers.optuna_space import parameters_of, space_of
 from keras_hplist.history.readers.steps import curve
 from keras_hplist.history.readers.trials import HistoryBuilder, Options, Trial
@@ -145,10 +144,9 @@ def _open(storage: "str | os.PathLike[str] | BaseStorage", builder: HistoryBuild
     if not file.is_file():
         raise FileNotFoundError(f"There is no storage of Optuna at {file}.")
     with file.open("rb") as start:
-        head = start.read(16)
-    if head == b"SQLite format 3\0":
-        uri = f"{file.resolve().as_uri()}?mode=ro"
-        connect = functools.partial(sqlite3.connect, uri, uri=True, check_same_thread=False)
+        head = start.read(len(SQLITE_MAGIC))
+    if head == SQLITE_MAGIC:
+        connect = functools.partial(connect_sqlite, file)
         return RDBStorage("sqlite://", {"creator": connect}, skip_table_creation=True)
     if head.lstrip()[:1] == b"{":
         if not _check_journal(file):
@@ -167,12 +165,7 @@ def _check_journal(file: Path) -> bool:
         for number, line in enumerate(lines, start=1):
             if not line.endswith(b"\n"):
                 return False
-            try:
-                record = json.loads(line)
-            except ValueError as error:
-                raise FileFormatError(
-                    f"{file}, line {number} is not a record of Optuna's journal: {error}"
-                ) from error
+            record = parse_json(line, f"{file}, line {number}", strict=False)
             if not isinstance(record, dict) or "op_code" not in record:
                 raise FileFormatError(f"{file}, line {number} is not a record of Optuna's journal.")
     return True

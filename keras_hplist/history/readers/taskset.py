@@ -1,6 +1,5 @@
 """TaskSet's published learning curves: arrays per task, and two public re-packagings of them."""
 
-import json
 import os
 import re
 import zipfile
@@ -153,10 +152,7 @@ def _stacked(arrays: Mapping[str, np.ndarray], file: Path) -> Iterator[dict[str,
 
 
 def _listed(file: Path, task: str | None) -> Iterator[dict[str, Any]]:
-    try:
-        document = json.loads(file.read_bytes())  # NaN is in these files
-    except (ValueError, RecursionError) as error:
-        raise FileFormatError(f"{file} is not valid JSON: {error}") from error
+    document = read_json(file, strict=False)  # NaN is in these files
     for number, entry in enumerate(document if isinstance(document, list) else [None]):
         try:
             curves = {
