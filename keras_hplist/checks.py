@@ -1,5 +1,6 @@
 """The checks that every part makes of the counts, seeds, names and paths it is given."""
 
+import numbers
 import operator
 import os
 from collections.abc import Collection, Mapping
@@ -38,6 +39,21 @@ def checked_count(
             f"{name} is {given!r}; give a whole number from {smallest} to {largest}{_or(or_else)}."
         )
     return count
+
+
+def checked_share(name: str, given: Any) -> float:
+    """A number above 0 and below 1, of Python or NumPy, as a float.
+
+    Args:
+        name: of the argument.
+        given: its value.
+
+    Raises:
+        InvalidValueError: if it is anything else.
+    """
+    if isinstance(given, numbers.Real) and 0.0 < float(given) < 1.0:
+        return float(given)
+    raise InvalidValueError(f"{name} is {given!r}; give a number above 0 and below 1.")
 
 
 def checked_text(name: str, given: Any, *, or_else: str = "") -> str:

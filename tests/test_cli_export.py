@@ -267,5 +267,6 @@ def test_bad_arguments_of_the_function_are_named():
     """Target and number of entries."""
     with pytest.raises(UnknownNameError, match="Unknown target 'json'"):
         lists.export(OWN_LIST, "json")
-    with pytest.raises(InvalidValueError, match="entries is 0"):
-        lists.export(OWN_LIST, "csv", 0)
+    for entries in (0, "3", 1.0, True):
+        with pytest.raises(InvalidValueError, match=r"entries is .*; give a whole number from 1"):
+            lists.export(OWN_LIST, "csv", entries)

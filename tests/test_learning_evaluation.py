@@ -216,7 +216,7 @@ def test_studies_without_common_configurations_are_judged_by_their_surrogates():
         ({"test_size": 12}, InvalidValueError, "from 1 to 11"),
         ({"test_size": 1.0}, InvalidValueError, "test_size is 1.0"),
         ({"n_resamplings": 0}, InvalidValueError, "n_resamplings is 0"),
-        ({"n_train": (10,)}, InvalidValueError, "n_train is 10; give 1 to 9"),
+        ({"n_train": (10,)}, InvalidValueError, "n_train is 10; give a whole number from 1 to 9"),
         ({"n_configurations": (0,)}, InvalidValueError, "n_configurations is 0"),
     ],
 )

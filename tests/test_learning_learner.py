@@ -167,8 +167,9 @@ def test_explanations_add_up():
     assert second.improves["after"].to_dict() == {"t0": 0.1}
     assert (first.serves, second.serves, third.serves) == (["t1"], ["t0"], ["t2"])
     assert "lowers the mean score from 0.3000 to 0.1667" in str(second)
-    with pytest.raises(InvalidValueError, match="entries 0 to 2"):
-        learner.explain(3)
+    for rank in (3, -1, "1", 1.0, True):
+        with pytest.raises(InvalidValueError, match=r"rank is .*; give a whole number from 0 to 2"):
+            learner.explain(rank)
 
 
 def test_entries_after_saturation_say_so():

@@ -77,6 +77,8 @@ def test_restrict_refuses_what_cannot_be_met(tmp_path):
         restrict(LIST, {"rate": (0.5, None)})
     with pytest.raises(InvalidValueError, match=r"tuple \(low, high\)"):
         restrict(LIST, {"rate": (1, 2, 3)})
+    with pytest.raises(InvalidValueError, match=r"condition on 'rate' is \('a', None\)"):
+        restrict(LIST, {"rate": ("a", None)})
     restrict(LIST, {"kind": {"a", "c"}, "rate": (None, 1.0)}).save(tmp_path / "list.json")
     provenance = HyperparameterList.load(tmp_path / "list.json").provenance
     assert provenance["surgery"][0]["restrict"] == {"kind": ["a", "c"], "rate": [None, 1.0]}
@@ -88,10 +90,15 @@ def test_drop_leaves_out_ranks():
     assert list(part) == [LIST[2]]
     assert [step["drop"] for step in part.provenance["surgery"]] == [[0], [0, 2]]
     assert part.source_ranks == [2]
-    with pytest.raises(InvalidValueError, match="no entry 4; it has 0 to 3"):
-        drop(LIST, [4])
     with pytest.raises(InvalidValueError, match="at least one entry"):
         drop(LIST, range(4))
+
+
+@pytest.mark.parametrize("ranks", [[4], [-1], [True], [1.0], "3", 3])
+def test_drop_wants_ranks_of_the_list(ranks):
+    """What Python takes for a number, or for several, is refused."""
+    with pytest.raises(InvalidValueError, match=r"from 0 to 3|give several, such as \[0, 3\]"):
+        drop(LIST, ranks)
 
 
 def test_diff_shows_where_entries_stand():
@@ -123,8 +130,9 @@ def test_merge_weighs_own_tasks_by_their_share():
     assert len(learner.list_) == 3
     alone = ListLearner(length=1).fit(own).list_[0]
     assert merge(shipped, own, share=0.999).list_[0] == alone
-    with pytest.raises(InvalidValueError, match="share is 1"):
-        merge(shipped, own, share=1)
+    for share in (1, 0.0, "0.5", None):
+        with pytest.raises(InvalidValueError, match=r"share is .*; give a number above 0"):
+            merge(shipped, own, share=share)
     with pytest.raises(InvalidValueError, match="Both histories have a task 'conv_0'"):
         merge(shipped, shipped)
     with pytest.raises(InvalidValueError, match="without runs"):
@@ -157,14 +165,23 @@ def test_reorder_is_at_least_as_good_at_its_budget(budget):
     assert led.curve_["training"][budget] == pytest.approx(curve["after"])
     assert 1 - led.gains_.cumsum() == pytest.approx(led.curve_["training"].to_numpy())
     assert sorted(led.order_) == sorted(learner.order_)
-    with pytest.raises(InvalidValueError, match="budget is 10; give 1 to 9"):
+    with pytest.raises(InvalidValueError, match="budget is 10; give a whole number from 1 to 9"):
         reorder(hplist, history, 10)
+    for wrong in (None, 2.5, True, "3"):
+        with pytest.raises(InvalidValueError, match=r"budget is .*; give a whole number"):
+            reorder(hplist, history, wrong)
 
 
-def test_a_budget_of_a_learner_fits_its_length_and_no_cost():
+@pytest.mark.parametrize("budget", [6, 0, True, 2.5, "3"])
+def test_a_budget_of_a_learner_fits_its_length(budget):
     """Refused before anything is read."""
+    message = r"list of 5 entries is .*; give a whole number from 1 to 5, or None"
+    with pytest.raises(InvalidValueError, match=message):
+        ListLearner(length=5, budget=budget).fit(populations.history(tasks=3))
+
+
+def test_a_budget_of_a_learner_goes_with_no_cost():
+    """One of them decides what counts."""
     history = populations.history(tasks=3)
-    with pytest.raises(InvalidValueError, match="budget is 6; give 1 to 5, the length, or None"):
-        ListLearner(length=5, budget=6).fit(history)
     with pytest.raises(InvalidValueError, match="counts trials and cost='seconds' seconds"):
         ListLearner(budget=5, cost="seconds").fit(history)

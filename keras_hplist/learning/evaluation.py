@@ -10,6 +10,7 @@ import pandas as pd
 from rich.progress import track
 from sklearn.base import clone
 
+from keras_hplist.checks import checked_count
 from keras_hplist.errors import InvalidValueError
 from keras_hplist.history import History
 from keras_hplist.learning import inputs
@@ -179,8 +180,8 @@ class _Subset(NamedTuple):
             ("n_train", self.n_train, train),
             ("n_configurations", self.n_configurations, candidates),
         ):
-            if number is not None and not 1 <= number <= len(known):
-                raise InvalidValueError(f"{kind} is {number!r}; give 1 to {len(known)}, or None.")
+            if number is not None:
+                checked_count(kind, number, 1, len(known), or_else="None")
         return (
             np.sort(train[: self.n_train]),
             np.flatnonzero(self.split.test),

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from keras_hplist.errors import InvalidValueError
 from keras_hplist.learning.selection import best_after, start_scores
 
 _SHOWN = 5
@@ -88,14 +87,7 @@ def explain_entry(
         rank: of the entry, from 0.
         passes: the pass in which each entry was chosen.
         values: its hyperparameters.
-
-    Raises:
-        InvalidValueError: if there is no such entry.
     """
-    if isinstance(rank, bool) or not 0 <= rank < len(positions):
-        raise InvalidValueError(
-            f"There is no entry {rank!r}; the list has the entries 0 to {len(positions) - 1}."
-        )
     array = scores.to_numpy()
     earlier = np.concatenate(
         [start_scores(array)[:, None], best_after(array, positions[:rank])], axis=1

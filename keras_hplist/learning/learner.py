@@ -237,7 +237,7 @@ class ListLearner(BaseEstimator):
                 budget is not from 1 to the length or goes with a cost.
             UnknownNameError: if a name is none of those that the class names.
         """
-        checked_count("length", self.length, 1)
+        length = checked_count("length", self.length, 1)
         if self.name is not None:
             checked_list_name(self.name)
         checked_name("normalization", self.normalization, NORMALIZATIONS)
@@ -253,10 +253,8 @@ class ListLearner(BaseEstimator):
         if self.cost not in (None, "seconds"):
             raise UnknownNameError("cost", self.cost, ("seconds",), "None: do not count cost.")
         if self.budget is not None:
-            if isinstance(self.budget, bool) or not 1 <= self.budget <= self.length:
-                raise InvalidValueError(
-                    f"budget is {self.budget!r}; give 1 to {self.length}, the length, or None."
-                )
+            argument = f"The budget of a list of {length} entries"
+            checked_count(argument, self.budget, 1, length, or_else="None")
             if self.cost is not None:
                 raise InvalidValueError(
                     f"budget={self.budget} counts trials and cost={self.cost!r} seconds; give one."
@@ -342,8 +340,8 @@ class ListLearner(BaseEstimator):
             InvalidValueError: if the list has no such entry.
         """
         check_is_fitted(self)
-        in_list = not isinstance(rank, bool) and 0 <= rank < len(self._positions)
-        values = self._values[self._positions[rank]] if self._values and in_list else None
+        rank = checked_count("rank", rank, 0, len(self._positions) - 1)
+        values = self._values[self._positions[rank]] if self._values else None
         return explain_entry(
             self.scores_, self.weights_, self._positions, rank, self.passes_, values
         )

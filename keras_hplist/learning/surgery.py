@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import clone
 
+from keras_hplist.checks import checked_count, checked_share
 from keras_hplist.errors import InvalidValueError
 from keras_hplist.history import History
 from keras_hplist.learning.comparison import entry_columns
@@ -34,8 +35,7 @@ def merge(
         InvalidValueError: if `share` is out of range, a history is empty, or a task name stands in
             both.
     """
-    if not 0 < share < 1:
-        raise InvalidValueError(f"share is {share!r}; give a number above 0 and below 1.")
+    share = checked_share("share", share)
     common = sorted(set(history.tasks) & set(own.tasks))
     if common:
         raise InvalidValueError(
@@ -79,8 +79,7 @@ def reorder(
     Raises:
         InvalidValueError: if the budget is out of range or the history ran none of the entries.
     """
-    if isinstance(budget, bool) or not 1 <= budget <= len(hplist):
-        raise InvalidValueError(f"budget is {budget!r}; give 1 to {len(hplist)}.")
+    budget = checked_count("budget", budget, 1, len(hplist))
     learner = ListLearner() if learner is None else learner
     matrix = learner.score(history)
     columns = entry_columns(hplist, history, matrix)

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from keras_hplist.checks import checked_count
 from keras_hplist.errors import InvalidValueError, UnknownNameError
 from keras_hplist.lists.hyperparameter_list import HyperparameterList, Value
 from keras_hplist.spaces import Hyperparameter
@@ -174,8 +175,8 @@ def export(hplist: HyperparameterList, target: str, entries: int | None = None) 
     """
     if target not in TARGETS:
         raise UnknownNameError("target", target, TARGETS)
-    if entries is not None and entries < 1:
-        raise InvalidValueError(f"entries is {entries!r}; give at least 1, or None for all.")
+    if entries is not None:
+        entries = checked_count("entries", entries, 1, or_else="None for all")
     return TARGETS[target](hplist[:entries])
 
 

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import math
-import numbers
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import resources
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, overload
 
 from keras_hplist import spaces
+from keras_hplist.checks import checked_count
 from keras_hplist.errors import (
     FileFormatError,
     HPListError,
@@ -304,11 +304,7 @@ def get_optimizer(
         if isinstance(list_or_name, HyperparameterList)
         else HyperparameterList.load(list_or_name)
     )
-    whole = isinstance(index, numbers.Integral) and not isinstance(index, bool)
-    if not whole or not 0 <= index < len(entries):
-        raise InvalidValueError(
-            f"index is {index!r}; list {entries.name!r} has the entries 0 to {len(entries) - 1}."
-        )
+    index = checked_count(f"The index in list {entries.name!r}", index, 0, len(entries) - 1)
     return entries.space.optimizer(
         entries[index], training_steps=training_steps, **optimizer_kwargs
     )

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from keras_hplist.checks import checked_count
 from keras_hplist.errors import InvalidValueError, UnknownNameError
 from keras_hplist.lists.hyperparameter_list import HyperparameterList, Value
 from keras_hplist.spaces import configuration_id
@@ -33,14 +34,17 @@ def restrict(
 
     Raises:
         UnknownNameError: if the search space has no such hyperparameter.
-        InvalidValueError: if no entry meets the conditions; or, with `clip`, if a condition allows
-            several values and not a range, or the search space does not allow a moved value.
+        InvalidValueError: if bounds are not two numbers, or no entry meets the conditions; or, with
+            `clip`, if a condition allows several values and not a range, or the search space does
+            not allow a moved value.
     """
-    for name in conditions:
+    for name, allowed in conditions.items():
         if name not in hplist.space.names:
             raise UnknownNameError(
                 f"hyperparameter of space {hplist.space.name!r}", name, hplist.space.names
             )
+        if isinstance(allowed, tuple):
+            _check_bounds(name, allowed)
     step = {"restrict": {name: _shown(allowed) for name, allowed in conditions.items()}}
     if clip:
         moved = [
@@ -78,14 +82,11 @@ def drop(hplist: HyperparameterList, ranks: Iterable[int]) -> HyperparameterList
         ranks: of the entries to leave out, from 0.
 
     Raises:
-        InvalidValueError: if there is no such entry, or none would be left.
+        InvalidValueError: if a rank is not that of an entry, or none would be left.
     """
-    out = set(ranks)
-    for rank in out:
-        if not 0 <= rank < len(hplist):
-            raise InvalidValueError(
-                f"List {hplist.name!r} has no entry {rank!r}; it has 0 to {len(hplist) - 1}."
-            )
+    if not isinstance(ranks, Iterable):
+        raise InvalidValueError(f"ranks is {ranks!r}; give several, such as [0, 3].")
+    out = {checked_count("each of ranks", rank, 0, len(hplist) - 1) for rank in ranks}
     kept = [rank for rank in range(len(hplist)) if rank not in out]
     return _kept(hplist, kept, {"drop": sorted(out)})
 
@@ -176,9 +177,19 @@ def _moved(name: str, value: Value, allowed: Condition | None) -> Value:
     )
 
 
+def _check_bounds(name: str, allowed: tuple[Any, ...]) -> None:
+    numbers = (bound for bound in allowed if bound is not None)
+    if len(allowed) != 2 or not all(
+        isinstance(bound, int | float) and not isinstance(bound, bool) and bound == bound
+        for bound in numbers
+    ):
+        raise InvalidValueError(
+            f"The condition on {name!r} is {allowed!r}; bounds are a tuple (low, high) of two "
+            "numbers, None for an open end, and several allowed values are a list."
+        )
+
+
 def _bounds(allowed: tuple[float | None, float | None]) -> tuple[float, float]:
-    if len(allowed) != 2:
-        raise InvalidValueError(f"Bounds are a tuple (low, high); got {allowed!r}.")
     low, high = allowed
     return -float("inf") if low is None else low, float("inf") if high is None else high
 

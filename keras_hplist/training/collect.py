@@ -185,11 +185,7 @@ def _configurations(
         sample = space.sample(count, seed)
         return resolve_configurations(sample, space)[1], {"configuration_seed": seed}
     values = resolve_configurations(given, space)[1]
-    if not 1 <= count <= len(values):
-        raise InvalidValueError(
-            f"n_configurations must be from 1 to {len(values)}, the number of configurations "
-            f"given; got {count!r}."
-        )
+    count = checked_count("n_configurations", count, 1, len(values))
     return values[:count], {"configurations": plan.digest(values[:count])}
 
 

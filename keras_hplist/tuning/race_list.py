@@ -1,7 +1,6 @@
 """The callback that lets the first entries of a list race for the rest of a fit."""
 
 import math
-import numbers
 import os
 import warnings
 from collections.abc import Generator, Mapping
@@ -10,8 +9,7 @@ from typing import Any
 
 import keras
 
-from keras_hplist.checks import checked_count
-from keras_hplist.errors import InvalidValueError
+from keras_hplist.checks import checked_count, checked_share
 from keras_hplist.lists import HyperparameterList
 from keras_hplist.optimizers import RuleOptimizer
 from keras_hplist.tuning.arguments import checked_list
@@ -83,7 +81,7 @@ class RaceList(TrainingSteps):
         hyperparameter_list = checked_list(hyperparameter_list)
         entries = checked_count("entries", entries, 2, len(hyperparameter_list))
         self.hyperparameter_list, self.entries = hyperparameter_list, entries
-        self.fraction = _checked_fraction(fraction)
+        self.fraction = checked_share("fraction", fraction)
         self.validation_data = validation_data
         self.validation_arguments = checked_validation_arguments(validation_arguments)
         self.winner: int | None = None
@@ -235,9 +233,3 @@ class RaceList(TrainingSteps):
                 "Return {'loss': ...} from test_step."
             )
         return loss
-
-
-def _checked_fraction(given: Any) -> float:
-    if isinstance(given, numbers.Real) and 0.0 < float(given) < 1.0:
-        return float(given)
-    raise InvalidValueError(f"fraction is {given!r}; give a number between 0 and 1.")
