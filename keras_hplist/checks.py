@@ -6,7 +6,7 @@ import os
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from keras_hplist.errors import InvalidValueError
+from keras_hplist.errors import InvalidValueError, UnknownNameError
 
 LARGEST_COUNT = 2**31 - 1
 """What a counter of batches holds on every backend of Keras."""
@@ -70,6 +70,23 @@ def checked_text(name: str, given: Any, *, or_else: str = "") -> str:
     if isinstance(given, str) and given:
         return given
     raise InvalidValueError(f"{name} is {given!r}; give a text that is not empty{_or(or_else)}.")
+
+
+def checked_name(kind: str, given: Any, known: Collection[str], hint: str = "") -> str:
+    """One of the known names.
+
+    Args:
+        kind: what the name stands for.
+        given: the name.
+        known: the names that exist.
+        hint: a sentence on how to see or widen the known names.
+
+    Raises:
+        UnknownNameError: if it is none of them, or no text.
+    """
+    if isinstance(given, str) and given in known:
+        return given
+    raise UnknownNameError(kind, given, known, hint)
 
 
 def checked_names(name: str, given: Any) -> list[str]:

@@ -7,7 +7,7 @@ import pytest
 from damage import check_damaged
 
 from keras_hplist import spaces
-from keras_hplist.errors import FileFormatError, InvalidValueError
+from keras_hplist.errors import FileFormatError, InvalidValueError, UnknownNameError
 from keras_hplist.history import read_taskset
 from keras_hplist.spaces import configuration_id
 
@@ -55,7 +55,7 @@ def test_the_inner_validation_split_can_be_chosen(published, arrays):
     """And nothing else."""
     rows = read_taskset(published, validation="inner").to_frame().set_index(["space", "seed"])
     np.testing.assert_array_equal(rows.loc[("adam8p", 1), "valid"], arrays["ys"][0, 1, :, 1])
-    with pytest.raises(InvalidValueError, match="allowed: 'outer', 'inner'"):
+    with pytest.raises(UnknownNameError, match=r"'both'\. Known: inner, outer"):
         read_taskset(published, validation="both")
 
 

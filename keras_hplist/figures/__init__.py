@@ -3,7 +3,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Protocol, cast
 
-from keras_hplist.errors import UnknownNameError
+from keras_hplist.checks import checked_name
 from keras_hplist.figures.saving import save
 
 if TYPE_CHECKING:
@@ -48,6 +48,5 @@ def load(number: str) -> FigureModule:
     Raises:
         UnknownNameError: if it is none of these.
     """
-    if number not in NUMBERS:
-        raise UnknownNameError("figure", number, NUMBERS)
+    checked_name("figure", number, NUMBERS)
     return cast(FigureModule, import_module(f"{__name__}.figure_{number.lower()}"))

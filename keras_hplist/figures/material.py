@@ -13,7 +13,8 @@ import pandas as pd
 import pyarrow as pa
 
 import keras_hplist
-from keras_hplist.errors import HPListError, UnknownNameError
+from keras_hplist.checks import checked_name
+from keras_hplist.errors import HPListError
 from keras_hplist.files import write_atomically
 from keras_hplist.history import CurveArray, History
 from keras_hplist.learning import ScoreMatrix, score_matrix
@@ -183,8 +184,8 @@ class Material:
             UnknownNameError: if the history has no such search space.
         """
         self.require_history()
-        if space is not None and space not in self.spaces:
-            raise UnknownNameError("search space in this history", space, self.spaces)
+        if space is not None:
+            checked_name("search space in this history", space, self.spaces)
         key = (space, training_steps, *sorted(settings.items()))
         if key not in self._scores:
             history = self.runs(space, training_steps)

@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from keras_hplist.errors import FileFormatError, InvalidValueError, UnknownNameError
+from keras_hplist.checks import checked_name
+from keras_hplist.errors import FileFormatError, InvalidValueError
 from keras_hplist.history import History, ReadReport
 from keras_hplist.history.keras_tuner_project import (
     CURVES,
@@ -111,8 +112,8 @@ def read_project(
             objective is minimised.
         UnknownNameError: if no trial has the objective, or the direction is another word.
     """
-    if direction is not None and direction not in DIRECTIONS:
-        raise UnknownNameError("direction", direction, DIRECTIONS)
+    if direction is not None:
+        checked_name("direction", direction, DIRECTIONS)
     folder = _project_folder(Path(path))
     report = ReadReport([str(folder)])
     found = trials(folder, report)
@@ -173,8 +174,8 @@ def _project_folder(path: Path) -> Path:
 
 def _checked_objective(given: str | None, found: Sequence[StoredTrial], folder: Path) -> str:
     known = {name for trial in found for name in trial.metrics}
-    if given is not None and given not in known:
-        raise UnknownNameError(f"metric of the project {folder}", given, known)
+    if given is not None:
+        checked_name(f"metric of the project {folder}", given, known)
     return given or objective_of(found)
 
 

@@ -7,7 +7,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from keras_hplist.errors import InvalidValueError, UnknownNameError
+from keras_hplist.checks import checked_name
+from keras_hplist.errors import InvalidValueError
 from keras_hplist.history.schema import SPLITS
 
 DEFAULT_TIMES = 51
@@ -67,8 +68,7 @@ def curve_array(table: pa.Table, split: str, times: Sequence[float] | None = Non
         InvalidValueError: if a task was run for several numbers of training steps, or no run has
             losses of this split.
     """
-    if split not in SPLITS:
-        raise UnknownNameError("split", split, SPLITS)
+    checked_name("split", split, SPLITS)
     measured = pc.and_(pc.is_valid(table[split]), pc.not_equal(table["status"], "failed"))
     lost = pc.and_(pc.is_null(table[split]), pc.equal(table["status"], "diverged"))
     table = _filtered(table, pc.or_(measured, lost))

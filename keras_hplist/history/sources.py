@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from keras_hplist.errors import FileFormatError, InvalidValueError, UnknownNameError
+from keras_hplist.checks import checked_name
+from keras_hplist.errors import FileFormatError, InvalidValueError
 from keras_hplist.files import SQLITE_MAGIC, reading_sqlite, visible
 from keras_hplist.history import readers
 from keras_hplist.history.keras_tuner_project import projects_in
@@ -87,8 +88,7 @@ def select_runs(
         InvalidValueError: if no run (of the space) is of the length.
     """
     if space is not None:
-        if space not in history.space_names:
-            raise UnknownNameError("search space in these runs", space, history.space_names)
+        checked_name("search space in these runs", space, history.space_names)
         history = history.select(space=space)
     if training_steps is not None:
         planned = set(history.table["training_steps"].to_pylist())
@@ -102,9 +102,8 @@ def select_runs(
 
 
 def _read(name: str, place: Any, options: Mapping[str, Any]) -> History:
-    if name not in SOURCES:
-        raise UnknownNameError("source", name, SOURCES)
-    signature = inspect.signature(SOURCES[name])
+    read = SOURCES[checked_name("source", name, SOURCES)]
+    signature = inspect.signature(read)
     try:
         signature.bind(place, **options)
     except TypeError as error:
@@ -113,7 +112,7 @@ def _read(name: str, place: Any, options: Mapping[str, Any]) -> History:
             f"The reader of {name!r} cannot take these options: {error}. Its own are: "
             f"{', '.join(arguments) or 'none'}."
         ) from error
-    return SOURCES[name](place, **options)
+    return read(place, **options)
 
 
 def _source_of(path: Path) -> str:

@@ -9,8 +9,8 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from keras_hplist.checks import checked_count
-from keras_hplist.errors import InvalidValueError, UnknownNameError
+from keras_hplist.checks import checked_count, checked_name
+from keras_hplist.errors import InvalidValueError
 from keras_hplist.history import History
 from keras_hplist.history.schema import SPLITS
 from keras_hplist.learning import inputs
@@ -29,7 +29,6 @@ from keras_hplist.learning.scores import (
     AGGREGATIONS,
     SEED_REDUCTIONS,
     ScoreMatrix,
-    checked_name,
     mean_matrix,
     score_matrix,
 )
@@ -250,8 +249,8 @@ class ListLearner(BaseEstimator):
         if isinstance(self.weights, str):
             checked_name("weights", self.weights, WEIGHTS)
         checked_name("rule for missing cells", self.missing, ("auto", *RULES))
-        if self.cost not in (None, "seconds"):
-            raise UnknownNameError("cost", self.cost, ("seconds",), "None: do not count cost.")
+        if self.cost is not None:
+            checked_name("cost", self.cost, ("seconds",), "None: do not count cost.")
         if self.budget is not None:
             argument = f"The budget of a list of {length} entries"
             checked_count(argument, self.budget, 1, length, or_else="None")

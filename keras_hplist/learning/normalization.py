@@ -10,6 +10,7 @@ from typing import NamedTuple, Self
 
 import numpy as np
 
+from keras_hplist.checks import checked_name
 from keras_hplist.errors import UnknownNameError
 from keras_hplist.history import CurveArray
 
@@ -169,9 +170,7 @@ class Normalizer:
 
     def __init__(self, normalization: str = "initial") -> None:
         """Look the normalisation up."""
-        if normalization not in NORMALIZATIONS:
-            raise UnknownNameError("normalization", normalization, NORMALIZATIONS)
-        self.normalization = normalization
+        self.normalization = checked_name("normalization", normalization, NORMALIZATIONS)
         self._scale, self.aggregation = NORMALIZATIONS[normalization]
         self.scales_: dict[str, TaskScale] = {}
 

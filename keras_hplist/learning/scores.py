@@ -1,13 +1,14 @@
 """From learning curves to one number per task and configuration: the score matrix."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from keras_hplist.errors import InvalidValueError, UnknownNameError
+from keras_hplist.checks import checked_name
+from keras_hplist.errors import InvalidValueError
 from keras_hplist.history import CurveArray
 from keras_hplist.learning.normalization import Normalizer
 
@@ -259,14 +260,3 @@ def known_mean(values: np.ndarray, axis: int) -> np.ndarray:
     known = ~np.isnan(values)
     total = np.where(known, values, 0).sum(axis=axis)
     return np.where(known.any(axis=axis), total / np.maximum(known.sum(axis=axis), 1), np.nan)
-
-
-def checked_name(kind: str, name: str, known: Collection[str]) -> str:
-    """The name, if it is one of the known ones.
-
-    Raises:
-        UnknownNameError: if it is not.
-    """
-    if name not in known:
-        raise UnknownNameError(kind, name, known)
-    return name

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from keras_hplist.checks import checked_count
-from keras_hplist.errors import InvalidValueError, UnknownNameError
+from keras_hplist.checks import checked_count, checked_name
+from keras_hplist.errors import InvalidValueError
 from keras_hplist.learning.selection import checked_weights
 
 WEIGHTS = ("family", "equal")
@@ -39,8 +39,7 @@ def task_weights(
         UnknownNameError, InvalidValueError: if `weights` is none of these.
     """
     if isinstance(weights, str):
-        if weights not in WEIGHTS:
-            raise UnknownNameError("weights", weights, WEIGHTS)
+        checked_name("weights", weights, WEIGHTS)
         given = _shares(families) if weights == "family" else np.ones(len(tasks))
     elif all(task in weights for task in tasks):
         given = np.array([weights[task] for task in tasks], float)
@@ -138,8 +137,7 @@ def task_splits(
         InvalidValueError: if there are fewer than two tasks or families, a family is not known, or
             the numbers are out of range.
     """
-    if split not in SPLITS:
-        raise UnknownNameError("split of tasks", split, SPLITS)
+    checked_name("split of tasks", split, SPLITS)
     by_family = split in ("families", "leave_one_family_out")
     if by_family and None in families:
         raise InvalidValueError(

@@ -6,8 +6,8 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from keras_hplist.checks import checked_count
-from keras_hplist.errors import InvalidValueError, UnknownNameError
+from keras_hplist.checks import checked_count, checked_name
+from keras_hplist.errors import InvalidValueError
 from keras_hplist.lists.hyperparameter_list import HyperparameterList, Value
 from keras_hplist.spaces import Hyperparameter
 from keras_hplist.spaces.distributions import Fixed, Number
@@ -173,8 +173,7 @@ def export(hplist: HyperparameterList, target: str, entries: int | None = None) 
         UnknownNameError: if there is no such target.
         InvalidValueError: if `entries` is below 1, or the target cannot express the list.
     """
-    if target not in TARGETS:
-        raise UnknownNameError("target", target, TARGETS)
+    checked_name("target", target, TARGETS)
     if entries is not None:
         entries = checked_count("entries", entries, 1, or_else="None for all")
     return TARGETS[target](hplist[:entries])

@@ -3,8 +3,8 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from keras_hplist.checks import checked_count
-from keras_hplist.errors import InvalidValueError, UnknownNameError
+from keras_hplist.checks import checked_count, checked_name
+from keras_hplist.errors import InvalidValueError
 from keras_hplist.lists.hyperparameter_list import HyperparameterList, Value
 from keras_hplist.spaces import configuration_id
 
@@ -39,10 +39,7 @@ def restrict(
             not allow a moved value.
     """
     for name, allowed in conditions.items():
-        if name not in hplist.space.names:
-            raise UnknownNameError(
-                f"hyperparameter of space {hplist.space.name!r}", name, hplist.space.names
-            )
+        checked_name(f"hyperparameter of space {hplist.space.name!r}", name, hplist.space.names)
         if isinstance(allowed, tuple):
             _check_bounds(name, allowed)
     step = {"restrict": {name: _shown(allowed) for name, allowed in conditions.items()}}

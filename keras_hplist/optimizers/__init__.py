@@ -1,6 +1,6 @@
 """Optimizers with live hyperparameters: one Keras optimizer for each published search space."""
 
-from keras_hplist.errors import UnknownNameError
+from keras_hplist.checks import checked_name
 from keras_hplist.optimizers.adam1p import Adam1p
 from keras_hplist.optimizers.adam4p import Adam4p
 from keras_hplist.optimizers.adam6p import Adam6p
@@ -19,6 +19,4 @@ def get(family: str) -> type[RuleOptimizer]:
     Raises:
         UnknownNameError: if there is no such family.
     """
-    if family not in _FAMILIES:
-        raise UnknownNameError("optimizer family", family, _FAMILIES)
-    return _FAMILIES[family]
+    return _FAMILIES[checked_name("optimizer family", family, _FAMILIES)]

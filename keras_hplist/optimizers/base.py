@@ -8,8 +8,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_hplist.checks import checked_count
-from keras_hplist.errors import InvalidValueError, UnknownNameError
+from keras_hplist.checks import checked_count, checked_name
+from keras_hplist.errors import InvalidValueError
 from keras_hplist.optimizers.domains import checked, refuse_schedule
 from keras_hplist.optimizers.rules import Rule
 
@@ -138,10 +138,8 @@ class RuleOptimizer(keras.optimizers.Optimizer):
         """
         values = dict(values)  # a Series iterates over its values
         for name in values:
-            if name not in self.hyperparameter_names:
-                raise UnknownNameError(
-                    f"{type(self).__name__} hyperparameter", name, self.hyperparameter_names
-                )
+            kind = f"{type(self).__name__} hyperparameter"
+            checked_name(kind, name, self.hyperparameter_names)
         self._set({name: checked(name, value) for name, value in values.items()})
 
     @property

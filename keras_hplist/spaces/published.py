@@ -7,7 +7,8 @@ from its seed.
 
 import pandas as pd
 
-from keras_hplist.errors import InvalidValueError, UnknownNameError
+from keras_hplist.checks import checked_name
+from keras_hplist.errors import InvalidValueError
 from keras_hplist.spaces.bookkeeping import DECAY_TO_ZERO, WARMUP, WEIGHT_DECAY
 from keras_hplist.spaces.distributions import Boolean, Choice, Number
 from keras_hplist.spaces.hyperparameter import Hyperparameter
@@ -98,11 +99,8 @@ def get(space: str | SearchSpace) -> SearchSpace:
             f"A search space is one of the names {', '.join(FAMILIES)} or a SearchSpace; "
             f"got {space!r}."
         )
-    if space not in _SPACES:
-        raise UnknownNameError(
-            "search space", space, _SPACES, "A space of your own is a SearchSpace object."
-        )
-    return _SPACES[space]
+    hint = "A space of your own is a SearchSpace object."
+    return _SPACES[checked_name("search space", space, _SPACES, hint)]
 
 
 def half_orders() -> pd.DataFrame:

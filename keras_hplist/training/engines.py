@@ -11,7 +11,8 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol, TypeVar
 
-from keras_hplist.errors import InvalidValueError, MissingExtraError, UnknownNameError
+from keras_hplist.checks import checked_name
+from keras_hplist.errors import InvalidValueError, MissingExtraError
 
 ENGINES = ("loky", "dask", "ray")
 
@@ -39,8 +40,7 @@ def check(engine: str, n_jobs: int) -> None:
         MissingExtraError: if its package is not installed.
         InvalidValueError: if `n_jobs` is 0.
     """
-    if engine not in ENGINES:
-        raise UnknownNameError("engine", engine, ENGINES)
+    checked_name("engine", engine, ENGINES)
     package = {"dask": "distributed"}.get(engine, engine)
     if engine != "loky" and importlib.util.find_spec(package) is None:
         raise MissingExtraError(package, engine, f"engine={engine!r}")

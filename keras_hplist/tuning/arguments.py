@@ -5,13 +5,13 @@ import functools
 import math
 import os
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import keras_tuner
 
 from keras_hplist.checks import checked_count, checked_path, checked_text
-from keras_hplist.errors import InvalidValueError, UnknownNameError
+from keras_hplist.errors import InvalidValueError
 from keras_hplist.lists import HyperparameterList
 
 ARCHITECTURES = ("default", "random")
@@ -34,17 +34,6 @@ def checked_list(given: Any) -> HyperparameterList:
         f"hyperparameter_list is {given!r}; give a name such as 'nadamw', the path of a list file, "
         "or a HyperparameterList(entries, space)."
     )
-
-
-def checked_name(argument: str, given: Any, known: Collection[str]) -> str:
-    """The name that was given.
-
-    Raises:
-        UnknownNameError: if it is not one of the known ones.
-    """
-    if isinstance(given, str) and given in known:
-        return given
-    raise UnknownNameError(argument, given, known)
 
 
 def checked_max_trials(given: Any, list_: HyperparameterList, after_list: str) -> int:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import keras_tuner
 from keras_tuner.engine.trial import Trial, TrialStatus
 
-from keras_hplist.checks import checked_count
+from keras_hplist.checks import checked_count, checked_name
 from keras_hplist.errors import InvalidValueError
 from keras_hplist.lists import HyperparameterList
 from keras_hplist.spaces.bookkeeping import INDEX, MESSAGE, RUN
@@ -21,7 +21,6 @@ from keras_hplist.tuning.arguments import (
     ORDERS,
     checked_list,
     checked_max_trials,
-    checked_name,
     checked_objective,
     directions,
 )

@@ -6,7 +6,7 @@ model.compile("adam", loss=problem.loss)
 model.fit(*problem.data.train, batch_size=problem.batch_size)
 """
 
-from keras_hplist.errors import UnknownNameError
+from keras_hplist.checks import checked_name
 
 from . import pixels, relations, series, tabular, text, vision
 from .problem import Data, Part, Problem, fingerprints, size, take
@@ -31,6 +31,4 @@ def get(name: str) -> Problem:
     Raises:
         UnknownNameError: if there is none.
     """
-    if name not in PROBLEMS:
-        raise UnknownNameError("held-out problem", name, PROBLEMS)
-    return PROBLEMS[name]
+    return PROBLEMS[checked_name("held-out problem", name, PROBLEMS)]

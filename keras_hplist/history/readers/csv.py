@@ -10,8 +10,8 @@ from typing import Any, Literal, Unpack
 import numpy as np
 import pyarrow as pa
 
-from keras_hplist.checks import checked_text
-from keras_hplist.errors import FileFormatError, InvalidValueError, UnknownNameError
+from keras_hplist.checks import checked_name, checked_text
+from keras_hplist.errors import FileFormatError, InvalidValueError
 from keras_hplist.history.readers.steps import Curve
 from keras_hplist.history.readers.tables import column, numbers, read_table
 from keras_hplist.history.readers.trials import HistoryBuilder, Options, Trial
@@ -65,18 +65,16 @@ def read_csv(
         FileNotFoundError: if there is no such file.
         InvalidValueError: if `columns` and `hyperparameters` leave open what to read, or an
             argument is not allowed.
-        UnknownNameError: if a file has no such column.
+        UnknownNameError: if a file has no such column, or `empty` is another word.
     """
-    if empty not in ("missing", "nan"):
-        raise InvalidValueError(f"empty is {empty!r}; allowed: 'missing', 'nan'.")
+    checked_name("meaning of empty cells", empty, ("missing", "nan"))
     if not isinstance(columns, Mapping):
         raise InvalidValueError(
             f"columns is {columns!r}; give a mapping of history columns to the table's, such as "
             "{'valid': 'loss'}."
         )
     for name, mapped in columns.items():
-        if name not in _MAPPED:
-            raise UnknownNameError("history column", name, _MAPPED)
+        checked_name("history column", name, _MAPPED)
         checked_text(f"The column that {name!r} is mapped to", mapped)
     files = [Path(path)] if isinstance(path, str | os.PathLike) else [Path(p) for p in path]
     metrics = {split: columns.get(split) for split in SPLITS}

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from keras_hplist import spaces
-from keras_hplist.checks import checked_path
+from keras_hplist.checks import checked_name, checked_path
 from keras_hplist.errors import FileFormatError, InvalidValueError
 from keras_hplist.files import read_json
 from keras_hplist.history.report import ReadReport
@@ -59,9 +59,9 @@ def read_taskset(
         FileFormatError: naming the file and the array that is missing or of a wrong shape.
         FileNotFoundError: if there is no such path.
         InvalidValueError: if the hyperparameters of a configuration are not known.
+        UnknownNameError: if `validation` is another word.
     """
-    if validation not in list(_SPLITS):
-        raise InvalidValueError(f"validation is {validation!r}; allowed: 'outer', 'inner'.")
+    checked_name("validation split of TaskSet", validation, _SPLITS)
     given = {} if configurations is None else configurations
     if not isinstance(given, Mapping):
         source = checked_path("configurations", given, or_else="a mapping")

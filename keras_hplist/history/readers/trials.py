@@ -19,8 +19,8 @@ from typing import Any, Literal, TypedDict
 
 import numpy as np
 
-from keras_hplist.checks import checked_count, checked_names, checked_text
-from keras_hplist.errors import FileFormatError, InvalidValueError, UnknownNameError
+from keras_hplist.checks import checked_count, checked_name, checked_names, checked_text
+from keras_hplist.errors import FileFormatError, InvalidValueError
 from keras_hplist.history.readers.steps import (
     Curve,
     check_one_unit,
@@ -107,7 +107,7 @@ class HistoryBuilder:
         wanted: the names of the metrics to read.
 
     Raises:
-        InvalidValueError: if an option is not allowed.
+        InvalidValueError, UnknownNameError: if an option is not allowed.
     """
 
     def __init__(
@@ -335,14 +335,10 @@ def _check_same_unit(runs: Sequence[_Run]) -> None:
 
 def _checked(options: Options) -> Options:
     for name in options:
-        if name not in Options.__annotations__:
-            raise UnknownNameError("option", name, Options.__annotations__)
+        checked_name("option", name, Options.__annotations__)
     given: dict[str, Any] = {name: v for name, v in options.items() if v is not None}
-    for name, allowed in (("direction", ("min", "max")), ("first_epoch", (0, 1))):
-        if given.get(name, allowed[0]) not in allowed:
-            raise InvalidValueError(
-                f"{name} is {given[name]!r}; allowed: {allowed[0]!r}, {allowed[1]!r}."
-            )
+    checked_name("direction", given.get("direction", "min"), ("min", "max"))
+    checked_count("first_epoch", given.get("first_epoch", 0), 0, 1)
     scale = given.get("steps_per_epoch", 1)
     if isinstance(scale, bool) or not isinstance(scale, int | float) or not scale > 0:
         raise InvalidValueError(f"steps_per_epoch is {scale!r}; it must be a number above 0.")
