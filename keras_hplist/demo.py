@@ -16,6 +16,7 @@ from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
 from keras_hplist.lists import HyperparameterList
+from keras_hplist.lists.hyperparameter_list import checked_list
 from keras_hplist.tuning import HyperparameterListTuner, OptimizerHyperModel
 
 BATCH_SIZE = 64
@@ -114,11 +115,7 @@ def run(
         The list's result and random search's.
     """
     digits = Digits.load()
-    entries = (
-        hyperparameter_list
-        if isinstance(hyperparameter_list, HyperparameterList)
-        else HyperparameterList.load(hyperparameter_list)
-    )
+    entries = checked_list(hyperparameter_list)
     model = OptimizerHyperModel(lambda hp: compiled(), entries.space)
 
     with tempfile.TemporaryDirectory() as folder:

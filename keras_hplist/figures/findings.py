@@ -12,6 +12,7 @@ from keras_hplist.figures import standing
 from keras_hplist.figures.project import Project
 from keras_hplist.learning.evidence import Evidence
 from keras_hplist.lists import HyperparameterList, available_lists
+from keras_hplist.lists.hyperparameter_list import checked_list
 
 _SUGGESTED = "nadamw"  # to those who have not followed a list
 
@@ -143,8 +144,8 @@ def _near(nearest: pd.DataFrame | None) -> list[Any]:
 def _list_of(
     project: Project, given: str | os.PathLike[str] | HyperparameterList | None
 ) -> HyperparameterList | None:
-    if given is not None and not isinstance(given, HyperparameterList):
-        given = HyperparameterList.load(given)
+    if given is not None:
+        given = checked_list(given)
     if project.followed is None:
         return given or HyperparameterList.load(_SUGGESTED)
     name, fingerprint = project.followed

@@ -194,7 +194,7 @@ class HyperparameterList(Sequence[dict[str, Value]]):
         if not isinstance(name_or_path, str | os.PathLike):
             raise InvalidValueError(
                 f"The list to load is {name_or_path!r}; give a name such as 'nadamw', or the path "
-                "of a list file."
+                "of a list file. What is not in a file is a HyperparameterList(entries, space)."
             )
         path = Path(name_or_path)
         if isinstance(name_or_path, str) and name_or_path in available_lists():
@@ -261,6 +261,16 @@ def available_lists() -> list[str]:
     )
 
 
+def checked_list(given: "HyperparameterList | str | os.PathLike[str]") -> HyperparameterList:
+    """The list that was given, loaded if it is a name or a path.
+
+    Raises:
+        InvalidValueError, UnknownNameError, FileNotFoundError, FileFormatError: as
+            `HyperparameterList.load`.
+    """
+    return given if isinstance(given, HyperparameterList) else HyperparameterList.load(given)
+
+
 def checked_list_name(name: str) -> str:
     """The name of a list, as its file can hold it.
 
@@ -299,11 +309,7 @@ def get_optimizer(
             given.
         UnknownNameError: if there is no such list.
     """
-    entries = (
-        list_or_name
-        if isinstance(list_or_name, HyperparameterList)
-        else HyperparameterList.load(list_or_name)
-    )
+    entries = checked_list(list_or_name)
     index = checked_count(f"The index in list {entries.name!r}", index, 0, len(entries) - 1)
     return entries.space.optimizer(
         entries[index], training_steps=training_steps, **optimizer_kwargs

@@ -3,7 +3,6 @@
 import copy
 import functools
 import math
-import os
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -16,24 +15,6 @@ from keras_hplist.lists import HyperparameterList
 
 ARCHITECTURES = ("default", "random")
 ORDERS = ("list", "adaptive")
-
-
-def checked_list(given: Any) -> HyperparameterList:
-    """The list that was given, loaded if it is a name or a path.
-
-    Raises:
-        InvalidValueError: if it is none of the three.
-        UnknownNameError: if no list has the name.
-        FileFormatError: if the file is malformed.
-    """
-    if isinstance(given, HyperparameterList):
-        return given
-    if isinstance(given, str | os.PathLike):
-        return HyperparameterList.load(given)
-    raise InvalidValueError(
-        f"hyperparameter_list is {given!r}; give a name such as 'nadamw', the path of a list file, "
-        "or a HyperparameterList(entries, space)."
-    )
 
 
 def checked_max_trials(given: Any, list_: HyperparameterList, after_list: str) -> int:

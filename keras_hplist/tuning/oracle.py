@@ -14,12 +14,12 @@ from keras_tuner.engine.trial import Trial, TrialStatus
 from keras_hplist.checks import checked_count, checked_name
 from keras_hplist.errors import InvalidValueError
 from keras_hplist.lists import HyperparameterList
+from keras_hplist.lists.hyperparameter_list import checked_list
 from keras_hplist.spaces.bookkeeping import INDEX, MESSAGE, RUN
 from keras_hplist.tuning.after_list import AFTER_LIST
 from keras_hplist.tuning.arguments import (
     ARCHITECTURES,
     ORDERS,
-    checked_list,
     checked_max_trials,
     checked_objective,
     directions,

@@ -11,8 +11,8 @@ import keras
 
 from keras_hplist.checks import checked_count, checked_share
 from keras_hplist.lists import HyperparameterList
+from keras_hplist.lists.hyperparameter_list import checked_list
 from keras_hplist.optimizers import RuleOptimizer
-from keras_hplist.tuning.arguments import checked_list
 from keras_hplist.tuning.batch_losses import BatchLosses, begin_means
 from keras_hplist.tuning.deferred import when_built
 from keras_hplist.tuning.errors import SetupError

@@ -21,9 +21,10 @@ from tensorboard.summary.writer.event_file_writer import EventFileWriter
 from keras_hplist.checks import checked_count
 from keras_hplist.errors import InvalidValueError
 from keras_hplist.lists import HyperparameterList
+from keras_hplist.lists.hyperparameter_list import checked_list
 from keras_hplist.optimizers import RuleOptimizer
 from keras_hplist.spaces.bookkeeping import INDEX, LIST_RANK, own_values
-from keras_hplist.tuning.arguments import checked_list, checked_objective
+from keras_hplist.tuning.arguments import checked_objective
 from keras_hplist.tuning.curve_recorder import hyperparameters_of
 from keras_hplist.tuning.model_state import inner_optimizer, synchronize
 
