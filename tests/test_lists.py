@@ -14,6 +14,7 @@ from keras_hplist.errors import FileFormatError, InvalidValueError, UnknownNameE
 from keras_hplist.lists import HyperparameterList, available_lists, get_optimizer
 from keras_hplist.spaces import Hyperparameter, SearchSpace
 from keras_hplist.spaces.distributions import Boolean, Choice, Number
+from keras_hplist.tuning import HyperparameterListOracle
 
 OWN_SPACE = SearchSpace(
     "mine",
@@ -64,6 +65,19 @@ def test_it_is_a_sequence_of_plain_dicts():
     assert hplist[0] == {"learning_rate": 1e-3}
     with pytest.raises(IndexError, match="3 entries"):
         hplist[3]
+
+
+def test_what_a_list_hands_out_is_a_copy():
+    """So the list, its gains and its provenance stay what they were."""
+    given = {"tasks": ["a"]}
+    hplist = adam1p(1e-3, 1e-2, gains=[0.5, None], provenance=given)
+    given["tasks"].append("b")
+    hplist.gains[0] = 0.0
+    hplist.provenance["tasks"].append("b")
+    hplist.provenance_of([0, 1])["tasks"].append("b")
+    hplist.source_ranks[0] = 7
+    assert (hplist.gains, hplist.source_ranks) == ([0.5, None], [0, 1])
+    assert hplist.provenance == {"tasks": ["a"]}
 
 
 def test_a_slice_is_a_list_with_its_gains():
@@ -347,7 +361,14 @@ def test_get_optimizer_wants_a_rank_of_the_list(index):
         get_optimizer(adam1p(1e-3, 1e-2), index)
 
 
-@pytest.mark.parametrize("load", [HyperparameterList.load, get_optimizer])
+@pytest.mark.parametrize(
+    "load",
+    [
+        HyperparameterList.load,
+        get_optimizer,
+        lambda given: HyperparameterListOracle(hyperparameter_list=given),
+    ],
+)
 @pytest.mark.parametrize("given", [None, 3, b"nadamw", ["nadamw"]])
 def test_what_is_no_name_or_path_is_refused(load, given):
     """With what was given and what may be."""

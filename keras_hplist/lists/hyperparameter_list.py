@@ -47,10 +47,6 @@ class HyperparameterList(Sequence[dict[str, Value]]):
     Attributes:
         name: as above.
         space: the `SearchSpace`.
-        gains: a list of `float | None`, one per entry.
-        provenance: a dict.
-        source_ranks: for each entry its rank in the list of which the provenance tells; None for
-            one that was not in it. What the provenance says of entries is said by these ranks.
         fingerprint: hexadecimal SHA-256 of the space and the ordered values.
 
     Raises:
@@ -73,11 +69,29 @@ class HyperparameterList(Sequence[dict[str, Value]]):
         self.space = spaces.get(space)
         self.name = self.space.name if name is None else checked_list_name(name)
         self._entries = _checked_entries(entries, self.space)
-        self.gains = _checked_gains(gains, len(self._entries))
-        self.provenance = _json_copy(provenance or {})
-        self.source_ranks = _checked_source_ranks(self.provenance, len(self._entries))
+        self._gains = _checked_gains(gains, len(self._entries))
+        self._provenance = _json_text(provenance or {})
+        self._source_ranks = _checked_source_ranks(self.provenance, len(self._entries))
         content = json.dumps([_space_json(self.space), self._entries], sort_keys=True)
         self.fingerprint = hashlib.sha256(content.encode()).hexdigest()
+
+    @property
+    def gains(self) -> list[float | None]:
+        """The gain of each entry, as a new list."""
+        return list(self._gains)
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """Where the list comes from, as a new dict."""
+        return json.loads(self._provenance)
+
+    @property
+    def source_ranks(self) -> list[int | None]:
+        """For each entry its rank in the list of which the provenance tells, as a new list.
+
+        None for one that was not in it. What the provenance says of entries is said by these ranks.
+        """
+        return list(self._source_ranks)
 
     def __len__(self) -> int:
         """The number of entries."""
@@ -119,7 +133,7 @@ class HyperparameterList(Sequence[dict[str, Value]]):
         ranks = list(ranks)
         fields: dict[str, Any] = {
             "name": self.name,
-            "gains": [self.gains[rank] for rank in ranks],
+            "gains": [self._gains[rank] for rank in ranks],
             "provenance": self.provenance_of(ranks),
         }
         return type(self)([self._entries[rank] for rank in ranks], self.space, **fields | changes)
@@ -133,8 +147,9 @@ class HyperparameterList(Sequence[dict[str, Value]]):
         Returns:
             The provenance, with `source_ranks` where they are not 0, 1, 2, ….
         """
-        sources = [None if rank is None else self.source_ranks[rank] for rank in ranks]
-        provenance = {k: v for k, v in self.provenance.items() if k != _SOURCE_RANKS}
+        sources = [None if rank is None else self._source_ranks[rank] for rank in ranks]
+        provenance = self.provenance
+        provenance.pop(_SOURCE_RANKS, None)
         if sources != list(range(len(sources))):
             provenance[_SOURCE_RANKS] = sources
         return provenance
@@ -149,7 +164,7 @@ class HyperparameterList(Sequence[dict[str, Value]]):
         import pandas as pd
 
         frame = pd.DataFrame(self._entries, columns=list(self.space.names))
-        frame["gain"] = pd.array(self.gains, dtype="Float64").to_numpy(float, na_value=math.nan)
+        frame["gain"] = pd.array(self._gains, dtype="Float64").to_numpy(float, na_value=math.nan)
         return frame.rename_axis("rank")
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -168,7 +183,7 @@ class HyperparameterList(Sequence[dict[str, Value]]):
                     "space": _space_json(self.space),
                     "entries": [
                         {"values": values, "gain": gain}
-                        for values, gain in zip(self._entries, self.gains, strict=True)
+                        for values, gain in zip(self._entries, self._gains, strict=True)
                     ],
                     "provenance": self.provenance,
                 }
@@ -354,9 +369,9 @@ def _checked_gains(gains: Sequence[float | None] | None, length: int) -> list[fl
     return checked
 
 
-def _json_copy(provenance: Mapping[str, Any]) -> dict[str, Any]:
+def _json_text(provenance: Mapping[str, Any]) -> str:
     try:
-        return json.loads(json.dumps(provenance, allow_nan=False))
+        return json.dumps(provenance, allow_nan=False)
     except (TypeError, ValueError) as error:
         raise InvalidValueError(
             f"provenance cannot be written as JSON ({error}); give strings, finite numbers, "

@@ -142,11 +142,12 @@ def noted(
 def _kept(
     hplist: HyperparameterList, ranks: list[int], step: Mapping[str, Any]
 ) -> HyperparameterList:
+    gains = hplist.gains
     return HyperparameterList(
         [hplist[rank] for rank in ranks],
         hplist.space,
         name=hplist.name,
-        gains=[hplist.gains[rank] for rank in ranks],
+        gains=[gains[rank] for rank in ranks],
         provenance=noted(hplist, ranks, step),
     )
 
