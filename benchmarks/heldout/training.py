@@ -2,7 +2,6 @@
 
 import contextlib
 import functools
-import importlib.metadata
 import math
 import time
 from collections.abc import Iterator
@@ -14,6 +13,8 @@ import problems
 import tensorflow as tf
 from configurations import KINDS, Configuration, averaged_weights
 from numpy.typing import NDArray
+
+from keras_hplist.versions import versions
 
 POINTS = 12
 """Evaluations of a run after the one before its first step; also Hyperband's epochs."""
@@ -83,7 +84,7 @@ class Trainer:
             "seconds": time.process_time() - began,
             "num_parameters": self.model.count_params(),
             "source": "benchmarks/heldout",
-            "versions": _versions(),
+            "versions": versions("keras_hplist", "keras", "tensorflow", "numpy"),
         }
 
     def _whole_batches(self, part: problems.Part) -> problems.Part:
@@ -204,9 +205,3 @@ def batches(examples: int, batch_size: int, steps: int, seed: int) -> NDArray[np
 
 def _finite(curves: dict[str, list[float]]) -> bool:
     return all(math.isfinite(curve[-1]) for curve in (curves["valid"], curves["test"]))
-
-
-@functools.cache
-def _versions() -> dict[str, str]:
-    names = ("keras_hplist", "keras", "tensorflow", "numpy")
-    return {name: importlib.metadata.version(name) for name in names}

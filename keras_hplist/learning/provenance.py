@@ -1,16 +1,15 @@
 """Where a learned list comes from, as the list itself carries it and as it is read again."""
 
 import datetime
-import importlib.metadata
 import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-import keras_hplist
 from keras_hplist.learning.explanation import served_tasks
 from keras_hplist.lists import HyperparameterList
+from keras_hplist.versions import versions
 
 if TYPE_CHECKING:
     from keras_hplist.learning.learner import ListLearner
@@ -63,10 +62,7 @@ def provenance_of(
             [str(task) for task in tasks] for tasks in served_tasks(learner.scores_, positions)
         ],
         "date": _today(),
-        "versions": {
-            "keras_hplist": keras_hplist.__version__,
-            **{name: importlib.metadata.version(name) for name in ("numpy", "scikit-learn")},
-        },
+        "versions": versions("keras_hplist", "numpy", "scikit-learn"),
     }
 
 

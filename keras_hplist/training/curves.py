@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from keras_hplist.history import SPLITS, History
+from keras_hplist.versions import versions
 
 
 @dataclass(frozen=True)
@@ -80,16 +81,9 @@ class Curves:
             "seconds": self.seconds / len(self),
             "num_parameters": self.num_parameters,
             "source": "keras_hplist.training",
-            "versions": _versions(),
+            "versions": versions("keras_hplist", "keras", "tensorflow"),
         }
 
     def history(self) -> History:
         """The curves as a history."""
         return History.from_records(self.records())
-
-
-def _versions() -> dict[str, str]:
-    import importlib.metadata
-
-    packages = ("keras_hplist", "keras", "tensorflow")
-    return {name: importlib.metadata.version(name) for name in packages}

@@ -1,7 +1,5 @@
 """The callback that writes learning curves into a history."""
 
-import functools
-import importlib.metadata
 import math
 import os
 import random
@@ -13,7 +11,6 @@ from typing import Any, Literal
 import keras
 import numpy as np
 
-import keras_hplist
 from keras_hplist import spaces
 from keras_hplist.checks import checked_count, checked_path, checked_text
 from keras_hplist.errors import InvalidValueError
@@ -23,6 +20,7 @@ from keras_hplist.spaces import SearchSpace
 from keras_hplist.tuning.batch_losses import BatchLosses
 from keras_hplist.tuning.model_state import inner_optimizer
 from keras_hplist.tuning.validation import checked_validation_arguments, evaluate_apart
+from keras_hplist.versions import versions
 
 
 class CurveRecorder(keras.callbacks.Callback):
@@ -171,7 +169,7 @@ class CurveRecorder(keras.callbacks.Callback):
             "seconds": time.perf_counter() - self._started,
             "num_parameters": self.model.count_params(),
             "source": self.source,
-            "versions": _versions(),
+            "versions": versions("keras_hplist", "keras", keras.backend.backend()),
         }
 
     def _note(self, step: int, **losses: float) -> None:
@@ -231,14 +229,4 @@ def hyperparameters_of(optimizer: keras.optimizers.Optimizer) -> dict[str, Any]:
         name: value
         for name, value in config.items()
         if name != "name" and isinstance(value, bool | int | float | str)
-    }
-
-
-@functools.cache
-def _versions() -> dict[str, str]:
-    backend = keras.backend.backend()
-    return {
-        "keras_hplist": keras_hplist.__version__,
-        "keras": keras.__version__,
-        backend: importlib.metadata.version(backend),
     }
