@@ -74,8 +74,9 @@ class Evidence:
                 f"There is one task, {matrix.tasks[0]!r}; evidence on tasks that were left out "
                 "needs at least two."
             )
-        if learner.missing_ is not None:
-            learner = clone_fitted(learner)
+        again = learner
+        if learner.missing_ is not None:  # the rule that was chosen; none is chosen for each fold
+            again = clone(learner).set_params(missing=learner.missing_)
         assert candidates.values is not None
         values = [candidates.values[label] for label in matrix.configurations]
         # The lowest normalised loss of a run is its score under the aggregation "min".
@@ -88,7 +89,7 @@ class Evidence:
         reached = {name: np.full((len(matrix.tasks), length), np.nan) for name in _MATRICES[1:]}
         for out in folds:
             for name, reported in (("held_out", matrix.upper), ("lowest", lowest)):
-                best = follow(learner, matrix, values, reported, ~out, out).best[:, :length]
+                best = follow(again, matrix, values, reported, ~out, out).best[:, :length]
                 lacking = length - best.shape[1]
                 reached[name][out] = np.pad(best, ((0, 0), (0, lacking)), "edge")
         tasks, k = pd.Index(matrix.tasks, name="task"), pd.RangeIndex(1, length + 1, name="k")
@@ -197,11 +198,3 @@ class Evidence:
             raise FileFormatError(
                 f"The evidence in the provenance of list {name!r} is malformed: {error!r}."
             ) from error
-
-
-def clone_fitted(learner: "ListLearner") -> "ListLearner":
-    """A learner that fills holes by the rule that a fitted one has chosen, with what it learned."""
-    copy = clone(learner).set_params(missing=learner.missing_)
-    for name in ("order_", "scores_", "missing_"):
-        setattr(copy, name, getattr(learner, name))
-    return copy
