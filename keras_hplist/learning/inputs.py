@@ -13,7 +13,8 @@ from keras_hplist import spaces
 from keras_hplist.errors import InvalidValueError
 from keras_hplist.history import History
 from keras_hplist.learning.inference import completed_values, infer_space
-from keras_hplist.learning.scores import ScoreMatrix, known_mean
+from keras_hplist.learning.normalization import known_mean
+from keras_hplist.learning.scores import ScoreMatrix
 from keras_hplist.learning.selection import checked_scores
 
 _NO_SPACE = "custom"

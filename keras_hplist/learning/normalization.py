@@ -66,7 +66,7 @@ class InitialScale(TaskScale):
     def fit(cls, losses: np.ndarray, initial: float = np.nan) -> Self:
         """Find the best and the initial loss."""
         # A diverged seed makes the mean infinite, a missing one is left out.
-        means = losses[:, 0] if losses.shape[1] == 1 else _mean_of_known(losses)
+        means = losses[:, 0] if losses.shape[1] == 1 else known_mean(losses, axis=1)
         best = np.fmin.reduce(means, axis=None, initial=np.inf)
         starts = losses[..., 0][np.isfinite(losses[..., 0])]
         if np.isnan(initial) and starts.size:
@@ -208,12 +208,11 @@ class Normalizer:
         return scores
 
 
-def _mean_of_known(losses: np.ndarray) -> np.ndarray:
-    """The mean over seeds (configuration, time), +inf if one diverged, NaN if none is known."""
-    unknown = np.isnan(losses)
-    runs = losses.shape[1] - unknown.sum(axis=1)
-    total = np.where(unknown, 0, losses).sum(axis=1, dtype=float)
-    return np.where(runs > 0, total / np.maximum(runs, 1), np.nan)
+def known_mean(values: np.ndarray, axis: int) -> np.ndarray:
+    """The mean of what is not NaN, as float64: +inf if one is, NaN where nothing is known."""
+    known = ~np.isnan(values)
+    total = np.where(known, values, 0).sum(axis=axis, dtype=float)
+    return np.where(known.any(axis=axis), total / np.maximum(known.sum(axis=axis), 1), np.nan)
 
 
 def _by_time(losses: np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@ import pandas as pd
 from keras_hplist.checks import checked_name
 from keras_hplist.errors import InvalidValueError
 from keras_hplist.history import CurveArray
-from keras_hplist.learning.normalization import Normalizer
+from keras_hplist.learning.normalization import Normalizer, known_mean
 
 AGGREGATIONS = ("mean", "min", "last")
 SEED_REDUCTIONS = ("mean", "median", "worst")
@@ -253,10 +253,3 @@ def _over_seeds(values: np.ndarray, run: np.ndarray, seeds: str) -> np.ndarray:
     if seeds == "mean":
         return np.nanmean(known, axis=1)
     return np.nanmedian(known, axis=1) if seeds == "median" else np.nanmax(known, axis=1)
-
-
-def known_mean(values: np.ndarray, axis: int) -> np.ndarray:
-    """The mean of what is not NaN; NaN where nothing is."""
-    known = ~np.isnan(values)
-    total = np.where(known, values, 0).sum(axis=axis)
-    return np.where(known.any(axis=axis), total / np.maximum(known.sum(axis=axis), 1), np.nan)
