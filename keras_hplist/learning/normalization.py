@@ -14,6 +14,8 @@ from keras_hplist.checks import checked_name
 from keras_hplist.errors import UnknownNameError
 from keras_hplist.history import CurveArray
 
+_LEAST = float(np.finfo(np.float32).smallest_subnormal)  # of a span; below, float32 has only 0
+
 
 class TaskScale(ABC):
     """The scale of one task's losses. Arrays have the axes (configuration, seed, time)."""
@@ -76,7 +78,7 @@ class InitialScale(TaskScale):
     def transform(self, losses: np.ndarray) -> np.ndarray:
         """Put each loss between the best and the initial one."""
         span = self.initial - self.best
-        if not span > 0:
+        if not span >= _LEAST:
             return np.full(losses.shape, np.nan, np.float32)
         scores = np.subtract(losses, self.best, dtype=np.float32)
         scores /= span
