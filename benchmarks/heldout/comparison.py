@@ -195,12 +195,8 @@ def _orders(
             for trial in read_search(file)
         ]
         return [np.array(rows)]
-    # Where the pool was not trained with a seed, other orders of its first one stand for it.
-    for trained_with in (seed, 0) if method.is_pool else (seed,):
-        trained = [runs.find(c, trained_with) for c in method.configurations]
-        if None not in trained:
-            break
-    else:
+    trained = [runs.find(c, seed) for c in method.configurations]
+    if None in trained:
         return None
     whole = np.array([_row(record, 0, steps, steps) for record in trained])
     if not method.is_pool:
