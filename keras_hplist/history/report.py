@@ -1,8 +1,10 @@
 """What a reader took in, what it left out, and why."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+
+from keras_hplist.history.places import Place
 
 
 @dataclass
@@ -14,12 +16,14 @@ class ReadReport:
         read: the number of runs that were taken.
         dropped: pairs of what was left out (a file, a trial) and why.
         notes: what was assumed about the runs that were taken.
+        places: of the tasks that are called by where they were found, by their names.
     """
 
     source: list[str] = field(default_factory=list)
     read: int = 0
     dropped: list[tuple[str, str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    places: dict[str, Place] = field(default_factory=dict)
 
     def drop(self, what: str, why: str) -> None:
         """Note that something was left out."""
@@ -30,6 +34,19 @@ class ReadReport:
         if text not in self.notes:
             self.notes.append(text)
 
+    def add_places(self, named: Mapping[Place, Place]) -> None:
+        """Take in the places after which tasks are called, by the places as they were found.
+
+        Where a name had to bear a part of its path, there is a note.
+        """
+        self.places |= {place[-1]: place for place in named.values()}
+        longer = sorted(place[-1] for found, place in named.items() if place != found)
+        if longer:
+            self.note(
+                f"tasks of the same name stand in several places: {', '.join(longer)}; if they are "
+                "one, name it with task='…'"
+            )
+
     @classmethod
     def merged(cls, reports: Iterable["ReadReport"]) -> "ReadReport":
         """The report of several readings as one."""
@@ -38,6 +55,7 @@ class ReadReport:
             total.source += report.source
             total.read += report.read
             total.dropped += report.dropped
+            total.places |= report.places
             for text in report.notes:
                 total.note(text)
         return total

@@ -11,6 +11,7 @@ from keras_hplist.errors import FileFormatError, InvalidValueError
 from keras_hplist.files import SQLITE_MAGIC, reading_sqlite, visible
 from keras_hplist.history import readers
 from keras_hplist.history.keras_tuner_project import projects_in
+from keras_hplist.history.places import told_apart
 from keras_hplist.history.store import History
 
 SOURCES: dict[str, Callable[..., History]] = {
@@ -70,7 +71,7 @@ def read_logs(
         # Read together, KerasTuner's projects of the same name are told apart.
         for place in [places] if name == "keras-tuner" else places:
             histories.append(_read(name, place, options))
-    return History.concat(histories)
+    return _joined(histories)
 
 
 def select_runs(
@@ -99,6 +100,20 @@ def select_runs(
             )
         history = history.select(training_steps=training_steps)
     return history
+
+
+def _joined(histories: Sequence[History]) -> History:
+    """One history of several; tasks that are called alike after several places are told apart."""
+    named = told_apart(place for h in histories for place in h.report.places.values())
+    apart = []
+    for history in histories:
+        found = history.report.places.items()
+        longer = {name: named[place][-1] for name, place in found if named[place] != place}
+        apart.append(history.with_tasks(longer) if longer else history)
+    joined = History.concat(apart)
+    joined.report.places.clear()
+    joined.report.add_places(named)
+    return joined
 
 
 def _read(name: str, place: Any, options: Mapping[str, Any]) -> History:

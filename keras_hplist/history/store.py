@@ -179,6 +179,13 @@ class History:
         definitions = self.space_definitions | {space.name: space.to_config() for space in spaces}
         return type(self)(with_definitions(self.table, definitions), self.report)
 
+    def with_tasks(self, names: Mapping[str, str]) -> Self:
+        """The same runs, with other names for some of the tasks: old name to new name."""
+        renamed = [names.get(task, task) for task in self.table["task"].to_pylist()]
+        column = self.table.schema.get_field_index("task")
+        table = self.table.set_column(column, SCHEMA.field("task"), [pa.array(renamed, "string")])
+        return type(self)(table, self.report)
+
     def values(self) -> dict[str, dict[str, Any]]:
         """The hyperparameter values of every configuration.
 

@@ -5,7 +5,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Unpack
+from typing import Any, Unpack
 
 import numpy as np
 
@@ -50,7 +50,7 @@ def read_algoperf(path: str | os.PathLike[str], **options: Unpack[Options]) -> H
     builder = HistoryBuilder(root, {split: f"{split}_loss" for split in _SPLITS}, options)
     runs, curves = _table(root, "runs"), _table(root, "curves")
     trials = list(_gathered(runs, curves) if runs and curves else _logs(root))
-    longest: Counter[str] = Counter()
+    longest: Counter[Any] = Counter()
     for trial in trials:
         for steps, _ in trial.metrics.values():
             longest[trial.task] = int(np.nanmax(steps, initial=max(longest[trial.task], 1)))

@@ -12,8 +12,9 @@ import pyarrow as pa
 
 from keras_hplist.checks import checked_name, checked_text
 from keras_hplist.errors import FileFormatError, InvalidValueError
+from keras_hplist.history.places import place_of
 from keras_hplist.history.readers.steps import Curve
-from keras_hplist.history.readers.tables import column, numbers, read_table
+from keras_hplist.history.readers.tables import bare, column, numbers, read_table
 from keras_hplist.history.readers.trials import HistoryBuilder, Options, Trial
 from keras_hplist.history.readers.values import STATES
 from keras_hplist.history.report import ReadReport
@@ -57,7 +58,8 @@ def read_csv(
             Steps stay as given unless `first_epoch` is.
 
     Returns:
-        The history. Without a `task` column the task is the file's name without its suffixes.
+        The history. Without a `task` column the task is the file's name without the suffixes of
+        its format.
 
     Raises:
         FileFormatError: naming file, row and column; if a step of a run stands twice, or what
@@ -141,7 +143,7 @@ def _trials(
         run = f"{file}, run {label!r}"
         values = {name: _one_value(cells[name], rows, name, run) for name in names}
         about = {key: _one_value(context[key], rows, columns[key], run) for key in context}
-        task = about.pop("task", file.name.split(".")[0])
+        task = about.pop("task", place_of(bare(file)))
         if task is None:
             raise FileFormatError(
                 f"{file}, row {rows[0] + 2}, column {columns['task']!r}: the cell is empty; name "
@@ -155,7 +157,7 @@ def _trials(
         yield Trial(
             name=label,
             place=os.fspath(file),
-            task=str(task),
+            task=task if isinstance(task, tuple) else str(task),
             values={name: value for name, value in values.items() if value is not None},
             metrics={
                 metric: _curve(steps, loss, given, np.array(rows), run)

@@ -7,6 +7,7 @@ from typing import Any, Unpack
 
 from keras_hplist.checks import checked_text
 from keras_hplist.errors import FileFormatError, InvalidValueError
+from keras_hplist.history.places import place_of
 from keras_hplist.history.readers.documents import read_mapping
 from keras_hplist.history.readers.steps import Curve
 from keras_hplist.history.readers.tables import numbers, read_table
@@ -78,7 +79,7 @@ def read_csv_logger(
             Trial(
                 name=file.parent.name if alone else file.stem,
                 place=os.fspath(file),
-                task=home.resolve().name,
+                task=place_of(home),
                 metrics=curves,
                 logged=logged,
                 **_described(beside),

@@ -1,13 +1,10 @@
 """KerasTuner's project folders as a history."""
 
 import os
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Unpack
-
-import pyarrow as pa
 
 from keras_hplist.checks import checked_text
 from keras_hplist.errors import FileFormatError, UnknownNameError
@@ -19,6 +16,7 @@ from keras_hplist.history.keras_tuner_project import (
     projects_in,
     trials,
 )
+from keras_hplist.history.places import Place, place_of, told_apart
 from keras_hplist.history.readers.steps import curve
 from keras_hplist.history.readers.trials import HistoryBuilder, Options, Trial
 from keras_hplist.history.report import ReadReport
@@ -75,18 +73,18 @@ def read_keras_tuner(
         checked_text("metric", metric, or_else="None")
     given = [directory] if isinstance(directory, str | os.PathLike) else directory
     histories = []
-    for task, project in _tasks([Path(folder) for folder in given]).items():
+    for place, project in _projects([Path(folder) for folder in given]).items():
         if (project / CURVES).is_dir() and metric in (None, "val_loss"):
-            histories.append(_read_curves(project, task, options.get("task")))
+            histories.append(_read_curves(project, place, options.get("task")))
         else:
-            histories.append(_read_trials(project, task, metric, options))
+            histories.append(_read_trials(project, place, metric, options))
     return History.concat(histories)
 
 
-def _tasks(roots: Sequence[Path]) -> dict[str, Path]:
-    """The project folders in some folders, by the names of their tasks."""
-    projects: dict[Path, Path] = {}  # whole path -> as given
-    depths: dict[Path, int] = {}  # whole path -> how many parts of it make the name
+def _projects(roots: Sequence[Path]) -> dict[Place, Path]:
+    """The project folders in some folders, by their places, whose last part is the task's name."""
+    projects: dict[Place, Path] = {}  # whole path -> as given
+    names: dict[Place, Place] = {}  # whole path -> the same with the name as its last part
     for root in roots:
         if not root.is_dir():
             raise FileNotFoundError(f"There is no folder {root}.")
@@ -96,24 +94,23 @@ def _tasks(roots: Sequence[Path]) -> dict[str, Path]:
                 f"{root} holds no project of KerasTuner: no oracle.json, and no trial_*/trial.json."
             )
         for project in found:
-            whole = Path(os.path.abspath(project))
+            whole = place_of(project)
             projects[whole] = project
-            least = 2 if whole.name == _UNTITLED else 1
-            depths[whole] = max(len(project.relative_to(root).parts), least)
-    while True:
-        names = {whole: "/".join(whole.parts[-depth:]) for whole, depth in depths.items()}
-        bearers = Counter(names.values())
-        if len(bearers) == len(names):
-            return {name: projects[whole] for whole, name in names.items()}
-        for whole, name in names.items():
-            depths[whole] += bearers[name] > 1
+            least = 2 if whole[-1] == _UNTITLED else 1
+            depth = max(len(project.relative_to(root).parts), least)
+            names[whole] = (*whole[:-depth], "/".join(whole[-depth:]))
+    apart = told_apart(names.values())
+    return {apart[names[whole]]: project for whole, project in projects.items()}
 
 
-def _read_curves(project: Path, task: str, given: object) -> History:
+def _read_curves(project: Path, place: Place, given: object) -> History:
     history = History.read(project / CURVES, skip_damaged=True)
     # The name of the project is the tuner's default, which several projects may share.
-    if given or history.tasks == [project.name]:
-        history = _renamed(history, str(given or task))
+    if given:
+        history = history.with_tasks(dict.fromkeys(history.tasks, str(given)))
+    elif history.tasks == [project.name]:
+        history = history.with_tasks({project.name: place[-1]})
+        history.report.places[place[-1]] = place
     recorded = {file.trial for file in curve_files(project)}
     for folder in sorted(project.glob("trial_*")):
         if recorded and folder.name.removeprefix("trial_") not in recorded:
@@ -121,15 +118,8 @@ def _read_curves(project: Path, task: str, given: object) -> History:
     return history
 
 
-def _renamed(history: History, task: str) -> History:
-    names = pa.array([task] * len(history), pa.string())
-    table = history.table
-    table = table.set_column(table.schema.names.index("task"), "task", names)
-    return History(table, history.report)
-
-
-def _read_trials(project: Path, task: str, metric: str | None, options: Options) -> History:
-    report = ReadReport()
+def _read_trials(project: Path, place: Place, metric: str | None, options: Options) -> History:
+    report, task = ReadReport(), place[-1]
     stored = trials(project, report, task)
     if not stored:
         report.source.append(str(project))
@@ -152,7 +142,7 @@ def _read_trials(project: Path, task: str, metric: str | None, options: Options)
         elif trial.id not in results and trial.continues in results:
             builder.drop(f"{task}/{trial.id}", "continued another trial and has no result")
         else:
-            builder.add(_run(trial, project, task, name, longest))
+            builder.add(_run(trial, project, place, name, longest))
     history = builder.history(directions.pop() if len(directions) == 1 else None)
     history.report.dropped += report.dropped
     if not longest:
@@ -161,12 +151,12 @@ def _read_trials(project: Path, task: str, metric: str | None, options: Options)
     return history.with_spaces([] if space is None else [space])
 
 
-def _run(trial: StoredTrial, project: Path, task: str, metric: str, longest: int) -> Trial:
+def _run(trial: StoredTrial, project: Path, task: Place, metric: str, longest: int) -> Trial:
     epochs = trial.epochs or max(longest, 1)
     losses = list(trial.observed(metric).values())
     pruned = trial.state == "ok" and epochs < longest
     return Trial(
-        name=f"{task}/{trial.id}",
+        name=f"{task[-1]}/{trial.id}",
         place=str(project),
         task=task,
         values=_active(trial),

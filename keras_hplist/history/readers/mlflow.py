@@ -10,6 +10,7 @@ from typing import Any, Unpack
 from keras_hplist.checks import checked_names
 from keras_hplist.errors import FileFormatError, UnknownNameError
 from keras_hplist.files import reading_sqlite
+from keras_hplist.history.places import place_of
 from keras_hplist.history.readers.documents import read_mapping
 from keras_hplist.history.readers.steps import curve
 from keras_hplist.history.readers.trials import HistoryBuilder, Options, Trial
@@ -77,7 +78,7 @@ def read_mlflow(
             Trial(
                 name=run.name,
                 place=run.place,
-                task=run.experiment,
+                task=place_of(place, run.experiment),
                 values={name: parse_value(text) for name, text in run.values.items()},
                 metrics=metrics,
                 logged=run.logged,

@@ -18,6 +18,7 @@ from keras_hplist.errors import (
     UnknownNameError,
 )
 from keras_hplist.files import SQLITE_MAGIC, connect_sqlite, parse_json
+from keras_hplist.history.places import place_of
 from keras_hplist.history.readers.optuna_space import parameters_of, space_of
 from keras_hplist.history.readers.steps import curve
 from keras_hplist.history.readers.trials import HistoryBuilder, Options, Trial
@@ -111,7 +112,7 @@ def _trial(trial: "FrozenTrial", place: str, study: str, objective: int, last: i
     return Trial(
         name=f"{study}/{trial.number}",
         place=place,
-        task=study,
+        task=place_of(place.removeprefix("sqlite:///"), study),
         values=parameters_of(trial),
         metrics={_VALUE: curve(points)} if points else {},
         state=state,

@@ -7,6 +7,7 @@ from typing import Any, Unpack
 
 from keras_hplist.checks import checked_text
 from keras_hplist.errors import FileFormatError
+from keras_hplist.history.places import place_of
 from keras_hplist.history.readers.documents import parse_mapping, read_mapping
 from keras_hplist.history.readers.steps import curve
 from keras_hplist.history.readers.trials import HistoryBuilder, Options, Trial
@@ -93,7 +94,7 @@ def _trial(folder: Path, step: str, builder: HistoryBuilder) -> Trial | None:
     return Trial(
         name=folder.name,
         place=os.fspath(folder),
-        task=folder.parent.resolve().name,
+        task=place_of(folder.parent),
         values=values,
         metrics=metrics,
         logged={key for result in results.values() for key in result},

@@ -15,6 +15,8 @@ import pyarrow.parquet as pq
 from keras_hplist.errors import FileFormatError, InvalidValueError, UnknownNameError
 from keras_hplist.history.report import ReadReport
 
+_SUFFIXES = (".csv", ".tsv", ".txt", ".parquet", ".gz", ".bz2", ".zst")
+
 
 def read_table(
     path: str | os.PathLike[str], delimiter: str = ",", report: ReadReport | None = None
@@ -71,6 +73,13 @@ def _whole_lines(file: Path, report: ReadReport) -> io.BytesIO:
     if not content.endswith(b"\n"):
         report.note(f"{file}: the last line is incomplete and was left out")
     return io.BytesIO(content[: content.rfind(b"\n") + 1])
+
+
+def bare(file: Path) -> Path:
+    """A table's path without the suffixes that tell its format."""
+    while file.suffix in _SUFFIXES:
+        file = file.with_suffix("")
+    return file
 
 
 def column(table: pa.Table, name: str, file: str | os.PathLike[str]) -> pa.ChunkedArray:

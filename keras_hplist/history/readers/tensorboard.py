@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 from keras_hplist.errors import FileFormatError
+from keras_hplist.history.places import Place, place_of
 from keras_hplist.history.readers.event_files import Scalar, read_events
 from keras_hplist.history.readers.steps import curve
 from keras_hplist.history.readers.trials import HistoryBuilder, Options, Trial
@@ -126,12 +127,12 @@ def _below(base: Path, scalars: Mapping[Path, _Scalars]) -> _Scalars:
     }
 
 
-def _names(run: Path, root: Path) -> tuple[str, str]:
-    """What the run in a folder is called, and its task."""
-    folder = run.resolve()
-    if _EXECUTION.fullmatch(folder.name):  # KerasTuner's <log folder>/<trial>/execution<n>
-        return f"{folder.parent.name}/{folder.name}", folder.parents[1].name
-    return folder.name, (folder if run == root else folder.parent).name
+def _names(run: Path, root: Path) -> tuple[str, Place]:
+    """What the run in a folder is called, and the place of its task."""
+    place = place_of(run)
+    if _EXECUTION.fullmatch(place[-1]):  # KerasTuner's <log folder>/<trial>/execution<n>
+        return "/".join(place[-2:]), place[:-2]
+    return place[-1], place if run == root else place[:-1]
 
 
 def _hyperparameters(

@@ -21,6 +21,7 @@ import numpy as np
 
 from keras_hplist.checks import checked_count, checked_name, checked_names, checked_text
 from keras_hplist.errors import FileFormatError, InvalidValueError
+from keras_hplist.history.places import Place, told_apart
 from keras_hplist.history.readers.steps import (
     Curve,
     check_one_unit,
@@ -68,7 +69,7 @@ class Trial:
     Attributes:
         name: what the tool calls the run.
         place: the file or folder it was read from.
-        task: the name of its task.
+        task: the name of its task, or the place after which that is called.
         values: hyperparameters, possibly nested.
         metrics: metric name to its curve, as logged.
         logged: the names of all metrics of the run, also of those that are not read.
@@ -79,7 +80,7 @@ class Trial:
 
     name: str
     place: str
-    task: str
+    task: str | Place
     values: Mapping[str, Any]
     metrics: Mapping[str, Curve]
     logged: Collection[str] = ()
@@ -132,6 +133,7 @@ class HistoryBuilder:
         self._options = _checked(options)
         self._trials: list[Trial] = []
         self._logged: set[str] = set()
+        self._places: dict[Place, Place] = {}
 
     def add(self, trial: Trial) -> None:
         """Take a run, unless it has not ended."""
@@ -157,6 +159,7 @@ class HistoryBuilder:
         """
         if not self._trials and not self.report.dropped:
             raise FileFormatError(f"{self.source} holds no runs.")
+        self._name_places()
         runs = [run for trial in self._trials if (run := self._run(trial))]
         measured = [run for run in runs if len(run.steps)]
         if self._trials and not measured and self._objective not in self._logged:
@@ -175,6 +178,17 @@ class HistoryBuilder:
             return History.from_records(records, report=self.report)
         except InvalidValueError as error:
             raise FileFormatError(f"{self.source}: {error}") from error
+
+    def _name_places(self) -> None:
+        """Name the places after which tasks are called."""
+        if "task" in self._options or "task_key" in self._options:
+            return
+        self._places = told_apart(
+            trial.task
+            for trial in self._trials
+            if isinstance(trial.task, tuple) and "task" not in trial.columns
+        )
+        self.report.add_places(self._places)
 
     def _run(self, trial: Trial) -> "_Run | None":
         """A trial with its values and curves in order; None if it was dropped."""
@@ -212,7 +226,10 @@ class HistoryBuilder:
             number = columns.get(column, 0)
             if isinstance(number, bool) or not isinstance(number, int | None):
                 raise FileFormatError(f"{trial}: {column} is {number!r}, not a whole number.")
-        columns["task"] = str(columns.get("task", self._options.get("task", trial.task)))
+        task = trial.task
+        if not isinstance(task, str):
+            task = self._places.get(task, task)[-1]
+        columns["task"] = str(columns.get("task", self._options.get("task", task)))
         keep = self._options.get("hyperparameters", values)
         values = {name: values[name] for name in keep if name in values}
         infinite = [n for n, v in values.items() if isinstance(v, float) and not math.isfinite(v)]

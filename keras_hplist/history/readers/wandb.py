@@ -11,8 +11,9 @@ import pyarrow as pa
 
 from keras_hplist.checks import checked_path, checked_text
 from keras_hplist.errors import FileFormatError, InvalidValueError
+from keras_hplist.history.places import place_of
 from keras_hplist.history.readers.steps import Curve, curve
-from keras_hplist.history.readers.tables import column, numbers, read_table
+from keras_hplist.history.readers.tables import bare, column, numbers, read_table
 from keras_hplist.history.readers.trials import HistoryBuilder, Options, Trial
 from keras_hplist.history.readers.values import STATES
 from keras_hplist.history.store import History
@@ -113,7 +114,7 @@ def _exported(
             Trial(
                 name=str(name),
                 place=os.fspath(file),
-                task=file.stem,
+                task=place_of(bare(file)),
                 values={key: value for key, value in given.items() if value is not None},
                 metrics={metric: curve([(1, loss)]) for metric, loss in final.items()},
                 logged=logged,
@@ -142,7 +143,7 @@ def _scripted(table: pa.Table, file: Path) -> list[Trial]:
             Trial(
                 name=str(name),
                 place=os.fspath(file),
-                task=file.stem,
+                task=place_of(bare(file)),
                 values={key: value for key, value in config.items() if not key.startswith("_")},
                 metrics={key: curve([(1, value)]) for key, value in numeric.items()},
                 logged=list(numeric),
