@@ -98,6 +98,34 @@ def test_decimals_of_parquet_are_numbers(tmp_path):
     assert history.table["valid"].to_pylist() == [[0.5]]
 
 
+def test_text_that_looks_like_a_number_stays_text(tmp_path):
+    """A commit is no infinite number, also beside others; `inf` is one."""
+    commits = ("12e4567", "1234567", "inf", "")
+    rows = [f"{commit};{1 + n};1\n" for n, commit in enumerate(commits)]
+    (tmp_path / "runs.csv").write_text("commit;lr;loss\n" + "".join(rows))
+    history = read_csv(tmp_path / "runs.csv", {"valid": "loss"}, delimiter=";")
+    assert sorted(history.values().values(), key=lambda values: values["lr"]) == [
+        {"commit": "12e4567", "lr": 1}, {"commit": "1234567", "lr": 2}, {"lr": 4}
+    ]  # fmt: skip
+    assert history.report.dropped == [("row 4", "hyperparameter 'commit' is not finite")]
+
+
+@pytest.mark.parametrize(
+    ("columns", "options"),
+    [({"task": "dataset"}, {}), ({}, {"task_key": "dataset"})],
+    ids=["column", "task_key"],
+)
+def test_names_are_read_as_they_are_written(tmp_path, columns, options):
+    """`01` is another task than `1`, and `07` another run than `7`."""
+    text = "dataset,name,lr,step,loss\n01,07,0.1,1,1\n1,7,0.1,1,2\n"
+    (tmp_path / "runs.csv").write_text(text)
+    columns = {"run": "name", "steps": "step", "valid": "loss"} | columns
+    names = ["lr", *options.values()]
+    history = read_csv(tmp_path / "runs.csv", columns, hyperparameters=names, **options)
+    assert history.tasks == ["01", "1"]
+    assert [source.split(": ")[-1] for source in history.table["source"].to_pylist()] == ["07", "7"]
+
+
 @pytest.mark.parametrize("seed", [2**32 - 1, 2**62 + 1, -5])
 def test_seeds_are_read_as_they_are(tmp_path, seed):
     """Those of NumPy have 32 bits, those of PyTorch 64."""

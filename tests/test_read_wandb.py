@@ -195,3 +195,12 @@ def test_damage_is_named(runs_table, scripted_table, chart):
         read_wandb(runs_table, chart, hyperparameters=["lr"])
     assert check_damaged(runs_table, lambda: read_wandb(runs_table, hyperparameters=["lr"])) > 5
     assert check_damaged(scripted_table, lambda: read_wandb(scripted_table)) > 5
+
+
+def test_a_run_may_be_called_by_digits(tmp_path):
+    """The table and the chart call it alike."""
+    table, chart = tmp_path / "runs.csv", tmp_path / "chart.csv"
+    table.write_text('"Name","State","lr","val_loss"\n"001","finished","0.1","0.5"\n')
+    chart.write_text('"Step","001 - val_loss"\n0,1\n1,.5\n')
+    history = read_wandb(table, chart, hyperparameters=["lr"])
+    assert history.table["valid"].to_pylist() == [[1.0, 0.5]]

@@ -14,7 +14,13 @@ from keras_hplist.checks import checked_name, checked_text
 from keras_hplist.errors import FileFormatError, InvalidValueError
 from keras_hplist.history.places import place_of
 from keras_hplist.history.readers.steps import Curve
-from keras_hplist.history.readers.tables import bare, column, numbers, read_table
+from keras_hplist.history.readers.tables import (
+    bare,
+    column,
+    hyperparameter,
+    numbers,
+    read_table,
+)
 from keras_hplist.history.readers.trials import HistoryBuilder, Options, Trial
 from keras_hplist.history.readers.values import STATES
 from keras_hplist.history.report import ReadReport
@@ -23,6 +29,7 @@ from keras_hplist.history.store import History
 
 _WHOLE = ("seed", "training_steps", "batch_size", "num_parameters")
 _MAPPED = ("task", "run", "steps", *SPLITS, "status", "family", "seconds", *_WHOLE)
+_NAMES = ("task", "run", "status", "family")
 _UNNAMED = re.compile(r"|Unnamed: [\d.]+|__index_level_\d+__")
 """What a column is called that has no name, as the index of a table that pandas wrote."""
 _STEPS = {"step", "steps", "epoch", "epochs", "iteration", "iterations", "iter", "global_step"}
@@ -82,15 +89,17 @@ def read_csv(
     metrics = {split: columns.get(split) for split in SPLITS}
     options.setdefault("first_epoch", 1)
     builder = HistoryBuilder(", ".join(map(os.fspath, files)), metrics, options)
+    text = [columns[key] for key in _NAMES if key in columns] + [options.get("task_key") or ""]
     for file in files:
-        table = read_table(file, delimiter)
+        table = read_table(file, delimiter, names=text)
         names = options.get("hyperparameters")
         if names is None:
             names = _hyperparameters(table, columns, file, builder.report)
         losses = {name: numbers(table, name, file) for name in metrics.values() if name}
         if empty == "nan":
             losses = {name: (loss, np.ones(len(loss), bool)) for name, (loss, _) in losses.items()}
-        for trial in _trials(table, columns, names, file, losses, builder):
+        cells = {name: hyperparameter(table, name, file, delimiter) for name in names}
+        for trial in _trials(table, columns, cells, file, losses, builder):
             builder.add(trial)
     return builder.history()
 
@@ -121,12 +130,11 @@ def _hyperparameters(
 def _trials(
     table: pa.Table,
     columns: Mapping[str, str],
-    names: Sequence[str],
+    cells: Mapping[str, list],
     file: Path,
     losses: Mapping[str, tuple[np.ndarray, np.ndarray]],
     builder: HistoryBuilder,
 ) -> Iterator[Trial]:
-    cells = {name: column(table, name, file).to_pylist() for name in names}
     context = {
         key: _whole_numbers(table, columns[key], file)
         if key in _WHOLE
@@ -141,7 +149,7 @@ def _trials(
     for rows in runs.values():
         label = str(context["run"][rows[0]]) if "run" in context else f"row {rows[0] + 2}"
         run = f"{file}, run {label!r}"
-        values = {name: _one_value(cells[name], rows, name, run) for name in names}
+        values = {name: _one_value(cells[name], rows, name, run) for name in cells}
         about = {key: _one_value(context[key], rows, columns[key], run) for key in context}
         task = about.pop("task", place_of(bare(file)))
         if task is None:

@@ -2,7 +2,7 @@
 
 import io
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +13,17 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from keras_hplist.errors import FileFormatError, InvalidValueError, UnknownNameError
+from keras_hplist.history.readers.values import parse_value
 from keras_hplist.history.report import ReadReport
 
 _SUFFIXES = (".csv", ".tsv", ".txt", ".parquet", ".gz", ".bz2", ".zst")
 
 
 def read_table(
-    path: str | os.PathLike[str], delimiter: str = ",", report: ReadReport | None = None
+    path: str | os.PathLike[str],
+    delimiter: str = ",",
+    report: ReadReport | None = None,
+    names: Iterable[str] = (),
 ) -> pa.Table:
     """Read a CSV file (plain or compressed, with a header) or a Parquet file.
 
@@ -30,9 +34,10 @@ def read_table(
         delimiter: what separates the cells of a CSV file.
         report: if given, a last line of a CSV file that has no line break, as a killed process
             leaves it, is left out and noted here.
+        names: columns of a CSV file that hold names, and are text even if all are digits.
 
     Returns:
-        The table; the types of CSV columns are inferred from all rows.
+        The table; the types of the other CSV columns are inferred from all rows.
 
     Raises:
         FileFormatError: naming the file and, for a CSV row of the wrong length, the row (1 is the
@@ -47,24 +52,33 @@ def read_table(
         raise FileNotFoundError(f"There is no file {file}.")
     parquet = file.suffix == ".parquet"
     try:
-        table = pq.ParquetFile(file).read() if parquet else _read_csv(file, delimiter, report)
-        names = table.column_names
+        if parquet:
+            table = pq.ParquetFile(file).read()
+        else:
+            table = _read_csv(file, delimiter, report, names)
+        columns = table.column_names
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         kind = "Parquet" if parquet else "CSV"
         raise FileFormatError(f"{file} is not a {kind} file or is damaged: {error}") from error
-    for name, kind in zip(names, table.schema.types, strict=True):
+    for name, kind in zip(columns, table.schema.types, strict=True):
         if pa.types.is_binary(kind):
             raise FileFormatError(f"{file}, column {name!r}: its text is not UTF-8.")
     return table
 
 
-def _read_csv(file: Path, delimiter: str, report: ReadReport | None) -> pa.Table:
+def _read_csv(
+    file: Path, delimiter: str, report: ReadReport | None, names: Iterable[str]
+) -> pa.Table:
     return pyarrow.csv.read_csv(
         file if report is None else _whole_lines(file, report),
         # Only the reader without threads knows the number of a row.
         read_options=pyarrow.csv.ReadOptions(use_threads=False),
         parse_options=pyarrow.csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
-        convert_options=pyarrow.csv.ConvertOptions(null_values=[""], strings_can_be_null=True),
+        convert_options=pyarrow.csv.ConvertOptions(
+            null_values=[""],
+            strings_can_be_null=True,
+            column_types=dict.fromkeys(names, pa.string()),
+        ),
     )
 
 
@@ -95,6 +109,27 @@ def column(table: pa.Table, name: str, file: str | os.PathLike[str]) -> pa.Chunk
     if len(found) > 1:
         raise FileFormatError(f"{os.fspath(file)} has {len(found)} columns named {name!r}.")
     return table.column(found[0])
+
+
+def hyperparameter(table: pa.Table, name: str, file: Path, delimiter: str = ",") -> list[Any]:
+    """A column of hyperparameters, None where a cell is empty.
+
+    Args:
+        table: the table.
+        name: the column.
+        file: the table's file; it is read again if a CSV file seems to have an infinite value,
+            which may be text that looks like a number, such as the commit `12e4567`.
+        delimiter: what separates the cells of a CSV file.
+
+    Raises:
+        UnknownNameError, FileFormatError: as `column`.
+    """
+    cells = column(table, name, file)
+    floats = file.suffix != ".parquet" and pa.types.is_floating(cells.type)
+    if floats and pc.any(pc.is_inf(cells)).as_py():
+        texts = column(read_table(file, delimiter, names=[name]), name, file).to_pylist()
+        return [None if text is None else parse_value(text) for text in texts]
+    return cells.to_pylist()
 
 
 def numbers(

@@ -13,7 +13,13 @@ from keras_hplist.checks import checked_path, checked_text
 from keras_hplist.errors import FileFormatError, InvalidValueError
 from keras_hplist.history.places import place_of
 from keras_hplist.history.readers.steps import Curve, curve
-from keras_hplist.history.readers.tables import bare, column, numbers, read_table
+from keras_hplist.history.readers.tables import (
+    bare,
+    column,
+    hyperparameter,
+    numbers,
+    read_table,
+)
 from keras_hplist.history.readers.trials import HistoryBuilder, Options, Trial
 from keras_hplist.history.readers.values import STATES
 from keras_hplist.history.store import History
@@ -69,7 +75,7 @@ def read_wandb(
     checked_text("step", step)
     curve_files = _files(curves)
     file = Path(path)
-    table = read_table(file)
+    table = read_table(file, names=("Name", "name", options.get("task_key") or ""))
     if "config" in table.column_names:
         runs = _scripted(table, file)
     else:
@@ -97,7 +103,7 @@ def _exported(
             f"{file} does not tell which of its columns are hyperparameters; name them: "
             f"hyperparameters=[…]. Columns: {', '.join(logged)}."
         )
-    values = {name: column(table, name, file).to_pylist() for name in names}
+    values = {name: hyperparameter(table, name, file) for name in names}
     summary = {name: numbers(table, name, file) for name in wanted & set(logged)}
     run_names, states = (column(table, name, file).to_pylist() for name in ("Name", "State"))
     seconds = numbers(table, "Runtime", file)[0] if "Runtime" in table.column_names else None
