@@ -71,6 +71,30 @@ def test_a_run_has_diverged_if_its_last_loss_is_not_finite(tmp_path, last, statu
     assert read_csv_logger(tmp_path).to_frame()["status"].tolist() == ["diverged"]
 
 
+def ray_trial(folder, name, losses):
+    """A trial as Ray Tune leaves it; one without losses crashed."""
+    trial = folder / "exp" / name
+    trial.mkdir(parents=True)
+    (trial / "params.json").write_text(json.dumps({"lr": 0.1, "name": name}))
+    lines = [json.dumps({"val_loss": x, "training_iteration": n}) for n, x in enumerate(losses, 1)]
+    (trial / "result.json").write_text("".join(f"{line}\n" for line in lines))
+    if not losses:
+        (trial / "error.txt").write_text("out of memory")
+
+
+@pytest.mark.parametrize("text", ["null", "nan", "NaN", "inf", "Infinity", "-inf"])
+def test_texts_for_numbers_that_json_lacks_are_read(tmp_path, text):
+    """Ray Tune writes the NaN of NumPy as "null"; a `null` without quotes is no measurement."""
+    ray_trial(tmp_path, "a", [2, text])
+    ray_trial(tmp_path, "b", [2, None, 1])
+    history = read_ray_tune(tmp_path)
+    assert history.to_frame()["status"].tolist() == ["diverged", "ok"]
+    assert history.table["steps"].to_pylist() == [[1, 2], [1, 3]]
+    ray_trial(tmp_path, "c", [2, "low"])
+    with pytest.raises(FileFormatError, match="line 2: 'val_loss' is 'low', not a number"):
+        read_ray_tune(tmp_path)
+
+
 def test_a_failed_run_without_losses_is_kept(tmp_path):
     """It counts as failed; one that is said to be ok is dropped."""
     write(tmp_path, "a", [], values={"lr": 0.1}, status="failed")

@@ -187,7 +187,7 @@ def test_damage_is_named(runs_table, scripted_table, chart):
     """Unknown states, cells that are no numbers, scrambled bytes."""
     whole = runs_table.read_text()
     runs_table.write_text(whole.replace("killed", "asleep"))
-    with pytest.raises(FileFormatError, match="row 3, column 'State': 'asleep' is unknown"):
+    with pytest.raises(FileFormatError, match="row 3, column 'State': the status 'asleep' is un"):
         read_wandb(runs_table, hyperparameters=["lr"])
     runs_table.write_text(whole)
     chart.write_text(chart.read_text().replace("1.1", "much"))
@@ -195,6 +195,27 @@ def test_damage_is_named(runs_table, scripted_table, chart):
         read_wandb(runs_table, chart, hyperparameters=["lr"])
     assert check_damaged(runs_table, lambda: read_wandb(runs_table, hyperparameters=["lr"])) > 5
     assert check_damaged(scripted_table, lambda: read_wandb(scripted_table)) > 5
+
+
+def test_the_api_script_may_tell_states_and_has_texts_for_nan(tmp_path):
+    """As W&B writes what JSON cannot; what has not ended is dropped, what crashed says nothing."""
+    states = ("finished", "finished", "finished", "crashed", "killed", "running", "preempted")
+    losses = (0.5, "NaN", "Infinity", 0.1, 0.2, 7.0, 8.0)
+    rows = [
+        {"summary": {"val_loss": loss}, "config": {"lr": 1.0 + n}, "name": "abcdefg"[n], "state": s}
+        for n, (loss, s) in enumerate(zip(losses, states, strict=True))
+    ]
+    pd.DataFrame(rows).to_csv(tmp_path / "project.csv")
+    history = read_wandb(tmp_path / "project.csv")
+    assert rows_of(history)["status"].to_dict() == {
+        1: "ok", 2: "diverged", 3: "diverged", 4: "failed", 5: "pruned"
+    }  # fmt: skip
+    why = "not ended: running, waiting or killed"
+    assert history.report.dropped == [("f", why), ("g", why)]
+    rows[0]["state"] = "asleep"
+    pd.DataFrame(rows).to_csv(tmp_path / "project.csv")
+    with pytest.raises(FileFormatError, match="row 2, column 'state': the status 'asleep' is un"):
+        read_wandb(tmp_path / "project.csv")
 
 
 def test_a_run_may_be_called_by_digits(tmp_path):

@@ -22,7 +22,7 @@ from keras_hplist.history.readers.tables import (
     read_table,
 )
 from keras_hplist.history.readers.trials import HistoryBuilder, Options, Trial
-from keras_hplist.history.readers.values import STATES
+from keras_hplist.history.readers.values import state_in
 from keras_hplist.history.report import ReadReport
 from keras_hplist.history.schema import SPLITS
 from keras_hplist.history.store import History
@@ -171,21 +171,13 @@ def _trials(
                 metric: _curve(steps, loss, given, np.array(rows), run)
                 for metric, (loss, given) in losses.items()
             },
-            state=_state(about.pop("status", None), rows[0], columns, file),
+            state=state_in(
+                about.pop("status", None) or "ok",
+                f"{file}, row {rows[0] + 2}, column {columns.get('status')!r}",
+            ),
             seconds=about.pop("seconds", None),
             columns={k: v for k, v in about.items() if k != "run" and v is not None},
         )
-
-
-def _state(status: Any, row: int, columns: Mapping[str, str], file: Path) -> str:
-    """The state of a trial that a cell tells; an empty one says nothing."""
-    name = str(status or "ok").lower()
-    if name not in STATES:
-        raise FileFormatError(
-            f"{file}, row {row + 2}, column {columns['status']!r}: the status {name!r} "
-            f"is unknown; allowed: {', '.join(STATES)}."
-        )
-    return STATES[name]
 
 
 def _keys(

@@ -12,7 +12,7 @@ from keras_hplist.history.readers.documents import read_mapping
 from keras_hplist.history.readers.steps import Curve
 from keras_hplist.history.readers.tables import numbers, read_table
 from keras_hplist.history.readers.trials import HistoryBuilder, Options, Trial
-from keras_hplist.history.readers.values import STATES
+from keras_hplist.history.readers.values import state_in
 from keras_hplist.history.store import History
 
 _SUFFIXES = (".json", ".yaml", ".yml")
@@ -119,14 +119,9 @@ def _described(file: Path) -> dict[str, Any]:
             f"{file}: the key {unknown[0]!r} beside 'values' is unknown; allowed: status, "
             f"seconds, {', '.join(_COLUMNS)}."
         )
-    status = str(document.get("status", "ok"))
-    if status.lower() not in STATES:
-        raise FileFormatError(
-            f"{file}: the status {status!r} is unknown; allowed: {', '.join(STATES)}."
-        )
     return {
         "values": document["values"],
-        "state": STATES[status.lower()],
+        "state": state_in(document.get("status", "ok"), os.fspath(file)),
         "seconds": document.get("seconds"),
         "columns": {key: document[key] for key in _COLUMNS if key in document},
     }

@@ -11,7 +11,7 @@ from keras_hplist.history.places import place_of
 from keras_hplist.history.readers.documents import parse_mapping, read_mapping
 from keras_hplist.history.readers.steps import curve
 from keras_hplist.history.readers.trials import HistoryBuilder, Options, Trial
-from keras_hplist.history.readers.values import STATES
+from keras_hplist.history.readers.values import STATES, number_in
 from keras_hplist.history.store import History
 
 
@@ -123,10 +123,10 @@ def _results(file: Path, builder: HistoryBuilder) -> dict[str, Mapping[str, Any]
 
 
 def _number(result: Mapping[str, Any], key: str, place: str) -> float:
-    value = result.get(key)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise FileFormatError(f"{place}: {key!r} is {value!r}, not a number.")
-    return value
+    number = number_in(result.get(key))
+    if number is None:
+        raise FileFormatError(f"{place}: {key!r} is {result.get(key)!r}, not a number.")
+    return number
 
 
 def _last(trial: Trial, metric: str) -> float:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from keras_hplist.errors import InvalidValueError
+from keras_hplist.errors import FileFormatError, InvalidValueError
 
 STATES = {
     **dict.fromkeys(("ok", "complete", "completed", "finished", "success", "terminated"), "ok"),
@@ -22,6 +22,12 @@ STATES = {
     "diverged": "diverged",
 }
 """What tools call the state of a run, in lower case, and the state of a `Trial` it stands for."""
+
+_NOT_FINITE = {
+    **dict.fromkeys(("null", "nan", "NaN"), math.nan),
+    **dict.fromkeys(("inf", "Infinity"), math.inf),
+    **dict.fromkeys(("-inf", "-Infinity"), -math.inf),
+}
 
 _MINIMIZED = {
     *("loss", "error", "err", "mse", "mae", "rmse", "mape", "msle", "nll", "crossentropy"),
@@ -77,6 +83,31 @@ def parse_value(text: str) -> Any:
         except (ValueError, OverflowError):
             continue
     return text
+
+
+def number_in(value: Any) -> float | None:
+    """The number that a tool wrote as JSON; None if it is none.
+
+    JSON has no NaN and no infinity: Ray Tune and Weights & Biases write them as texts, the former
+    NaN as "null".
+    """
+    if isinstance(value, str):
+        return _NOT_FINITE.get(value)
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def state_in(status: Any, place: str) -> str:
+    """The state of a `Trial` that a tool's word stands for.
+
+    Raises:
+        FileFormatError: naming the place, if it is none of `STATES`.
+    """
+    state = STATES.get(str(status).lower())
+    if state is None:
+        raise FileFormatError(
+            f"{place}: the status {status!r} is unknown; allowed: {', '.join(STATES)}."
+        )
+    return state
 
 
 def direction_of(metric: str) -> Literal["min", "max"]:

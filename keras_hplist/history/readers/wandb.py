@@ -21,7 +21,7 @@ from keras_hplist.history.readers.tables import (
     read_table,
 )
 from keras_hplist.history.readers.trials import HistoryBuilder, Options, Trial
-from keras_hplist.history.readers.values import STATES
+from keras_hplist.history.readers.values import number_in, state_in
 from keras_hplist.history.store import History
 
 _ABOUT_RUNS = ("Name", "ID", "State", "Notes", "User", "Tags", "Created", "Runtime", "Sweep")
@@ -43,7 +43,8 @@ def read_wandb(
     The runs table is either what the page of a project exports (a column for every configuration
     key and summary metric: name the former with `hyperparameters`), or what the documented script
     for the public API writes, with the columns `name`, `config` and `summary`, the latter two the
-    text of a dict. Without `curves` a run has one point, its summary value.
+    text of a dict, and `state` if that is added. Without `curves` a run has one point, its summary
+    value.
 
     Curves are what a chart exports (a column of steps, and `<run> - <metric>` for each run), or
     what `run.history().to_csv("<run>.csv")` writes, one file for each run. Runs are told by their
@@ -109,11 +110,6 @@ def _exported(
     seconds = numbers(table, "Runtime", file)[0] if "Runtime" in table.column_names else None
     trials = []
     for row, (name, state) in enumerate(zip(run_names, states, strict=True)):
-        if str(state).lower() not in STATES:
-            raise FileFormatError(
-                f"{file}, row {row + 2}, column 'State': {state!r} is unknown; "
-                f"allowed: {', '.join(STATES)}."
-            )
         given = {key: cells[row] for key, cells in values.items()}
         final = {metric: loss[row] for metric, (loss, known) in summary.items() if known[row]}
         trials.append(
@@ -124,7 +120,7 @@ def _exported(
                 values={key: value for key, value in given.items() if value is not None},
                 metrics={metric: curve([(1, loss)]) for metric, loss in final.items()},
                 logged=logged,
-                state=STATES[str(state).lower()],
+                state=state_in(state, f"{file}, row {row + 2}, column 'State'"),
                 seconds=None if seconds is None else float(seconds[row]),
             )
         )
@@ -132,19 +128,18 @@ def _exported(
 
 
 def _scripted(table: pa.Table, file: Path) -> list[Trial]:
-    """The runs of a table with the columns `name`, `config` and `summary`."""
+    """The runs of a table with the columns `name`, `config`, `summary`, and maybe `state`."""
     cells = {name: column(table, name, file).to_pylist() for name in ("name", "config", "summary")}
+    head = next((name for name in ("state", "State") if name in table.column_names), None)
+    states = column(table, head, file).to_pylist() if head else ["finished"] * len(table)
     trials = []
     for row, name in enumerate(cells["name"]):
         config, summary = (
             _dict(cells[key][row], f"{file}, row {row + 2}, column {key!r}")
             for key in ("config", "summary")
         )
-        numeric = {
-            key: value
-            for key, value in summary.items()
-            if isinstance(value, int | float) and not isinstance(value, bool)
-        }
+        found = {key: number_in(value) for key, value in summary.items()}
+        numeric = {key: number for key, number in found.items() if number is not None}
         trials.append(
             Trial(
                 name=str(name),
@@ -153,6 +148,7 @@ def _scripted(table: pa.Table, file: Path) -> list[Trial]:
                 values={key: value for key, value in config.items() if not key.startswith("_")},
                 metrics={key: curve([(1, value)]) for key, value in numeric.items()},
                 logged=list(numeric),
+                state=state_in(states[row], f"{file}, row {row + 2}, column {head!r}"),
                 seconds=numeric.get("_runtime"),
             )
         )
