@@ -95,6 +95,15 @@ def test_texts_for_numbers_that_json_lacks_are_read(tmp_path, text):
         read_ray_tune(tmp_path)
 
 
+def test_a_metric_that_no_run_has_is_refused_though_one_crashed(tmp_path):
+    """A misspelt name would else leave nothing but the crashed run."""
+    ray_trial(tmp_path, "a", [2, 1])
+    ray_trial(tmp_path, "b", [])
+    assert read_ray_tune(tmp_path).to_frame()["status"].tolist() == ["ok", "failed"]
+    with pytest.raises(InvalidValueError, match="'valid_loss'; logged: training_iteration, val_l"):
+        read_ray_tune(tmp_path, "valid_loss")
+
+
 def test_a_failed_run_without_losses_is_kept(tmp_path):
     """It counts as failed; one that is said to be ok is dropped."""
     write(tmp_path, "a", [], values={"lr": 0.1}, status="failed")

@@ -81,12 +81,12 @@ def _trial(folder: Path, step: str, builder: HistoryBuilder) -> Trial | None:
     if any(config != configs[0] for config in configs):
         builder.drop(folder.name, "its hyperparameters changed during the run")
         return None
-    metrics = {
-        metric: curve(
+    points = {
+        metric: [
             (_number(result, step, place), _number(result, metric, place))
             for place, result in results.items()
             if result.get(metric) is not None
-        )
+        ]
         for metric in builder.wanted
     }
     last = next(reversed(results.values()), {})
@@ -96,7 +96,7 @@ def _trial(folder: Path, step: str, builder: HistoryBuilder) -> Trial | None:
         place=os.fspath(folder),
         task=place_of(folder.parent),
         values=values,
-        metrics=metrics,
+        metrics={metric: curve(given) for metric, given in points.items() if given},
         logged={key for result in results.values() for key in result},
         state="failed" if failed else "ok",
         seconds=last.get("time_total_s"),
@@ -130,7 +130,7 @@ def _number(result: Mapping[str, Any], key: str, place: str) -> float:
 
 
 def _last(trial: Trial, metric: str) -> float:
-    return max(trial.metrics[metric][0], default=0)
+    return max(trial.metrics[metric][0]) if metric in trial.metrics else 0
 
 
 def _states(experiment: Path) -> dict[str, str]:
