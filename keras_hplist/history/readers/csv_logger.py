@@ -1,6 +1,7 @@
 """Folders of Keras' CSVLogger files, each with a document of hyperparameters beside it."""
 
 import os
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Unpack
@@ -67,8 +68,10 @@ def read_csv_logger(
     root = Path(path)
     if not root.is_dir():
         raise FileNotFoundError(f"There is no folder {root}.")
-    for file in sorted(root.rglob("*.csv")):
-        alone = len(list(file.parent.glob("*.csv"))) == 1
+    files = sorted(root.rglob("*.csv"))
+    in_folder = Counter(file.parent for file in files)
+    for file in files:
+        alone = in_folder[file.parent] == 1
         beside = _sidecar(file, sidecar, alone)
         if beside is None:
             builder.drop(os.fspath(file), "no JSON or YAML file of hyperparameters beside it")
@@ -95,13 +98,15 @@ def _sidecar(file: Path, name: str | None, alone: bool) -> Path | None:
     for suffix in _SUFFIXES:
         if file.with_suffix(suffix).is_file():
             return file.with_suffix(suffix)
+    if not alone:
+        return None
     others = [other for other in sorted(file.parent.iterdir()) if other.suffix in _SUFFIXES]
-    if alone and len(others) > 1:
+    if len(others) > 1:
         raise InvalidValueError(
             f"{file.parent} holds several documents: {', '.join(o.name for o in others)}. "
             "Name the one with the hyperparameters: sidecar='…'."
         )
-    return others[0] if alone and others else None
+    return others[0] if others else None
 
 
 def _described(file: Path) -> dict[str, Any]:

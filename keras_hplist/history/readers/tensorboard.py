@@ -2,8 +2,8 @@
 
 import os
 import re
-from collections import defaultdict
-from collections.abc import Mapping
+from collections import Counter, defaultdict
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -80,12 +80,16 @@ def read_tensorboard(
             "tensorboard.plugins.hparams.api.KerasCallback(log_dir, hparams) to model.fit."
         )
     values = _hyperparameters(sessions, builder.report)
+    in_folder = Counter(folder.parent for folder in sessions)
+    homes = {}
+    for folder in sessions:
+        # PyTorch: the curves lie one folder above the session's.
+        above = in_folder[folder.parent] == 1 and folder != root and scalars.get(folder.parent)
+        homes[folder] = folder.parent if above else folder
+    below = _below({*homes, *homes.values()}, scalars)
     for folder, session in sessions.items():
-        home = folder
-        siblings = [other for other in sessions if other.parent == folder.parent]
-        if len(siblings) == 1 and folder != root and scalars.get(folder.parent):
-            home = folder.parent  # PyTorch: the curves lie one folder above the session's
-        logged = _below(home, scalars) | _below(folder, scalars)
+        home = homes[folder]
+        logged = below[home] | below[folder]
         name, task = _names(home, root)
         builder.add(
             Trial(
@@ -117,14 +121,17 @@ def _recorded(
     return scalars, sessions
 
 
-def _below(base: Path, scalars: Mapping[Path, _Scalars]) -> _Scalars:
-    """The scalars of a folder and those below it, by relative folder and tag."""
-    return {
-        (folder.relative_to(base) / tag).as_posix(): points
-        for folder, tags in scalars.items()
-        if folder.is_relative_to(base)
-        for tag, points in tags.items()
-    }
+def _below(
+    bases: Collection[Path], scalars: Mapping[Path, _Scalars]
+) -> defaultdict[Path, _Scalars]:
+    """Of each base the scalars in this folder and those below, by relative folder and tag."""
+    below: defaultdict[Path, _Scalars] = defaultdict(dict)
+    for folder, tags in scalars.items():
+        for base in (folder, *folder.parents):
+            if base in bases:
+                for tag, points in tags.items():
+                    below[base][(folder.relative_to(base) / tag).as_posix()] = points
+    return below
 
 
 def _names(run: Path, root: Path) -> tuple[str, Place]:
