@@ -69,6 +69,34 @@ def test_diverged_pruned_failed_and_missing_are_told_apart():
     assert got[ids[5]] == [3, 2, 1, 1]
 
 
+@pytest.mark.parametrize("times", [None, [0.5, 1.0]], ids=["shared", "given"])
+def test_a_status_counts_though_all_losses_are_finite(times):
+    """A diverged run ends in +inf; of a pruned one, losses measured up to the end are known."""
+    rows = [run("a", rate, (3, 2, 1), status=status)
+            for rate, status in ((0.1, "ok"), (0.2, "diverged"), (0.3, "pruned"))]  # fmt: skip
+    curves = history(*rows).curves(times=times)
+    ends = {
+        id_: curves.values[0, n, 0, -2:].tolist() for n, id_ in enumerate(curves.configurations)
+    }
+    assert [ends[configuration_id("adam1p", row["values"])] for row in rows] == [
+        [2, 1], [2, INF], [2, 1]
+    ]  # fmt: skip
+    early = history(*rows).curves(times=[0, 0.5])
+    assert np.isfinite(early.values).all()  # it diverged later
+
+
+@pytest.mark.parametrize("times", [None, [0.5, 1.0]], ids=["shared", "given"])
+def test_a_status_counts_for_a_final_loss_alone(times):
+    """The loss of a pruned run is not that of the end, which is unknown."""
+    rows = [run("a", rate, (1,), steps=[9], training_steps=9, status=status)
+            for rate, status in ((0.1, "ok"), (0.2, "diverged"), (0.3, "pruned"))]  # fmt: skip
+    curves = history(*rows).curves(times=times)
+    last = dict(zip(curves.configurations, curves.values[0, :, 0, -1], strict=True))
+    np.testing.assert_array_equal(
+        [last[configuration_id("adam1p", row["values"])] for row in rows], [1, INF, NAN]
+    )
+
+
 @given(
     steps=st.lists(st.integers(0, 100), min_size=2, max_size=8, unique=True).map(sorted),
     data=st.data(),

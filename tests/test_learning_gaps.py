@@ -101,6 +101,25 @@ def test_pruned_runs_count_with_what_is_known_of_them():
     assert fitted["pessimistic"].list_[0]["learning_rate"] > 1e-4
 
 
+@pytest.mark.parametrize("status", ["diverged", "pruned"])
+def test_a_final_loss_of_a_run_that_did_not_end_well_is_no_success(status):
+    """However low: the list begins with the best of the sound runs."""
+    runs = [
+        {"task": f"t{task}", "values": {"rate": rate}, "steps": [1], "valid": [loss], "status": end}
+        for task in range(3)
+        for rate, loss, end in (
+            (0.1, 0.01, status),
+            (0.2, 0.5, "ok"),
+            (0.3, 1, "ok"),
+            (0.4, 2, "ok"),
+        )
+    ]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        learner = ListLearner(missing="pessimistic").fit(History.from_records(runs))
+    assert learner.list_[0] == {"rate": 0.2}
+
+
 @pytest.mark.parametrize("pruned", [(False,), (True,), (False, False), (True, False)])
 def test_one_configuration_is_a_list_of_one(pruned):
     """Measured or pruned, on one task or two; of one there is none to hold out."""

@@ -52,9 +52,11 @@ def curve_array(table: pa.Table, split: str, times: Sequence[float] | None = Non
     at the same times and `times` is None, these are the time axis; otherwise the losses are put on
     `times` (default: 51 evenly spaced ones from 0 to 1) by straight lines between measured points.
     Before the first finite loss of a run that loss is used. After the last one: the last loss
-    (status `ok`), +inf (`diverged`) or NaN (`pruned`). Losses that are not finite inside a curve
-    are gaps and are bridged. A diverged run without losses is +inf throughout. Failed runs are left
-    out.
+    (status `ok`), +inf (`diverged`) or NaN (`pruned`). A diverged run is +inf at the last time at
+    the latest, even if its last loss, there, is finite. So is a pruned run NaN whose only loss is
+    there, which then is that of an earlier time, as in tables of final losses. Losses that are not
+    finite inside a curve are gaps and are bridged. A diverged run without losses is +inf
+    throughout. Failed runs are left out.
 
     Args:
         table: rows of `SCHEMA`, without duplicates of a run.
@@ -139,6 +141,7 @@ def _scatter(
             block = losses.reshape(len(lengths), len(grid))
             values[tuple(rows)] = block
             by_hand = ~np.isfinite(block).all(axis=1)
+            by_hand |= pc.not_equal(batch["status"], "ok").to_numpy(zero_copy_only=False)
         for row in np.flatnonzero(by_hand):
             points = slice(ends[row] - lengths[row], ends[row])
             values[tuple(rows[:, row])] = _on_grid(
@@ -219,5 +222,8 @@ def _on_grid(times: np.ndarray, losses: np.ndarray, grid: np.ndarray, status: st
         return np.full(len(grid), np.nan if after is None else after)
     row = np.interp(grid, times[known], losses[known])
     if after is not None:
-        row[grid > times[known][-1] + 1e-9] = after  # times are rounded quotients
+        margin = 1e-9  # times are rounded quotients
+        row[grid > times[known][-1] + margin] = after
+        if times[-1] <= grid[-1] + margin and (status == "diverged" or len(times) == 1):
+            row[-1] = after
     return row
