@@ -270,3 +270,7 @@ def test_wrong_usage_of_learn_has_status_2(runs, learn):
     assert learn(runs)[0] == 2
     assert learn(runs, "-o", "x.json", "--length", "0")[0] == 2
     assert learn(runs, "-o", "x.json", "--set", "task")[0] == 2
+    for value in ('{"valid":"loss"', '["lr"', '"mnist'):
+        status, _, err = learn(runs, "-o", "x.json", "--set", f"columns={value}")
+        assert status == 2
+        assert "no JSON" in err

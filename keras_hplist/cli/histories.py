@@ -275,11 +275,13 @@ def _noted() -> Iterator[list[str]]:
 
 
 def _option(text: str) -> tuple[str, Any]:
-    """Split NAME=JSON; what is not JSON is taken as text."""
+    """Split NAME=JSON; what is not JSON is taken as text, unless it begins as JSON does."""
     name, equals, value = text.partition("=")
     if not equals or not name.isidentifier():
         raise typer.BadParameter(f"{text!r} is not of the form NAME=VALUE", param_hint="--set")
     try:
         return name, json.loads(value)
-    except ValueError:
+    except ValueError as error:
+        if value.lstrip().startswith(("{", "[", '"')):
+            raise typer.BadParameter(f"{text!r} is no JSON: {error}", param_hint="--set") from error
         return name, value
