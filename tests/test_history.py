@@ -82,6 +82,7 @@ def test_status_follows_the_end_of_the_curve(losses, status):
         ({"steps": [0, 20, 10]}, "increase"),
         ({"steps": [0, 1.5, 2]}, "whole numbers"),
         ({"steps": [-1, 0, 1]}, "from 0"),
+        ({"steps": [0, 1, 2**31]}, "go up to 2147483648; a history holds steps up to 2147483647"),
         ({"status": "running"}, "status is 'running'; allowed: ok, diverged, pruned, failed"),
         ({"lr": 1}, "no column 'lr'"),
         ({"trian": [1, 2, 3]}, "Did you mean 'train'"),

@@ -236,6 +236,17 @@ def test_runs_in_different_units_are_refused(tmp_path):
         read_csv(file, columns, hyperparameters=["lr"], training_steps=100)
 
 
+def test_steps_beyond_what_a_history_holds_are_named_with_the_limit(tmp_path):
+    """Tokens or examples, which larger units can count."""
+    columns = {"steps": "step", "valid": "loss"}
+    file = tmp_path / "runs.csv"
+    file.write_text(f"lr,step,loss\n0.1,0,1\n0.1,{2**31 - 1},1\n")
+    assert read_csv(file, columns, hyperparameters=["lr"]).table["steps"].to_pylist()[0][1] > 2**30
+    file.write_text(f"lr,step,loss\n0.1,0,1\n0.1,{2**31},1\n")
+    with pytest.raises(FileFormatError, match="a history holds steps up to 2147483647"):
+        read_csv(file, columns, hyperparameters=["lr"])
+
+
 def test_a_mapping_of_unknown_names_is_refused(long):
     """Both sides of the mapping offer near names."""
     with pytest.raises(UnknownNameError, match="Did you mean 'steps'"):

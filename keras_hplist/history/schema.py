@@ -20,6 +20,12 @@ STATUSES = ("ok", "diverged", "pruned", "failed")
 loss left the finite numbers; `pruned`: stopped from outside, its later losses are not known;
 `failed`: it crashed and says nothing about its configuration."""
 
+LAST_STEP = 2**31 - 1
+"""The largest step that a history holds."""
+
+STEP_LIMIT = f"a history holds steps up to {LAST_STEP}. Count in larger units, such as epochs."
+"""What the messages on larger steps end with."""
+
 KEY = ("task", "configuration", "seed", "training_steps")
 """The columns that tell one run from another."""
 
@@ -162,6 +168,8 @@ def _steps(steps: Sequence[int] | None, task: str) -> np.ndarray:
     array = np.asarray([] if steps is None else steps)
     if array.ndim != 1 or (array.size and not np.issubdtype(array.dtype, np.number)):
         raise InvalidValueError(f"task {task!r}: 'steps' must be a flat sequence of integers.")
+    if array.size and array.max() > LAST_STEP:
+        raise InvalidValueError(f"task {task!r}: 'steps' go up to {array.max()}; {STEP_LIMIT}")
     whole = array.astype(np.int32)
     if not np.array_equal(whole, array) or (whole < 0).any() or (np.diff(whole) <= 0).any():
         raise InvalidValueError(

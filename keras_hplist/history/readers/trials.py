@@ -32,6 +32,7 @@ from keras_hplist.history.readers.steps import (
 )
 from keras_hplist.history.readers.values import direction_of, plain_values
 from keras_hplist.history.report import ReadReport
+from keras_hplist.history.schema import LAST_STEP, STEP_LIMIT
 from keras_hplist.history.store import History
 
 
@@ -258,7 +259,12 @@ class HistoryBuilder:
         scale = self._options.get("steps_per_epoch", 1)
         for run in runs:
             updates = np.round((run.steps + 1 - first) * scale, 6)
-            if (updates != np.round(updates)).any() or updates[0] < 0 or not updates[-1] < 2**31:
+            if updates[-1] > LAST_STEP:
+                raise FileFormatError(
+                    f"{run.trial}: the steps of {self._objective!r} are {shown(run.steps)}; "
+                    + STEP_LIMIT
+                )
+            if (updates != np.round(updates)).any() or updates[0] < 0:
                 raise FileFormatError(
                     f"{run.trial}: the steps of {self._objective!r} are {shown(run.steps)}; they "
                     "must be whole numbers from 0. If they are fractions of epochs, give "
