@@ -32,7 +32,8 @@ def write_atomically(
             power cut does: without it the file may then be the old one, or empty.
 
     Raises:
-        OSError: if the disk is full or the folder not writable; `path` then is as it was.
+        OSError: naming the file, if the disk is full or the folder not writable; `path` then is as
+            it was.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -45,8 +46,10 @@ def write_atomically(
                 os.fsync(file.fileno())
         os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
-    except BaseException:
+    except BaseException as error:
         Path(temporary).unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno and error.filename is None:
+            raise OSError(error.errno, error.strerror, os.fspath(path)) from error
         raise
 
 

@@ -1,7 +1,9 @@
 """Histories: records, files, joining and selecting."""
 
+import errno
 import json
 import math
+import os
 import subprocess
 import sys
 import time
@@ -95,6 +97,23 @@ def test_a_bad_record_is_named_with_task_and_column(changes, message):
     """Every error says which task and which column."""
     with pytest.raises(InvalidValueError, match=message):
         history(run() | changes)
+
+
+def test_a_full_disk_names_the_file_and_leaves_it_as_it_was(tmp_path, monkeypatch):
+    """Also where the system's error names none."""
+    file = tmp_path / "history.parquet"
+    history(run()).write(file)
+    before = file.read_bytes()
+
+    def full(_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left") as raised:
+        history(run(rate=0.2)).write(file)
+    assert (raised.value.errno, raised.value.filename) == (errno.ENOSPC, str(file))
+    assert [path.name for path in tmp_path.iterdir()] == [file.name]
+    assert file.read_bytes() == before
 
 
 @given(records=some_runs)
