@@ -154,6 +154,16 @@ def test_an_incomplete_last_line_is_left_out(logs):
     assert "last line is incomplete" in str(history.report)
 
 
+@pytest.mark.parametrize("kept", [0, 9])
+def test_a_run_that_ended_within_its_header_is_left_out(logs, kept):
+    """The others are read."""
+    file = logs / "lr=0.1" / "log.csv"
+    file.write_bytes(file.read_bytes()[:kept])
+    history = read_csv_logger(logs)
+    assert 0.1 not in rows_of(history).index
+    assert history.report.dropped == [("lr=0.1", "no values of 'val_loss'")]
+
+
 def test_damage_is_named_by_file_row_and_column(logs):
     """Cells that are no numbers, rows of a wrong length, scrambled bytes."""
     file = logs / "lr=0.1" / "log.csv"

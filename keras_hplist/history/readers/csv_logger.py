@@ -136,8 +136,9 @@ def _curves(
     file: Path, delimiter: str, builder: HistoryBuilder
 ) -> tuple[set[str], dict[str, Curve]]:
     """The names of all metrics of a CSV file, and the curves of those that are wanted."""
-    if not file.stat().st_size:
-        return set(), {}  # the run ended before its first epoch
+    with file.open("rb") as lines:
+        if not lines.readline().endswith(b"\n"):
+            return set(), {}  # the run ended before its first epoch, or before the header was whole
     table = read_table(file, delimiter, builder.report)
     epochs, _ = numbers(table, "epoch", file)
     logged = set(table.column_names) - {"epoch"}
