@@ -69,6 +69,15 @@ def test_diverged_pruned_failed_and_missing_are_told_apart():
     assert got[ids[5]] == [3, 2, 1, 1]
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_of_several_families_of_a_task_the_first_by_name_counts(order):
+    """Whatever the order of rows; a run that names none does not take it away."""
+    rows = [run("t", 0.1 * (n + 1), family=f) for n, f in enumerate(("b", "a", None))]
+    both = history(*[*rows, run("s", 0.1)][::order])
+    assert list(both.families.items()) == [("s", None), ("t", "a")]
+    assert both.curves().families == (None, "a")
+
+
 @pytest.mark.parametrize("times", [None, [0.5, 1.0]], ids=["shared", "given"])
 def test_a_status_counts_though_all_losses_are_finite(times):
     """A diverged run ends in +inf; of a pruned one, losses measured up to the end are known."""

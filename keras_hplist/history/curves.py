@@ -31,7 +31,7 @@ class CurveArray:
         initial: float64 of shape (tasks,), the mean loss at step 0 over the runs that measured it,
             NaN if none did.
         seconds: float64 of shape (tasks, configurations, seeds), NaN where not known.
-        families: for each task its family, or None.
+        families: for each task its family, or None; of several the first by name.
     """
 
     values: np.ndarray
@@ -95,7 +95,7 @@ def curve_array(table: pa.Table, split: str, times: Sequence[float] | None = Non
     initial = _scatter(losses, split, cells[:, known], grid, values, shared is not None)
     seconds = np.full(values.shape[:3], np.nan)
     seconds[task, configuration, seed] = table["seconds"].to_numpy()
-    families = dict(zip(table["task"].to_pylist(), table["family"].to_pylist(), strict=True))
+    families = families_of(table)
     return CurveArray(
         values=values,
         tasks=tuple(tasks),
@@ -107,6 +107,16 @@ def curve_array(table: pa.Table, split: str, times: Sequence[float] | None = Non
         seconds=seconds,
         families=tuple(families[name] for name in tasks),
     )
+
+
+def families_of(table: pa.Table) -> dict[str, str | None]:
+    """The family of each task, None where not known; of several the first by name."""
+    columns = (table[name].to_pylist() for name in ("task", "family"))
+    named = set(zip(*columns, strict=True))
+    families: dict[str, str | None] = {}
+    for task, family in sorted(named, key=lambda pair: (pair[0], pair[1] is None, pair[1] or "")):
+        families.setdefault(task, family)
+    return families
 
 
 def _scatter(

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from keras_hplist.errors import FileFormatError, InvalidValueError
 from keras_hplist.files import folder_of_task, visible
-from keras_hplist.history.curves import CurveArray, curve_array
+from keras_hplist.history.curves import CurveArray, curve_array, families_of
 from keras_hplist.history.report import ReadReport
 from keras_hplist.history.schema import KEY, SCHEMA, complete_record
 from keras_hplist.history.table import (
@@ -160,9 +160,8 @@ class History:
 
     @property
     def families(self) -> dict[str, str | None]:
-        """The family of each task, None where not known."""
-        columns = (self.table[name].to_pylist() for name in ("task", "family"))
-        return dict(sorted(zip(*columns, strict=True), key=lambda pair: pair[0]))
+        """The family of each task, None where not known; of several the first by name."""
+        return families_of(self.table)
 
     @property
     def space_names(self) -> list[str]:
