@@ -9,8 +9,7 @@ import pandas as pd
 from sklearn.base import clone
 
 from keras_hplist.learning.baselines import random_search
-from keras_hplist.learning.completion import complete, features_of
-from keras_hplist.learning.inputs import matrix_of_scores
+from keras_hplist.learning.completion import complete_each, features_of
 from keras_hplist.learning.scores import ScoreMatrix
 from keras_hplist.learning.selection import best_measured
 
@@ -129,6 +128,4 @@ def scores_to_follow(
     runs = (~np.isnan(scores)).sum(axis=0)
     if values is None or (runs <= 1).mean() <= 0.5:
         return scores
-    features = features_of(values)
-    alone = [complete(matrix_of_scores(row[None]), "surrogate", features, seed) for row in scores]
-    return np.concatenate(alone)
+    return complete_each(scores, features_of(values), seed)
