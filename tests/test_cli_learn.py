@@ -78,6 +78,8 @@ def test_nothing_to_learn_from_is_one_message(tmp_path):
     wrong = run("learn", tmp_path, "-o", output, "--from", "keras_tuner", status=1)
     assert "Did you mean 'keras-tuner'" in wrong.stderr
     run("learn", tmp_path, "-o", output, "--set", "task", status=2)
+    place = run("learn", tmp_path, "-o", output, "--set", "path=x", status=2)
+    assert "no option of a reader" in place.stderr
     assert not output.exists()
 
 

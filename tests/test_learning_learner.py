@@ -277,6 +277,7 @@ def test_configurations_outside_a_given_space_are_left_out():
         (pd.DataFrame([[0.1, 0.2]], columns=["a", "a"]), "configuration 'a' stands twice"),
         (pd.DataFrame([[0.1], [0.2]], index=["t", "t"]), "task 't' stands twice"),
         (pd.DataFrame([["x"]]), "not numbers"),
+        (np.zeros((2, 2, 2)), r"shape \(2, 2, 2\); give one row for each task"),
         (pd.DataFrame([[0.1]], index=pd.MultiIndex.from_tuples([("a", 0)])), "2 levels of task"),
         (
             History.from_records(
@@ -309,10 +310,14 @@ def test_data_that_cannot_be_learned_from_are_refused(data, message):
         ({"cost": "money"}, UnknownNameError, "cost 'money'"),
         ({"weights": "size"}, UnknownNameError, "weights 'size'"),
         ({"weights": {"x": 1}}, InvalidValueError, "none for task 't0'"),
+        ({"weights": None}, InvalidValueError, "weights is None; give one of family, equal"),
+        ({"weights": {"t0": "a", "t1": 1}}, InvalidValueError, "weight of 't0' is 'a'"),
+        ({"seed": -1}, InvalidValueError, "seed is -1"),
         ({"length": 0}, InvalidValueError, "length is 0"),
         ({"length": None}, InvalidValueError, "length is None"),
         ({"name": ""}, InvalidValueError, "name of a list is ''"),
         ({"split": ()}, InvalidValueError, "split is empty"),
+        ({"split": None}, InvalidValueError, "split is None"),
         ({"split": ("valid", "train ")}, UnknownNameError, "Did you mean 'train'"),
         ({"missing": "surrogate"}, InvalidValueError, "needs the hyperparameter values"),
         ({"space": "adam9p"}, UnknownNameError, "adam9p"),
@@ -322,6 +327,15 @@ def test_bad_parameters_are_refused_by_fit(options, error, message):
     """As scikit-learn asks, not by the constructor."""
     with pytest.raises(error, match=message):
         ListLearner(**options).fit(frame([[0.1, NAN], [0.2, 0.3]]))
+
+
+def test_numbers_of_numpy_are_parameters_like_those_of_python():
+    """Also in the provenance, which is JSON."""
+    history = History.from_records(populations.runs(tasks=2, rates=3))
+    options = {"length": 3, "budget": 2, "horizon": 20, "seed": 1}
+    learners = [ListLearner(**options), ListLearner(**{k: np.int64(v) for k, v in options.items()})]
+    first, second = [learner.fit(history).list_.provenance for learner in learners]
+    assert first == second
 
 
 def test_the_published_tasks_are_learned_from(reference_data):

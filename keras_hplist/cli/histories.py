@@ -279,6 +279,11 @@ def _option(text: str) -> tuple[str, Any]:
     name, equals, value = text.partition("=")
     if not equals or not name.isidentifier():
         raise typer.BadParameter(f"{text!r} is not of the form NAME=VALUE", param_hint="--set")
+    if name in ("path", "source"):
+        raise typer.BadParameter(
+            f"{name!r} is no option of a reader; give files as arguments, their kind by --from",
+            param_hint="--set",
+        )
     try:
         return name, json.loads(value)
     except ValueError as error:

@@ -115,6 +115,11 @@ def matrix_of_scores(
     Raises:
         InvalidValueError: if it is no such matrix, a label stands twice, or families do not fit.
     """
+    if not isinstance(scores, pd.DataFrame) and np.ndim(scores) > 2:
+        raise InvalidValueError(
+            f"The scores have the shape {np.shape(scores)}; give one row for each task, one column "
+            "for each configuration."
+        )
     frame = scores if isinstance(scores, pd.DataFrame) else pd.DataFrame(np.atleast_2d(scores))
     table = frame.to_numpy()
     values = checked_scores(frame.to_numpy(na_value=np.nan) if table.dtype == object else table)

@@ -9,7 +9,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from keras_hplist.checks import checked_count, checked_name
+from keras_hplist.checks import LAST_SEED, checked_count, checked_name, checked_names
 from keras_hplist.errors import InvalidValueError
 from keras_hplist.history import History
 from keras_hplist.history.schema import SPLITS
@@ -232,8 +232,9 @@ class ListLearner(BaseEstimator):
         """Refuse parameters that fit no data; `fit` begins with it.
 
         Raises:
-            InvalidValueError: if the length is below 1, the name of the list is empty, or the
-                budget is not from 1 to the length or goes with a cost.
+            InvalidValueError: if the length is below 1, the name of the list is empty, the seed
+                is not from 0 to 2³² - 1, or the budget is not from 1 to the length, or goes with a
+                cost.
             UnknownNameError: if a name is none of those that the class names.
         """
         length = checked_count("length", self.length, 1)
@@ -241,14 +242,16 @@ class ListLearner(BaseEstimator):
             checked_list_name(self.name)
         checked_name("normalization", self.normalization, NORMALIZATIONS)
         checked_name("aggregation", self.aggregation, AGGREGATIONS)
-        if not self.splits:
+        splits = self.splits if isinstance(self.split, str) else checked_names("split", self.split)
+        if not splits:
             raise InvalidValueError("split is empty; name at least one of " + ", ".join(SPLITS))
-        for split in self.splits:
+        for split in splits:
             checked_name("split", split, SPLITS)
         checked_name("reduction over seeds", self.seeds, SEED_REDUCTIONS)
         if isinstance(self.weights, str):
             checked_name("weights", self.weights, WEIGHTS)
         checked_name("rule for missing cells", self.missing, ("auto", *RULES))
+        checked_count("seed", self.seed, 0, LAST_SEED)
         if self.cost is not None:
             checked_name("cost", self.cost, ("seconds",), "None: do not count cost.")
         if self.budget is not None:

@@ -5,6 +5,7 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from keras_hplist.learning.explanation import served_tasks
@@ -44,14 +45,14 @@ def provenance_of(
         "normalization": learner.normalization,
         "aggregation": learner.aggregation,
         "seeds": learner.seeds,
-        "horizon": learner.horizon,
+        "horizon": _plain(learner.horizon),
         "weights": learner.weights
         if isinstance(learner.weights, str)
         else {str(name): float(weight) for name, weight in learner.weights.items()},
         "missing": {"share": share_missing, "rule": learner.missing_},
         "cost": learner.cost,
-        "budget": learner.budget,
-        "seed": learner.seed,
+        "budget": _plain(learner.budget),
+        "seed": _plain(learner.seed),
         "J": {
             name: {str(k): float(learner.curve_[name].to_numpy()[k - 1]) for k in reported}
             for name in learner.curve_.columns
@@ -64,6 +65,11 @@ def provenance_of(
         "date": _today(),
         "versions": versions("keras_hplist", "numpy", "scikit-learn"),
     }
+
+
+def _plain(number: Any) -> Any:
+    """A number of NumPy as Python's, which JSON knows."""
+    return number.item() if isinstance(number, np.generic) else number
 
 
 def begins_as_learned(hplist: HyperparameterList) -> int:

@@ -1,5 +1,6 @@
 """How much tasks count, and which are held out together."""
 
+import numbers
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
@@ -41,10 +42,15 @@ def task_weights(
     if isinstance(weights, str):
         checked_name("weights", weights, WEIGHTS)
         given = _shares(families) if weights == "family" else np.ones(len(tasks))
+    elif not isinstance(weights, Mapping):
+        raise InvalidValueError(
+            f"weights is {weights!r}; give one of {', '.join(WEIGHTS)}, or a mapping of tasks or "
+            "families to numbers."
+        )
     elif all(task in weights for task in tasks):
-        given = np.array([weights[task] for task in tasks], float)
+        given = _numbers(weights, tasks)
     elif all(family in weights for family in families):
-        given = _shares(families) * np.array([weights[family] for family in families], float)
+        given = _shares(families) * _numbers(weights, families)
     else:
         missing = next(task for task in tasks if task not in weights)
         raise InvalidValueError(
@@ -53,6 +59,15 @@ def task_weights(
         )
     given = checked_weights(given, len(tasks))
     return given / given.sum()
+
+
+def _numbers(weights: Mapping[Any, float], labels: Sequence[Hashable]) -> np.ndarray:
+    for label in labels:
+        if not isinstance(weights[label], numbers.Real):
+            raise InvalidValueError(
+                f"The weight of {label!r} is {weights[label]!r}; give a number, none negative."
+            )
+    return np.array([weights[label] for label in labels], float)
 
 
 def _shares(families: Sequence[str | None]) -> np.ndarray:
