@@ -10,11 +10,11 @@ import pandas as pd
 import problems
 from methods import Method
 from numpy.typing import NDArray
-from scipy.stats import wilcoxon
 from store import Record, Runs, best_point, read_search, search_file
 
 from keras_hplist.errors import InvalidValueError
 from keras_hplist.figures import bands
+from keras_hplist.learning.comparison import wilcoxon_p
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -115,7 +115,7 @@ class Comparison:
         return Pair(
             _estimate(gaps),
             float(((a < b) + 0.5 * (a == b)).mean()),
-            float(wilcoxon(gaps).pvalue) if gaps.any() else 1.0,
+            wilcoxon_p(gaps),
         )
 
     def frame(self) -> pd.DataFrame:

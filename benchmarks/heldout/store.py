@@ -9,7 +9,7 @@ from typing import Any
 
 from configurations import Configuration, Value
 
-from keras_hplist.files import read_json, write_text
+from keras_hplist.files import folder_of_task, read_json, write_text
 from keras_hplist.history import History
 
 Record = dict[str, Any]
@@ -25,7 +25,7 @@ class Runs:
 
     def __init__(self, folder: Path, problem: str) -> None:
         """Read what is there."""
-        self.folder = folder / "runs" / f"task={problem}"
+        self.folder = folder / "runs" / folder_of_task(problem)
         self.records: dict[tuple[str, int], Record] = {}
         self._read: set[Path] = set()
         self._read_new("*")

@@ -99,7 +99,7 @@ class Comparison:
                     "losses": losses,
                     "win_rate": (wins + ties / 2) / len(difference),
                     "difference": float(difference.mean()),
-                    "p_value": _wilcoxon(difference),
+                    "p_value": wilcoxon_p(difference),
                 }
             )
         return pd.DataFrame(rows).set_index(["first", "second"])
@@ -224,7 +224,12 @@ def _frame(matrix: ScoreMatrix, values: np.ndarray) -> pd.DataFrame:
     )
 
 
-def _wilcoxon(difference: np.ndarray) -> float:
+def wilcoxon_p(difference: np.ndarray) -> float:
+    """p of the two-sided Wilcoxon signed-rank test of paired differences, ties split; 1 if all tie.
+
+    Args:
+        difference: float array (pair,).
+    """
     from scipy.stats import wilcoxon
 
     if not difference.any():
