@@ -11,6 +11,8 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+from keras_tuner.engine.trial import Trial
 from oracle_searches import (
     Search,
     assert_each_ran_once_in_order,
@@ -152,8 +154,32 @@ def test_a_search_that_fails_under_a_chief_comes_to_an_end(tmp_path):
     assert "consecutive failures" in Path(f"{folder}.chief.out").read_text()
 
 
+def test_a_mistake_that_a_worker_meets_ends_the_search(tmp_path, monkeypatch):
+    """The chief warns and tells all to stop; the trial has not ended, and a resumed search has it.
+
+    A tuner of KerasTuner's own only dies with the worker, and the chief waits.
+    """
+    monkeypatch.setenv("KERASTUNER_ORACLE_IP", "127.0.0.1")
+    monkeypatch.setenv("KERASTUNER_TUNER_ID", "chief")
+    oracle = in_project(tmp_path, hyperparameter_list=tiny_list())
+    other, trial = oracle.create_trial("worker0"), oracle.create_trial("worker1")
+    reported = Trial(trial.hyperparameters.copy(), trial.trial_id, "STOPPED")
+    reported.hyperparameters.values["hplist/message"] = "the objective is misspelt"
+    with pytest.warns(UserWarning, match=r"(?s)0001.*the objective is misspelt"):
+        oracle.end_trial(reported)
+    assert oracle.create_trial("worker1").status == "STOPPED"
+    oracle.update_trial(other.trial_id, {"default_objective": 1.0})
+    other.status = "COMPLETED"
+    oracle.end_trial(other)
+    assert oracle.create_trial("worker0").status == "STOPPED"
+    assert not oracle.ongoing_trials and not oracle.tuner_ids  # so the chief leaves
+    resumed = in_project(tmp_path, hyperparameter_list=tiny_list())
+    again = resumed.create_trial("worker0")
+    assert (again.trial_id, again.hyperparameters.values["hplist/index"]) == ("0001", 1)
+
+
 def test_a_worker_leaves_the_files_to_the_chief(tmp_path, monkeypatch):
-    """The oracle in a worker's process reads and mends nothing but the worker's own file."""
+    """The oracle in a worker's process mends nothing but the worker's own file."""
     search(tmp_path, max_trials=2)
     torn = tmp_path / "project/trial_0001/trial.json"
     torn.write_text("{")
@@ -163,7 +189,7 @@ def test_a_worker_leaves_the_files_to_the_chief(tmp_path, monkeypatch):
     oracle = HyperparameterListOracle(hyperparameter_list=tiny_list())
     Search(oracle, directory=tmp_path, project_name="project")
     assert oracle.get_space().values["hplist/index"] == 0
-    assert oracle.get_best_trials(3) == []
+    assert [trial.trial_id for trial in oracle.get_best_trials(3)] == ["0000"]
     assert torn.read_text() == "{"
 
 

@@ -2,7 +2,6 @@
 
 import copy
 import functools
-import math
 import os
 import warnings
 from collections.abc import Mapping
@@ -27,7 +26,8 @@ from keras_hplist.tuning.arguments import (
 from keras_hplist.tuning.errors import SetupError
 from keras_hplist.tuning.list_space import ListSpace
 from keras_hplist.tuning.locking import synchronized
-from keras_hplist.tuning.stored_oracle import StoredOracle, afresh, has_diverged, is_chief
+from keras_hplist.tuning.roles import is_chief
+from keras_hplist.tuning.stored_oracle import StoredOracle, afresh, has_diverged
 from keras_hplist.tuning.trial_store import FINISHED
 
 if TYPE_CHECKING:
@@ -293,7 +293,9 @@ class HyperparameterListOracle(StoredOracle):
 
         Args:
             trial: with the status "COMPLETED", "INVALID" (crashed, to be run again if retries are
-                left) or "FAILED" (not to be run again), and the traceback as `message`.
+                left) or "FAILED" (not to be run again), and the traceback as `message`; to a chief
+                also "STOPPED": the worker met a mistake in the set-up. That ends the search, and
+                the trial runs again in a resumed one, as it does where there is no chief.
 
         Raises:
             InvalidValueError: if the status is none of these, or a completed trial has reported no
@@ -302,7 +304,10 @@ class HyperparameterListOracle(StoredOracle):
                 the state are on disk by then, and a resumed search goes on with the next entry.
         """
         reported, trial = trial, self.trials[trial.trial_id]
-        if not self._ledger.has_ended(trial.trial_id):
+        if reported.status == TrialStatus.STOPPED and is_chief():
+            message = reported.hyperparameters.values.get(MESSAGE)
+            self._give_up(f"Trial {trial.trial_id} met a mistake that ends the search:\n{message}")
+        elif not self._ledger.has_ended(trial.trial_id):
             if reported.status not in _OUTCOMES:
                 raise InvalidValueError(
                     f"Trial {trial.trial_id} ends with the status {reported.status!r}; set "
@@ -366,26 +371,12 @@ class HyperparameterListOracle(StoredOracle):
         )
         if not is_chief():
             raise RuntimeError(message)
-        # An error here would kill the worker that reports, and the chief would wait for it.
+        self._give_up(message)
+
+    def _give_up(self, message: str) -> None:
+        """Tell all workers to stop; an error would kill one, and the chief would wait for it."""
         self._gave_up = True
         warnings.warn(message, stacklevel=2)
-
-    def score_trial(self, trial: Trial) -> None:
-        """Set a trial's score to its best finite objective, or to the worst possible score.
-
-        Raises:
-            InvalidValueError: if the trial has reported no objective.
-        """
-        if not trial.metrics.exists(self.objective.name):
-            raise InvalidValueError(
-                f"Trial {trial.trial_id} ended as {TrialStatus.COMPLETED} and has no value of the "
-                f"objective {self.objective.name!r}; call update_trial before end_trial."
-            )
-        better = min if self.objective.direction == "min" else max
-        means = {seen.step: seen.mean() for seen in trial.metrics.get_history(self.objective.name)}
-        finite = {step: float(mean) for step, mean in means.items() if math.isfinite(mean)}
-        trial.best_step = better(finite, key=finite.__getitem__, default=0)
-        trial.score = finite.get(trial.best_step, self._worst_score)
 
 
 def _adaptive_order(list_: HyperparameterList) -> "AdaptiveOrder":

@@ -18,6 +18,7 @@ from keras_hplist.tuning.arguments import directions
 from keras_hplist.tuning.ledger import Ledger
 from keras_hplist.tuning.list_space import ListSpace
 from keras_hplist.tuning.locking import synchronized
+from keras_hplist.tuning.roles import is_worker, tuner_id
 from keras_hplist.tuning.trial_store import FINISHED, TrialRecord, TrialStore, load_state
 
 
@@ -71,6 +72,23 @@ class StoredOracle(keras_tuner.Oracle):
     def _worst_score(self) -> float:
         return math.inf if self.objective.direction == "min" else -math.inf
 
+    def score_trial(self, trial: Trial) -> None:
+        """Set a trial's score to its best finite objective, or to the worst possible score.
+
+        Raises:
+            InvalidValueError: if the trial has reported no objective.
+        """
+        if not trial.metrics.exists(self.objective.name):
+            raise InvalidValueError(
+                f"Trial {trial.trial_id} ended as {TrialStatus.COMPLETED} and has no value of the "
+                f"objective {self.objective.name!r}; call update_trial before end_trial."
+            )
+        better = min if self.objective.direction == "min" else max
+        means = {seen.step: seen.mean() for seen in trial.metrics.get_history(self.objective.name)}
+        finite = {step: float(mean) for step, mean in means.items() if math.isfinite(mean)}
+        trial.best_step = better(finite, key=finite.__getitem__, default=0)
+        trial.score = finite.get(trial.best_step, self._worst_score)
+
     @synchronized
     def get_best_trials(self, num_trials: int = 1) -> list[Trial]:
         """The best trials, best first; diverged ones after all others.
@@ -78,13 +96,26 @@ class StoredOracle(keras_tuner.Oracle):
         Args:
             num_trials: how many. As in KerasTuner, trials that failed or still run follow if fewer
                 are complete.
+
+        Returns:
+            Trials; in a worker's process what the chief has on disk at this moment.
         """
-        self._load_once()
+        self._load_or_look()
         best = [self.trials[trial_id] for trial_id in self._ledger.best(num_trials)]
         if len(best) < num_trials:
             ranked = {trial.trial_id for trial in best}
             best += [trial for trial in self.trials.values() if trial.trial_id not in ranked]
         return best[:num_trials]
+
+    @synchronized
+    def has_finished(self) -> bool:
+        """Whether all trials have ended and there is no other to start."""
+        self._load_or_look()
+        if self._retry_queue or self.ongoing_trials:
+            return False
+        if len(self.trials) >= self.max_trials:
+            return True
+        return self.populate_space("")["status"] == TrialStatus.STOPPED
 
     @synchronized
     def remaining_trials(self) -> int:
@@ -118,7 +149,7 @@ class StoredOracle(keras_tuner.Oracle):
             # Read when first needed: the tuner may be about to delete it (`overwrite=True`).
             self._store, self._loaded = TrialStore(folder), False
             self._forget_trials()
-            if _is_worker():
+            if is_worker():
                 self._mend_tuner_file()
 
     @property
@@ -132,7 +163,7 @@ class StoredOracle(keras_tuner.Oracle):
 
     def _mend_tuner_file(self) -> None:
         """Let `Tuner.reload`, which follows, find a whole file: it would fail on a torn one."""
-        load_state(os.path.join(self._project.folder, f"{_tuner_id()}.json"))
+        load_state(os.path.join(self._project.folder, f"{tuner_id()}.json"))
 
     @synchronized
     def save(self) -> None:
@@ -181,17 +212,27 @@ class StoredOracle(keras_tuner.Oracle):
 
     def _load_once(self) -> None:
         # A worker's own oracle is a stand-in; the files are the chief's.
-        if self._store is not None and not self._loaded and not _is_worker():
+        if self._store is not None and not self._loaded and not is_worker():
             self._load()
 
+    def _load_or_look(self) -> None:
+        if is_worker():
+            self._look()
+        else:
+            self._load_once()
+
     def _load(self) -> None:
-        state, stored = self._project.read_oracle(), self._project.read_trials()
-        self._refuse_another_search(state, stored)
+        self._look()
         # From here on files may be changed.
         self._project.set_damaged_aside()
         self._mend_tuner_file()
-        self._forget_trials()
         self._loaded = True
+
+    def _look(self) -> None:
+        """Take over what is on disk, and change nothing there."""
+        state, stored = self._project.read_oracle(), self._project.read_trials()
+        self._refuse_another_search(state, stored)
+        self._forget_trials()
         if state is not None:
             self.set_state(state)
         elif stored:
@@ -273,16 +314,3 @@ def afresh(trial: Trial) -> Trial:
 def has_diverged(trial: Trial) -> bool:
     """Whether a trial's result is not finite."""
     return trial.score is not None and not math.isfinite(trial.score)
-
-
-def is_chief() -> bool:
-    """Whether this process hands out the trials of a parallel search."""
-    return "KERASTUNER_ORACLE_IP" in os.environ and "chief" in _tuner_id()
-
-
-def _is_worker() -> bool:
-    return "KERASTUNER_ORACLE_IP" in os.environ and "chief" not in _tuner_id()
-
-
-def _tuner_id() -> str:
-    return os.environ.get("KERASTUNER_TUNER_ID", "tuner0")

@@ -11,7 +11,7 @@ from typing import Any
 
 import keras
 import keras_tuner
-from keras_tuner.engine.trial import Trial
+from keras_tuner.engine.trial import Trial, TrialStatus
 from keras_tuner.engine.tuner import maybe_distribute
 from keras_tuner.src.engine.tuner_utils import TunerCallback
 
@@ -19,7 +19,7 @@ from keras_hplist.errors import InvalidValueError
 from keras_hplist.history import History
 from keras_hplist.history.keras_tuner_project import CURVES, curve_file, curve_files
 from keras_hplist.lists import HyperparameterList
-from keras_hplist.spaces.bookkeeping import MESSAGE, RUN, is_bookkeeping
+from keras_hplist.spaces.bookkeeping import RUN, is_bookkeeping
 from keras_hplist.tuning import summaries
 from keras_hplist.tuning.arguments import check_tuner_settings, directions
 from keras_hplist.tuning.best_epoch import BestEpoch
@@ -31,12 +31,13 @@ from keras_hplist.tuning.fit_data import data_told
 from keras_hplist.tuning.hypermodel import OptimizerHyperModel
 from keras_hplist.tuning.model_state import inner_optimizer
 from keras_hplist.tuning.oracle import HyperparameterListOracle
+from keras_hplist.tuning.shared_tuner import SharedTuner
 from keras_hplist.tuning.trial_store import load_state, save_state
 
 _LARGE = 1_000_000  # parameters of a model whose memory is not left to the garbage collector
 
 
-class HyperparameterListTuner(keras_tuner.Tuner):
+class HyperparameterListTuner(SharedTuner):
     """Tries the entries of a hyperparameter list on a user's model.
 
     The model stays as the user builds and compiles it; each trial swaps in the optimizer of its
@@ -152,7 +153,7 @@ class HyperparameterListTuner(keras_tuner.Tuner):
         self._models = CompiledModels()
         super().__init__(oracle, wrapped, **kwargs)
         self.task = task or self.project_name
-        # On a worker `self.oracle` is by now a proxy of the chief's that knows no seed.
+        # While a worker searches, its `oracle` is a proxy of the chief's that knows no seed.
         self._seed, self._after_list = oracle.seed, oracle.after_list
         self._architecture = oracle.architecture
 
@@ -312,9 +313,12 @@ class HyperparameterListTuner(keras_tuner.Tuner):
         Args:
             num_trials: how many trials.
         """
-        trials = self.oracle.get_best_trials(num_trials)
+        known = self.oracle.get_best_trials(self.oracle.max_trials)
+        trials = known[:num_trials]
         print("Results summary")
         print(f"Results in {self.project_dir}")
+        if running := sum(trial.status == TrialStatus.RUNNING for trial in known):
+            print(f"{running} of {len(known)} trials have not ended yet.")
         print(f"{self._list_line()} Best {len(trials)} trials:")
         objective, diverged = self.oracle.objective.name, self._diverged_trials()
         for line in summaries.trial_lines(trials, objective, diverged):
@@ -353,26 +357,6 @@ class HyperparameterListTuner(keras_tuner.Tuner):
         return summaries.list_line(
             self.hyperparameter_list, self.oracle.max_trials, self._after_list
         )
-
-    # On disk.
-
-    def on_trial_end(self, trial: Trial) -> None:
-        """Report the trial; a worker's traceback travels in the values, KerasTuner drops it."""
-        if self._is_worker() and trial.message:
-            trial.hyperparameters.values[MESSAGE] = trial.message
-        super().on_trial_end(trial)
-
-    def save(self) -> None:
-        """Save the oracle's state and the tuner's, each file whole or not at all."""
-        if not self._is_worker():
-            self.oracle.save()
-        save_state(self._get_tuner_fname(), self.get_state())
-
-    def reload(self) -> None:
-        """Take up the project where it was left; a torn state file of the tuner does no harm."""
-        if not self._is_worker():
-            self.oracle.reload()
-        self.set_state(load_state(self._get_tuner_fname()))
 
 
 def _execution_seed(seed: int, trial_id: str, execution: int, run: int) -> int:
