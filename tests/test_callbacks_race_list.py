@@ -282,6 +282,57 @@ def test_a_fit_that_goes_on_after_the_race_ends_the_winners_schedule():
     assert int(optimizer.iterations) == winners + 8
 
 
+class Dies(keras.callbacks.Callback):
+    """Ends a fit as it begins an epoch, as a kill would."""
+
+    def __init__(self, at):
+        super().__init__()
+        self.at = at
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch == self.at:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("stated", [None, 32])
+def test_a_fit_that_is_restored_after_its_race_ends_as_if_uninterrupted(tmp_path, stated):
+    """It does not race again: the winner goes on in its schedule."""
+
+    def raced(folder, *callbacks):
+        race = khl.callbacks.RaceList(NADAMW_LIST, entries=3, fraction=0.5, training_steps=stated)
+        model = compiled_model(NADAMW_LIST)
+        callbacks = [keras.callbacks.BackupAndRestore(tmp_path / folder), race, *callbacks]
+        model.fit(X, Y, batch_size=32, epochs=32, verbose=0, callbacks=callbacks)
+        return model, race
+
+    whole, _ = raced("whole")
+    with pytest.raises(KeyboardInterrupt):
+        raced("broken", Dies(20))
+    resumed, race = raced("broken")
+    assert (race.winner, race.results) == (1, [])
+    for name in ("training_steps", "schedule_start", "hyperparameters", "iterations"):
+        assert getattr(resumed.optimizer, name) == getattr(whole.optimizer, name), name
+    for weight, expected in zip(resumed.get_weights(), whole.get_weights()):
+        np.testing.assert_allclose(weight, expected, rtol=1e-5, atol=1e-6)
+
+    with pytest.raises(KeyboardInterrupt):
+        raced("within", Dies(10))
+    with pytest.raises(
+        SetupError, match=r"epoch 10 with entry \d after \d+ steps.*delete the backup"
+    ):
+        raced("within")
+
+
+@pytest.mark.parametrize("entries", [2, 3])
+def test_no_epoch_of_unknown_length_is_logged_as_zero(entries):
+    """Where a heat ends with an epoch, whose end nobody foresees, its means are logged first."""
+    data = tf.data.Dataset.from_tensor_slices((X, Y)).batch(8).filter(lambda *_: True)
+    race = khl.callbacks.RaceList(RATE_LIST[1:], entries, fraction=0.5, training_steps=64)
+    history = compiled_model().fit(data, epochs=16, callbacks=[race], verbose=0)
+    assert race.winner is not None
+    assert 0.0 not in history.history["loss"]
+
+
 def own_steps(**report):
     model = OwnSteps([keras.Input((3,)), keras.layers.Dense(1, activation="exponential")], **report)
     model.compile(khl.get_optimizer(RATE_LIST, 0), "mse", run_eagerly=True)

@@ -144,6 +144,20 @@ def test_reaches_the_optimizer_inside_a_loss_scale_optimizer():
     assert inner.training_steps == 12
 
 
+@pytest.mark.parametrize("stated", [None, 12])
+def test_an_interrupted_fit_keeps_its_plan(stated):
+    """Also where `LossScaleOptimizer` skipped a step, or the number of steps was stated."""
+    model = compiled_model()
+    fit(model, X, batch_size=10, epochs=1)
+    optimizer = model.optimizer
+    optimizer.training_steps = 12
+    optimizer._iterations.assign(3)
+    steps = khl.callbacks.TrainingSteps(stated)
+    arguments = {"batch_size": 10, "epochs": 3, "initial_epoch": 1, "verbose": 0}
+    model.fit(X, Y, callbacks=[steps], **arguments)
+    assert (optimizer.schedule_start, optimizer.training_steps) == (0, 12)
+
+
 def test_steps_can_be_stated_by_hand():
     """A stated number is used whatever the data say, and where they say nothing."""
     model = compiled_model()

@@ -43,8 +43,13 @@ class BatchLosses:
     def begin_epoch(self) -> None:
         """Keras has just reset its metrics."""
         begin_means(self._model, 0)
-        self.batches = self._began = self._reset = 0
+        self.batches = self._began = 0
         self._total = 0.0
+
+    @property
+    def means_are_empty(self) -> bool:
+        """Whether a race has reset Keras's means after the last batch so far."""
+        return 0 < _MEANS_BEGAN[self._model] == self.batches
 
     def after(self, batch: int, logs: Mapping[str, float] | None) -> tuple[int, float | None]:
         """The batches since the last call, from what `on_train_batch_end` is given.
@@ -55,22 +60,14 @@ class BatchLosses:
         """
         before, self.batches = self.batches, min(batch + 1, self._per_epoch or batch + 1)
         new, loss = self.batches - before, (logs or {}).get("loss")
-        just_reset = self._follow_resets()
-        if self._are_means is None and loss is not None and not just_reset:
+        if _MEANS_BEGAN[self._model] > self._began:
+            self._began, self._total = _MEANS_BEGAN[self._model], 0.0
+        if self._are_means is None and loss is not None:
             self._are_means = self._judge(loss, several=before > self._began)
         if loss is None or self._are_means is False:
             return new, loss
         former, self._total = self._total, loss * (self.batches - self._began)
         return new, (self._total - former) / new
-
-    def _follow_resets(self) -> bool:
-        """Note where the means began; true if a race has reset them just now, after this batch."""
-        earlier, self._reset = self._reset, _MEANS_BEGAN[self._model]
-        just_reset = self._reset == self.batches
-        began = earlier if just_reset else self._reset  # of the means that this batch reports
-        if began > self._began:
-            self._began, self._total = began, 0.0
-        return just_reset
 
     def _judge(self, loss: float, several: bool) -> bool | None:
         """Whether means are reported; None if that is open, as the first of them is no evidence."""

@@ -7,8 +7,6 @@ from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import keras
-
 from keras_hplist.checks import checked_count, checked_share
 from keras_hplist.lists import HyperparameterList
 from keras_hplist.lists.hyperparameter_list import checked_list
@@ -17,7 +15,7 @@ from keras_hplist.tuning.batch_losses import BatchLosses, begin_means
 from keras_hplist.tuning.deferred import when_built
 from keras_hplist.tuning.errors import SetupError
 from keras_hplist.tuning.model_state import ModelState, inner_optimizer
-from keras_hplist.tuning.training_steps import TrainingSteps
+from keras_hplist.tuning.training_steps import TrainingSteps, optimizer_steps
 from keras_hplist.tuning.validation import checked_validation_arguments, evaluate_apart
 
 
@@ -43,6 +41,10 @@ class RaceList(TrainingSteps):
     race Keras's own logs, and a `CurveRecorder`, mix the entries, so let `EarlyStopping` and the
     like start after it, and leave `TerminateOnNaN` out: an entry that diverges only drops out.
 
+    A fit that goes on after its race (`keras.callbacks.BackupAndRestore`, or `initial_epoch` of a
+    model that has been trained) trains the winner on in its schedule. One that was interrupted in
+    the race cannot go on, since the states of the other entries are lost with the process.
+
     Args:
         hyperparameter_list: a list, the name of a shipped one, or the path of a list file. The
             model must be compiled with an optimizer of its family, such as
@@ -57,13 +59,14 @@ class RaceList(TrainingSteps):
     Attributes:
         winner: the rank of the best entry; None before the race is over.
         results: after the fit, a dict for each heat: `round`, `rank`, `steps` (of the entry so
-            far) and `loss` (inf if it diverged).
+            far) and `loss` (inf if it diverged). Empty if the race was in an earlier fit.
 
     Raises:
         InvalidValueError: if an argument is not allowed.
         SetupError: when training begins, if the optimizer is not of the list's family, the fit is
-            too short for the race, or the model has no variables yet and cannot be built for the
-            first batch; later, if the model reports no `loss` to judge a heat by.
+            too short for the race or goes on from within one, or the model has no variables yet
+            and cannot be built for the first batch; later, if the model reports no `loss` to judge
+            a heat by.
     """
 
     def __init__(
@@ -105,10 +108,50 @@ class RaceList(TrainingSteps):
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Plan the race when the first epoch begins, or when its first batch tells the shapes."""
         first = not self._planned
+        if first and epoch:
+            self.winner = self._former_winner(epoch)
+            # What is stated is the number of steps of the whole race; the winner has its own.
+            self._planned = self.winner is not None and self.training_steps is not None
         super().on_epoch_begin(epoch, logs)
         self._losses.begin_epoch()
-        if first:
+        self._means_end = False
+        if first and self.winner is None:
             when_built(self.model, self._begin)
+
+    def _former_winner(self, epoch: int) -> int | None:
+        """The rank of the entry that this fit goes on with; None if there was no race yet."""
+        optimizer = inner_optimizer(self.model)
+        rank, steps_done = self._rank_of(optimizer), optimizer_steps(optimizer)
+        if rank is None or not steps_done:
+            return None
+        per_epoch = self.params.get("steps") or 0
+        heats = self._heats(self.training_steps or self.params["epochs"] * per_epoch)
+        raced = sum(field * heat for field, heat in heats)
+        # Diverged entries may have shortened the race, but the steps of the winner in it.
+        own = steps_done - optimizer.schedule_start
+        if epoch * per_epoch < raced and own < sum(heat for _, heat in heats):
+            raise SetupError(
+                f"The fit goes on at epoch {epoch} with entry {rank} after {own} steps of it, from "
+                f"within a race of {raced} steps; the states of the other entries are lost. Train "
+                "from the beginning: delete the backup, or leave initial_epoch out."
+            )
+        # The exact numbers, of which the saved variables have seven digits.
+        optimizer.set_hyperparameters(self.hyperparameter_list[rank])
+        return rank
+
+    def _rank_of(self, optimizer: RuleOptimizer) -> int | None:
+        values = optimizer.hyperparameters
+        for rank in range(self.entries):
+            entry: dict[str, Any] = self.hyperparameter_list[rank]
+            if all(math.isclose(values[name], entry[name], rel_tol=1e-6) for name in values):
+                return rank
+        return None
+
+    def on_train_batch_begin(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        """Begin Keras's running means anew for the entry that runs next."""
+        if self._means_end:
+            begin_means(self.model, self._losses.batches)
+            self._means_end = False
 
     def _begin(self) -> None:
         self._race = self._run()
@@ -116,6 +159,7 @@ class RaceList(TrainingSteps):
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         """Count the steps and the loss for whoever is running."""
+        self._last_logs = logs or {}
         if self._race is None:
             return
         steps, loss = self._losses.after(batch, logs)
@@ -130,6 +174,11 @@ class RaceList(TrainingSteps):
             self._race.send((steps, 0.0 if loss is None else loss))
         except StopIteration:
             self._race = None
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Log the means that were reset for a batch which never came: no end was foreseen."""
+        if logs is not None and self._losses.means_are_empty:
+            logs.update(self._last_logs)
 
     def on_train_end(self, logs: dict[str, float] | None = None) -> None:
         """If the fit ended before the race, go back to the best entry so far, and say so."""
@@ -157,7 +206,7 @@ class RaceList(TrainingSteps):
     def _run(self) -> Generator[None, tuple[int, float], None]:
         """The race; it is sent the number of steps done and their mean loss, again and again."""
         optimizer = inner_optimizer(self.model)
-        steps_done = int(keras.ops.convert_to_numpy(optimizer._iterations))
+        steps_done = optimizer_steps(optimizer)
         left = optimizer.training_steps - (steps_done - optimizer.schedule_start)
         heats = self._heats(left)
         raced = sum(field * heat for field, heat in heats)
@@ -212,9 +261,8 @@ class RaceList(TrainingSteps):
         optimizer = inner_optimizer(self.model)
         optimizer.set_hyperparameters(self.hyperparameter_list[runner.rank])
         optimizer.schedule_start, optimizer.training_steps = schedule_start, horizon
-        if self._losses.batches != self.params.get("steps"):
-            # At an epoch's end Keras logs the means first, and then resets them itself.
-            begin_means(self.model, self._losses.batches)
+        # Not now: this may be the end of the epoch, when Keras logs the means and resets them.
+        self._means_end = self._losses.batches > 0
 
     def _stop(self, runner: _Runner, losses: list[float]) -> None:
         runner.state = ModelState.of(self.model)

@@ -8,6 +8,11 @@ from keras_hplist.tuning.errors import SetupError
 from keras_hplist.tuning.model_state import inner_optimizer
 
 
+def optimizer_steps(optimizer: RuleOptimizer) -> int:
+    """The batches that an optimizer has seen, as its schedule counts them."""
+    return int(keras.ops.convert_to_numpy(optimizer._iterations))
+
+
 class TrainingSteps(keras.callbacks.Callback):
     """Tells the optimizer for how many steps (batches) this fit will run.
 
@@ -65,7 +70,9 @@ class TrainingSteps(keras.callbacks.Callback):
             return
         self._planned = True
         optimizer = inner_optimizer(self.model)
-        steps_done = int(keras.ops.convert_to_numpy(optimizer._iterations))
+        steps_done = optimizer_steps(optimizer)
+        if epoch and steps_done and self._goes_on(optimizer, epoch, steps_done):
+            return
         if self.training_steps is not None:
             start, planned = steps_done, self.training_steps
         else:
@@ -76,3 +83,14 @@ class TrainingSteps(keras.callbacks.Callback):
             planned = steps_done - start + (self.params["epochs"] - epoch) * per_epoch
         optimizer.schedule_start = start
         optimizer.training_steps = planned
+
+    def _goes_on(self, optimizer: RuleOptimizer, epoch: int, steps_done: int) -> bool:
+        """Whether the optimizer has this fit's own plan from before an interruption."""
+        start, planned = optimizer.schedule_start, optimizer.training_steps or 0
+        remaining = start + planned - steps_done
+        if self.training_steps is not None:
+            return planned == self.training_steps and remaining > 0
+        per_epoch, epochs = self.params["steps"], self.params["epochs"]
+        # `LossScaleOptimizer` skips steps, of which more then remain than the epochs have.
+        whole = (start, planned) == (0, epochs * per_epoch)
+        return whole or remaining == (epochs - epoch) * per_epoch
