@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from keras_hplist.errors import FileFormatError
+from keras_hplist.errors import FileFormatError, InvalidValueError
 
 SQLITE_MAGIC = b"SQLite format 3\0"
 """What every file of SQLite begins with."""
@@ -126,6 +126,21 @@ def reading_sqlite(path: str | os.PathLike[str], kind: str) -> Iterator[sqlite3.
             yield connection
     except sqlite3.DatabaseError as error:
         raise FileFormatError(f"{os.fspath(path)} is no {kind} or is damaged: {error}") from error
+
+
+def checked_folder(path: str | os.PathLike[str]) -> Path:
+    """The path of a folder that is there or can be made; nothing is made yet.
+
+    Raises:
+        InvalidValueError: if it is a file or lies below one, or may not be written.
+    """
+    path = Path(path)
+    there = next(place for place in (path, *path.absolute().parents) if place.exists())
+    if not there.is_dir():
+        raise InvalidValueError(f"{path} cannot be a folder: {there} is a file. Name another one.")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise InvalidValueError(f"{path} cannot be written: {there} is read-only. Name another.")
+    return path
 
 
 def visible(folder: Path, pattern: str) -> Iterator[Path]:

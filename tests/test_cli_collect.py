@@ -61,6 +61,7 @@ def test_families_give_their_first_tasks(tmp_path):
     [
         (["--task", TASKS[0]], 2, "--out"),
         (["-o", "x", "--steps", "0"], 2, "steps"),
+        (["-o", "/dev/null", "--task", "no such task"], 1, "is a file"),
         (["status", "nowhere"], 1, "not a collection"),
     ],
 )

@@ -1,6 +1,7 @@
 """`collect`: units on real processes, resumed, with failures, budgets and full folders."""
 
 import itertools
+import json
 import os
 import shutil
 import signal
@@ -20,6 +21,7 @@ from keras_hplist.errors import FileFormatError, InvalidValueError, UnknownNameE
 from keras_hplist.history import History
 from keras_hplist.spaces import half_orders
 from keras_hplist.training import collect, compact, engines, plan, status
+from keras_hplist.training.folder import Folder
 
 SETTINGS = {"space": "adam1p", "n_configurations": 3, "training_steps": 4}
 
@@ -76,6 +78,70 @@ def test_compaction_that_was_killed_is_ended_by_the_next(tmp_path):
     with pytest.raises(FileFormatError, match=r"compacted-1\.parquet"):
         compact(killed)
     assert len(list(killed.glob("task=*/*.parquet"))) == 2
+
+
+def test_a_damaged_file_is_told_and_its_units_run_again(tmp_path, caplog):
+    """Empty or cut off: `status` leaves it as it is, `collect` sets it aside."""
+    out, given = tmp_path / "runs", [regression("a"), regression("b")]
+    collect(given, out=out, n_jobs=1, **SETTINGS)
+    before = History.read(out)
+    first, second = sorted(out.glob("task=*/*.parquet"))
+    first.write_bytes(b"")
+    second.write_bytes(second.read_bytes()[:-100])
+    told = status(out)
+    assert (told.done, told.missing, told.curves) == (0, 2, 0)
+    assert told.damaged == [str(file.relative_to(out)) for file in (first, second)]
+    assert first.exists() and second.exists()
+    with pytest.warns(UserWarning, match=r"is damaged.*units run again"):
+        assert collect(given, out=out, n_jobs=1, **SETTINGS).done == 2
+    assert len(History.read(out)) == len(before)
+    assert len(list(out.rglob("*.damaged"))) == 2
+
+    merged = compact(out)
+    merged.write_bytes(merged.read_bytes()[:1000])
+    assert (status(out).missing, status(out).damaged) == (2, [merged.name])
+    caplog.set_level("INFO")
+    with pytest.warns(UserWarning, match=merged.name):
+        # No time to begin with either: nobody knows how long they would take.
+        assert collect(given, out=out, n_jobs=1, budget=0.001, **SETTINGS).done == 0
+    assert caplog.messages == ["0 configuration-steps/s; user 0/2"]
+    assert status(out).damaged == []
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("collection.json", {"format": "keras-hplist-collection", "version": 1}),
+        (
+            "collection.json",
+            {
+                "format": "keras-hplist-collection",
+                "version": 1,
+                "settings": {},
+                "units": {"key": ["task", "family"]},
+            },
+        ),
+        ("failures/key.json", {"task": "a", "seed": 0}),
+        ("failures/key.json", ["a"]),
+    ],
+)
+def test_json_of_another_form_is_named(tmp_path, name, content):
+    """As files that are not JSON are."""
+    Folder(tmp_path).open({}, [])
+    file = tmp_path / name
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(json.dumps(content))
+    with pytest.raises(FileFormatError, match=file.name):
+        status(tmp_path)
+
+
+@pytest.mark.parametrize("below", [".", "runs"])
+def test_a_file_is_no_folder_to_collect_into(tmp_path, below):
+    """This is told before anything else is looked at."""
+    file = tmp_path / "runs.parquet"
+    file.write_text("")
+    with pytest.raises(InvalidValueError, match=r"runs\.parquet is a file"):
+        collect([], out=file / below, engine="none", **SETTINGS)
 
 
 @dataclass

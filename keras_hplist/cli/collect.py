@@ -8,6 +8,7 @@ import typer
 from rich.table import Table
 
 from keras_hplist.cli.console import AsJson, console, print_json
+from keras_hplist.files import checked_folder
 
 app = typer.Typer(
     help="Train configurations on tasks of the suite and store their learning curves.",
@@ -76,6 +77,7 @@ def collect(
         return
     if out is None:
         raise typer.BadParameter("name the folder to write to", param_hint="--out")
+    checked_folder(out)  # at once: what comes next loads TensorFlow
     from keras_hplist import HyperparameterList, training
 
     entries = HyperparameterList.load(from_list) if from_list else None
@@ -118,7 +120,7 @@ def collect(
 
 @app.command()
 def status(out: Out, as_json: AsJson = False) -> None:
-    """Show what of a collection is done, missing and failed."""
+    """Show what of a collection is done, missing, failed and damaged."""
     from keras_hplist import training
 
     found = training.status(out)
@@ -136,6 +138,8 @@ def status(out: Out, as_json: AsJson = False) -> None:
     table.add_row("all", str(found.done), str(found.missing), str(len(found.failed)))
     console.print(table)
     console.print(f"{found.curves} curves", highlight=False)
+    for file in found.damaged:
+        console.print(f"damaged: {file}: collect runs its units again", markup=False)
     _print_failures(found.failed)
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from keras_hplist import spaces
 from keras_hplist.checks import checked_count
 from keras_hplist.errors import InvalidValueError
+from keras_hplist.files import checked_folder
 from keras_hplist.training import engines, plan, timing
 from keras_hplist.training.folder import Folder, Place
 from keras_hplist.training.population import MEMORY, resolve_configurations, resolve_task
@@ -71,7 +72,8 @@ def collect(
     """Train the first configurations of a search space on many tasks and store the curves.
 
     May be stopped or killed at any moment and called again with the same arguments: what is on disk
-    is not done again. Tasks and seeds may be added in a later call on the same folder.
+    is not done again. Tasks and seeds may be added in a later call on the same folder. A file of
+    curves that is empty or cut off is set aside with a warning, and its units run again.
 
     Args:
         tasks: names of tasks of the suite, tasks, or `KerasTask`s.
@@ -103,10 +105,11 @@ def collect(
         MissingExtraError: if the engine's package is not installed.
         InvalidValueError: if a number is not allowed, no task is given or two have one name, the
             space has no optimizer, there are too few `configurations`, or the folder holds another
-            collection or is being written by another process.
+            collection, is being written by another process, or cannot be a folder.
         OSError: if the disk is full; what was written before stays.
     """
     began = time.monotonic()
+    folder = Folder(checked_folder(out))
     engines.check(engine, n_jobs)
     training_steps = checked_count("training_steps", training_steps, 1)
     steps = timing.evaluation_steps(training_steps, evaluations)
@@ -135,9 +138,9 @@ def collect(
         evaluations=tuple(steps.tolist()),
         memory=memory,
     )
-    folder = Folder(out)
     with folder.alone():
         folder.open(settings, units)
+        folder.set_damaged_aside()
         summary = Summary()
         waiting = _waiting(folder, units, retry_failed, summary)
         left_out: list[plan.Unit] = []

@@ -11,6 +11,7 @@ compacted.json               for each merged file the keys of its units
 import contextlib
 import json
 import os
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
@@ -27,6 +28,7 @@ from keras_hplist.training.plan import Unit
 Place = str | os.PathLike[str]
 
 _COMPACTED = "compacted.json"
+_MARK = b"PAR1"
 
 
 class Folder:
@@ -100,16 +102,35 @@ class Folder:
             raise FileNotFoundError(f"{self.path} is not a collection: no {self._manifest_path}.")
         manifest = read_json(self._manifest_path)
         known = isinstance(manifest, dict) and manifest.get("format") == "keras-hplist-collection"
-        if not known or manifest.get("version") != 1:
+        if not known or manifest.get("version") != 1 or not _is_complete(manifest):
             raise FileFormatError(
-                f"{self._manifest_path} is not the manifest of a collection of version 1."
+                f"{self._manifest_path} is damaged, or not the manifest of a collection of version "
+                "1. Collect into another folder; History.read still reads the curves in this one."
             )
         return manifest
 
     def done(self) -> set[str]:
-        """Keys of the units whose curves are on disk."""
-        keys = {file.stem for file in self.path.glob("task=*/*.parquet")}
-        return keys.union(*self.compacted().values())
+        """Keys of the units whose curves are on disk, in files that are not damaged."""
+        keys = {file.stem for file in self._shards() if _is_whole(file)}
+        merged = self.compacted().items()
+        return keys.union(*(own for name, own in merged if _is_whole(self.path / name)))
+
+    def damaged(self) -> list[Path]:
+        """Files of curves that are empty or cut off; damage within one shows when it is read."""
+        files = [*self._shards(), *(self.path / name for name in self.compacted())]
+        return sorted(file for file in files if not _is_whole(file))
+
+    def set_damaged_aside(self) -> None:
+        """Rename damaged files of curves to `<name>.damaged`, and warn of each."""
+        for file in self.damaged():
+            aside = file.with_name(f"{file.name}.damaged")
+            file.replace(aside)
+            warnings.warn(
+                f"{file} is damaged; it is now {aside.name}, and its units run again.", stacklevel=2
+            )
+
+    def _shards(self) -> Iterator[Path]:
+        return self.path.glob("task=*/*.parquet")
 
     def compacted(self) -> dict[str, list[str]]:
         """By name of a merged file that is there, the keys of its units.
@@ -126,8 +147,20 @@ class Folder:
         return {name: keys for name, keys in merged.items() if (self.path / name).exists()}
 
     def failures(self) -> dict[str, dict[str, Any]]:
-        """By key: task, seed and error of the units that failed."""
-        return {file.stem: read_json(file) for file in self.path.glob("failures/*.json")}
+        """By key: task, seed and error of the units that failed.
+
+        Raises:
+            FileFormatError: if one is damaged.
+        """
+        failures = {file: read_json(file) for file in self.path.glob("failures/*.json")}
+        for file, failure in failures.items():
+            texts = [failure.get(k) for k in ("task", "error")] if isinstance(failure, dict) else []
+            if not texts or not all(isinstance(text, str) and text.strip() for text in texts):
+                raise FileFormatError(
+                    f"{file} does not tell the task and the error of a unit that failed. Delete "
+                    "it, and the unit runs again."
+                )
+        return {file.stem: failure for file, failure in failures.items()}
 
     def write(self, unit: Unit, records: list[dict[str, Any]]) -> None:
         """Store the curves of a unit; an earlier failure of it is forgotten."""
@@ -153,10 +186,11 @@ class Status:
     Attributes:
         settings: space, configurations, horizon.
         done: number of units on disk.
-        missing: number of units neither done nor failed.
+        missing: number of units neither done nor failed, those in damaged files among them.
         failed: by "task (key)", the error.
         families: for each family the numbers of units "done", "missing" and "failed".
         curves: number of curves on disk.
+        damaged: files of curves that are empty or cut off, below the folder.
     """
 
     settings: dict[str, Any]
@@ -165,6 +199,7 @@ class Status:
     failed: dict[str, str]
     families: dict[str, dict[str, int]]
     curves: int
+    damaged: list[str]
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON-able form."""
@@ -172,10 +207,11 @@ class Status:
 
 
 def status(out: Place) -> Status:
-    """What is done, missing and failed in the folder of a collection.
+    """What is done, missing, failed and damaged in the folder of a collection; changes nothing.
 
     Raises:
         FileNotFoundError: if it is not one.
+        FileFormatError: if one of its JSON files is damaged.
     """
     folder = Folder(out)
     manifest, done, failures = folder.manifest(), folder.done(), folder.failures()
@@ -197,6 +233,7 @@ def status(out: Place) -> Status:
         },
         families={name: dict(counts) for name, counts in sorted(families.items())},
         curves=curves,
+        damaged=[str(file.relative_to(folder.path)) for file in folder.damaged()],
     )
 
 
@@ -245,6 +282,23 @@ def _merge(folder: Folder) -> Path | None:
         if not any(shard.parent.iterdir()):
             shard.parent.rmdir()
     return target if new else None
+
+
+def _is_whole(file: Path) -> bool:
+    """Whether a Parquet file has its beginning and its end, by the four bytes that mark either."""
+    with file.open("rb") as content:
+        begins = content.read(4) == _MARK
+        return begins and content.seek(-4, os.SEEK_END) >= 8 and content.read() == _MARK
+
+
+def _is_complete(manifest: dict[str, Any]) -> bool:
+    settings, units = manifest.get("settings"), manifest.get("units")
+    if not isinstance(settings, dict) or not isinstance(units, dict):
+        return False
+    kinds = [str, str, int]
+    return all(
+        isinstance(unit, list) and [type(each) for each in unit] == kinds for unit in units.values()
+    )
 
 
 def _describe(settings: dict[str, Any]) -> str:

@@ -20,7 +20,7 @@ class Progress:
     Args:
         units: what is to be done.
         training_steps: steps of a configuration.
-        enabled: whether to show anything.
+        enabled: whether to show anything; nothing is shown where nothing is to be done.
     """
 
     def __init__(self, units: list[Unit], training_steps: int, enabled: bool) -> None:
@@ -29,9 +29,9 @@ class Progress:
         self._training_steps = training_steps
         self._done: Counter[str] = Counter()
         self._steps, self._worked = 0, 0.0
-        self._enabled, self._bar = enabled, None
+        self._enabled, self._bar = enabled and bool(units), None
         self._began = self._logged = time.monotonic()
-        if enabled and sys.stderr.isatty():
+        if self._enabled and sys.stderr.isatty():
             from rich.console import Console
             from rich.progress import Progress as Bar
 
@@ -69,9 +69,8 @@ class Progress:
 
     def _text(self) -> str:
         elapsed = time.monotonic() - self._began
-        left = elapsed * (self._work / self._worked - 1) if self._worked else float("nan")
+        left = ""  # nobody knows before the first unit
+        if self._worked:
+            left = f", {elapsed * (self._work / self._worked - 1):.0f} s left"
         families = ", ".join(f"{k} {self._done[k]}/{n}" for k, n in sorted(self._total.items()))
-        return (
-            f"{self._steps / max(elapsed, 1e-9):.0f} configuration-steps/s, "
-            f"{left:.0f} s left; {families}"
-        )
+        return f"{self._steps / max(elapsed, 1e-9):.0f} configuration-steps/s{left}; {families}"
