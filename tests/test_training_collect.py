@@ -188,7 +188,7 @@ def test_given_configurations_are_trained_in_place_of_random_ones(tmp_path):
     assert (again.already_done, again.done) == (1, 0)
     with pytest.raises(InvalidValueError, match="another collection"):
         collect([task], "adam1p", 3, 4, out, configurations=grid[::-1])
-    with pytest.raises(InvalidValueError, match=r"from 1 to 17.*got 18"):
+    with pytest.raises(InvalidValueError, match=r"is 18; give a whole number from 1 to 17"):
         collect([task], "adam1p", 18, 4, tmp_path / "more", configurations=grid)
     assert not (tmp_path / "more").exists()
 
