@@ -171,7 +171,9 @@ def test_published_points_are_places_of_the_published_list(heldout, reference_da
         "adaptive_nadamw",
         "keras_tuner_hyperband",
         "optuna_tpe",
-        pytest.param("keras_tuner_bayesian", marks=pytest.mark.slow),  # seconds for each proposal
+        pytest.param(  # seconds for each proposal
+            "keras_tuner_bayesian", marks=[pytest.mark.slow, pytest.mark.timeout(1200)]
+        ),
     ],
 )
 def test_a_search_follows_from_its_losses(heldout, method):
