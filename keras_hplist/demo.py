@@ -133,7 +133,7 @@ def run(
                 model,
                 objective="val_loss",
                 max_trials=trials,
-                seed=seed,
+                seed=seed + 1,  # KerasTuner takes 0 for none given
                 max_consecutive_failed_trials=trials,
                 directory=folder,
                 project_name="random",

@@ -138,19 +138,26 @@ def test_bayesian_optimization_takes_over_with_all_results_of_the_list(tmp_path)
 
 
 def test_bayesian_optimization_works_on_the_switches_of_a_published_space(tmp_path):
-    """Spaces in which a hyperparameter is off for some entries give valid proposals."""
+    """Spaces in which a hyperparameter is off for some entries give valid proposals, by the seed.
+
+    KerasTuner takes a seed of 0 for none.
+    """
     space = spaces.get("nadamw")
     entries = HyperparameterList([space.draw(seed) for seed in range(6)], space)
-    oracle = HyperparameterListOracle(None, 7, entries, "bayesian", seed=0)
 
     class Loss(BaseTuner):
         def run_trial(self, trial, **_):
             return abs(math.log10(trial.hyperparameters.values["learning_rate"]) + 3)
 
-    Loss(oracle, directory=tmp_path, project_name="project").search(verbose=0)
-    for configuration in configurations_of(oracle):
+    searches = []
+    for folder in ("first", "second"):
+        oracle = HyperparameterListOracle(None, 7, entries, "bayesian", seed=0)
+        Loss(oracle, directory=tmp_path / folder, project_name="project").search(verbose=0)
+        searches.append(configurations_of(oracle))
+    assert searches[0] == searches[1]
+    for configuration in searches[0]:
         assert space.validate(configuration) == configuration
-    assert len({tuple(c.values()) for c in configurations_of(oracle)}) == 7
+    assert len({tuple(c.values()) for c in searches[0]}) == 7
 
 
 # The user's own hyperparameters.

@@ -67,7 +67,7 @@ def bayesian(oracle: "HyperparameterListOracle") -> dict[str, Any] | None:
     gaussian_process = keras_tuner.oracles.BayesianOptimizationOracle(
         objective=oracle.objective,
         num_initial_points=1,
-        seed=oracle.seed + oracle.trials_after_list,
+        seed=oracle.seed + oracle.trials_after_list + 1,  # KerasTuner takes 0 for none given
         hyperparameters=searched,
     )
     for trial in known:
