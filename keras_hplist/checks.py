@@ -35,9 +35,7 @@ def checked_count(
     except TypeError:
         count = smallest - 1
     if isinstance(given, bool) or not smallest <= count <= largest:
-        raise InvalidValueError(
-            f"{name} is {given!r}; give a whole number from {smallest} to {largest}{_or(or_else)}."
-        )
+        raise _refused(name, given, f"a whole number from {smallest} to {largest}", or_else)
     return count
 
 
@@ -53,7 +51,7 @@ def checked_share(name: str, given: Any) -> float:
     """
     if isinstance(given, numbers.Real) and 0.0 < float(given) < 1.0:
         return float(given)
-    raise InvalidValueError(f"{name} is {given!r}; give a number above 0 and below 1.")
+    raise _refused(name, given, "a number above 0 and below 1")
 
 
 def checked_text(name: str, given: Any, *, or_else: str = "") -> str:
@@ -69,7 +67,7 @@ def checked_text(name: str, given: Any, *, or_else: str = "") -> str:
     """
     if isinstance(given, str) and given:
         return given
-    raise InvalidValueError(f"{name} is {given!r}; give a text that is not empty{_or(or_else)}.")
+    raise _refused(name, given, "a text that is not empty", or_else)
 
 
 def checked_name(kind: str, given: Any, known: Collection[str], hint: str = "") -> str:
@@ -101,7 +99,7 @@ def checked_names(name: str, given: Any) -> list[str]:
     """
     if isinstance(given, Collection) and not isinstance(given, str | bytes | Mapping):
         return [checked_text(f"each of {name}", each) for each in given]
-    raise InvalidValueError(f"{name} is {given!r}; give a sequence of names, such as ['…'].")
+    raise _refused(name, given, "a sequence of names, such as ['…']")
 
 
 def checked_path(name: str, given: Any, *, or_else: str = "") -> str:
@@ -117,10 +115,9 @@ def checked_path(name: str, given: Any, *, or_else: str = "") -> str:
     """
     if isinstance(given, str | os.PathLike):
         return os.fspath(given)
-    raise InvalidValueError(
-        f"{name} is {given!r}; give a path as a text or a pathlib.Path{_or(or_else)}."
-    )
+    raise _refused(name, given, "a path as a text or a pathlib.Path", or_else)
 
 
-def _or(else_: str) -> str:
-    return f", or {else_}" if else_ else ""
+def _refused(name: str, given: Any, allowed: str, or_else: str = "") -> InvalidValueError:
+    allowed += f", or {or_else}" if or_else else ""
+    return InvalidValueError(f"{name} is {given!r}; give {allowed}.")

@@ -118,28 +118,33 @@ def reading_sqlite(path: str | os.PathLike[str], kind: str) -> Iterator[sqlite3.
         kind: what the file should be, for the message.
 
     Raises:
-        FileFormatError: if SQLite raises an error in the block: the file is damaged, or lacks a
-            table or column that is asked for.
+        FileFormatError: if the block raises an error of SQLite or of a value: the file is damaged,
+            or lacks a table or column that is asked for, or a value is not of its kind.
     """
     try:
         with contextlib.closing(connect_sqlite(path)) as connection:
             yield connection
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.Error, TypeError, ValueError) as error:  # text may not be UTF-8
         raise FileFormatError(f"{os.fspath(path)} is no {kind} or is damaged: {error}") from error
 
 
-def checked_folder(path: str | os.PathLike[str]) -> Path:
+def checked_folder(path: str | os.PathLike[str], given: str | None = None) -> Path:
     """The path of a folder that is there or can be made; nothing is made yet.
+
+    Args:
+        path: of the folder.
+        given: how the user gave it, for messages; default: the path.
 
     Raises:
         InvalidValueError: if it is a file or lies below one, or may not be written.
     """
     path = Path(path)
-    there = next(place for place in (path, *path.absolute().parents) if place.exists())
-    if not there.is_dir():
-        raise InvalidValueError(f"{path} cannot be a folder: {there} is a file. Name another one.")
-    if not os.access(there, os.W_OK | os.X_OK):
-        raise InvalidValueError(f"{path} cannot be written: {there} is read-only. Name another.")
+    given = given or str(path)
+    nearest = next(place for place in (path, *path.absolute().parents) if place.exists())
+    if not nearest.is_dir():
+        raise InvalidValueError(f"{given}: {nearest} is a file, not a folder. Name another place.")
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise InvalidValueError(f"{given}: the folder {nearest} cannot be written to.")
     return path
 
 

@@ -1,12 +1,12 @@
 """Files that subcommands write: refused before any work where they cannot be written."""
 
-import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import typer
 
 from keras_hplist.errors import InvalidValueError
+from keras_hplist.files import checked_folder
 
 
 def check_output(path: Path, option: str = "--output") -> None:
@@ -24,7 +24,7 @@ def check_output(path: Path, option: str = "--output") -> None:
         raise InvalidValueError(f"{option} {path} is a folder; name a file in it.")
     if not folder.is_dir():
         raise InvalidValueError(f"{option} {path}: there is no folder {folder}. Make it first.")
-    _check_writable(folder, f"{option} {path}")
+    checked_folder(folder, f"{option} {path}")
 
 
 def check_history_output(path: Path, option: str = "--output") -> None:
@@ -45,11 +45,7 @@ def check_history_output(path: Path, option: str = "--output") -> None:
         raise InvalidValueError(
             f"{option} {path} is a file; name a folder, or a file that ends in .parquet."
         )
-    folder = path.absolute().parent if is_file else path.absolute()
-    nearest = next(parent for parent in (folder, *folder.parents) if parent.exists())
-    if not nearest.is_dir():
-        raise InvalidValueError(f"{option} {path}: {nearest} is a file, not a folder.")
-    _check_writable(nearest, f"{option} {path}")
+    checked_folder(path.parent if is_file else path, f"{option} {path}")
 
 
 def check_apart(outputs: Mapping[str, Path | None], inputs: Iterable[Path] = ()) -> None:
@@ -72,8 +68,3 @@ def check_apart(outputs: Mapping[str, Path | None], inputs: Iterable[Path] = ())
                     f"{path} {use}; name another path to write to.", param_hint=option
                 )
         taken.append((path.resolve(), f"is what {option} names"))
-
-
-def _check_writable(folder: Path, given: str) -> None:
-    if not os.access(folder, os.W_OK):
-        raise InvalidValueError(f"{given}: the folder {folder} cannot be written to.")

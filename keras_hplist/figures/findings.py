@@ -74,7 +74,7 @@ class Findings:
             "trials": self.statuses,
             "best": {
                 "trial": project.best,
-                "objective": float(project.trials["objective"].loc[project.best]),
+                "objective": project.best_result,
                 "values": project.values[project.best],
             },
             "list": project.followed[0] if project.followed else None,

@@ -101,9 +101,10 @@ def compute(runs: pd.DataFrame, wanted: Callable[[str], bool] = bool) -> pd.Data
     for task in (task for task in TITLES if task in set(rows["task"])):
         own = rows[rows["task"] == task]
         own = own[own["seed"] == own["seed"].min()]
+        sources = [Source.parse(text) for text in own["source"]]
         own = own.assign(
-            method=[_method(*pair) for pair in zip(own["source"], own["space"])],
-            rank=[(Source.parse(source) or Source("")).entry or 0 for source in own["source"]],
+            method=[_method(*pair) for pair in zip(sources, own["space"])],
+            rank=[(source.entry or 0) if source else 0 for source in sources],
             final=[_final(*triple) for triple in zip(own["valid"], own["status"])],
         )
         own = own.sort_values(["rank", "final"], kind="stable")
@@ -226,12 +227,11 @@ def size_note(frame: pd.DataFrame) -> str:
     )
 
 
-def _method(source: str, space: str) -> str:
+def _method(source: Source | None, space: str) -> str:
     """The method of a run; empty if its source names none."""
-    parsed = Source.parse(source)
-    if parsed is None:
+    if source is None:
         return ""
-    return f"{DEFAULT} {space}" if parsed.method == DEFAULT else parsed.method
+    return f"{DEFAULT} {space}" if source.method == DEFAULT else source.method
 
 
 def _place(method: str) -> tuple[int, str]:

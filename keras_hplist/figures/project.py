@@ -94,6 +94,11 @@ class Project:
         """The id of the best trial."""
         return str(self.trials["rank"].idxmin())
 
+    @property
+    def best_result(self) -> float:
+        """The objective of the best trial."""
+        return float(self.trials["objective"].loc[self.best])
+
 
 def read_project(
     path: str | os.PathLike[str], objective: str | None = None, direction: str | None = None

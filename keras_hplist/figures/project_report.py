@@ -85,7 +85,7 @@ def _lead(findings: Findings) -> list[str]:
     extreme = "lowest" if project.direction == "min" else "highest"
     lead = [
         f"{trials(len(project.trials))}: {counts}. The {extreme} {project.objective}, "
-        f"{shown(float(project.trials['objective'].loc[project.best]))}, has trial {project.best}."
+        f"{shown(project.best_result)}, has trial {project.best}."
     ]
     if "running" in statuses:
         lead.append("The search has not ended: write the report again to see further trials.")

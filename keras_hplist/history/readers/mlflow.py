@@ -184,25 +184,20 @@ def _text(meta: Any, key: str, file: Path) -> str:
 def _database(file: Path) -> Iterator[_Run]:
     """The runs of a database store, read with one query per table."""
     with reading_sqlite(file, "database of MLflow") as db:
-        try:
-            experiments = dict(db.execute("SELECT experiment_id, name FROM experiments"))
-            runs = db.execute(
-                "SELECT run_uuid, name, experiment_id, status, lifecycle_stage, start_time, "
-                "end_time FROM runs ORDER BY start_time, run_uuid"
-            ).fetchall()
-            values: dict[str, dict[str, str]] = defaultdict(dict)
-            for run, key, value in db.execute("SELECT run_uuid, key, value FROM params"):
-                values[run][key] = value
-            points: dict[str, dict[str, list[tuple[int, int, float]]]] = defaultdict(dict)
-            for run, key, time, step, value, is_nan in db.execute(
-                "SELECT run_uuid, key, timestamp, step, value, is_nan FROM metrics"
-            ):
-                number = float("nan") if is_nan else float(value)
-                points[run].setdefault(key, []).append((int(time), int(step), number))
-        except (TypeError, ValueError) as error:  # text that is not UTF-8 is a ValueError
-            raise FileFormatError(
-                f"{file} is no database of MLflow or is damaged: {error}"
-            ) from error
+        experiments = dict(db.execute("SELECT experiment_id, name FROM experiments"))
+        runs = db.execute(
+            "SELECT run_uuid, name, experiment_id, status, lifecycle_stage, start_time, "
+            "end_time FROM runs ORDER BY start_time, run_uuid"
+        ).fetchall()
+        values: dict[str, dict[str, str]] = defaultdict(dict)
+        for run, key, value in db.execute("SELECT run_uuid, key, value FROM params"):
+            values[run][key] = value
+        points: dict[str, dict[str, list[tuple[int, int, float]]]] = defaultdict(dict)
+        for run, key, time, step, value, is_nan in db.execute(
+            "SELECT run_uuid, key, timestamp, step, value, is_nan FROM metrics"
+        ):
+            number = float("nan") if is_nan else float(value)
+            points[run].setdefault(key, []).append((int(time), int(step), number))
     for uid, name, experiment, status, stage, start, end in runs:
         if str(status).lower() not in STATES or experiment not in experiments:
             raise FileFormatError(
