@@ -1,6 +1,7 @@
 """Histories as dense arrays of curves."""
 
 import math
+import tracemalloc
 
 import numpy as np
 import pyarrow as pa
@@ -144,7 +145,6 @@ def test_curves_refuse_what_cannot_be_compared():
 
 def test_a_large_history_becomes_an_array_with_one_copy():
     """The dense array costs its own size, not several times that."""
-    tracemalloc = pytest.importorskip("tracemalloc")
     rows, points = 20_000, 51
     table = pa.table(
         {
