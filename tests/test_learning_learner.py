@@ -180,6 +180,25 @@ def test_entries_after_saturation_say_so():
     assert "pass 2" in str(learner.explain(1))
 
 
+@pytest.mark.parametrize("budget", [None, 2])
+def test_the_scale_bends_the_choice_and_no_report(budget):
+    """Another order; gains, scores, J(k) and explanations stay on the linear scale."""
+    scores = frame([[0.30, 0.50, 0.60, 0.70], [0.10, 0.10, 0.05, 0.00]])
+    linear, median = (
+        ListLearner(scale=scale, length=2, budget=budget).fit(scores)
+        for scale in ("linear", "median")
+    )
+    order = linear.order_.tolist()
+    assert median.order_.tolist() == order[::-1]
+    pd.testing.assert_frame_equal(median.scores_, linear.scores_)
+    j = [1.0, scores[order[1]].mean(), linear.curve_["training"].iloc[-1]]
+    assert median.curve_["training"].tolist() == pytest.approx(j[1:])
+    assert median.gains_.tolist() == pytest.approx([j[0] - j[1], j[1] - j[2]])
+    assert median.explain(1).gain == pytest.approx(median.gains_[1])
+    with pytest.raises(UnknownNameError, match=r"scale 'mediam'.*Did you mean 'median'"):
+        ListLearner(scale="mediam").fit(scores)
+
+
 def test_seeds_splits_and_horizons_reach_the_scores():
     """The parameters act as `score_matrix` says."""
     runs = populations.history(seeds=3)

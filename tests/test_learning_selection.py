@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as hnp
 
 from keras_hplist.errors import InvalidValueError
 from keras_hplist.learning import best_after, greedy
-from keras_hplist.learning.selection import best_for_budget, start_scores
+from keras_hplist.learning.selection import best_for_budget, from_median, start_scores
 
 NAN = np.nan
 shapes = st.tuples(st.integers(1, 7), st.integers(1, 9))
@@ -225,3 +225,33 @@ def test_bad_input_is_refused(arguments, message):
     scores = [[0.1, 0.2, 0.3], [0.3, 0.2, 0.1]]
     with pytest.raises(InvalidValueError, match=message):
         greedy(**({"scores": scores} | arguments))
+
+
+@given(scores=with_holes)
+@settings(max_examples=300, deadline=None)
+def test_the_scale_from_the_median_keeps_both_ends_and_the_order(scores):
+    """Between the best of a task and its start; equal scores stay equal, unknown ones unknown."""
+    scaled = from_median(scores)
+    assert (np.isnan(scaled) == np.isnan(scores)).all()
+    for row, new in zip(scores, scaled, strict=True):
+        known = ~np.isnan(row)
+        if not known.any():
+            continue
+        best = row[known].min()
+        assert new[known].min() == best
+        assert (new[known] >= row[known] - 1e-12).all()
+        assert (new[known] <= 1).all()
+        assert (new[row == 1] == 1).all() or best == 1
+        order = np.argsort(row[known], kind="stable")
+        assert (np.diff(new[known][order]) >= -1e-12).all()
+        middle = np.median(row[known]) - best
+        if middle > 0:
+            lifted = best + (row[known] - best) * (1 - best + middle) / (row[known] - best + middle)
+            np.testing.assert_allclose(new[known], lifted, atol=1e-12)
+
+
+def test_a_task_on_which_all_are_near_the_best_counts_on_the_scale_from_the_median():
+    """As seen from the start the second task hardly matters; among its configurations it does."""
+    scores = np.array([[0.30, 0.50, 0.60, 0.70], [0.10, 0.10, 0.05, 0.00]])
+    assert greedy(scores, 2).order.tolist() == [0, 3]
+    assert greedy(from_median(scores), 2).order.tolist() == [3, 0]

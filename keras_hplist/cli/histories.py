@@ -93,6 +93,10 @@ def learn(
     weights: Annotated[
         str, typer.Option(help="Of tasks: family (families count equally) or equal.")
     ] = "family",
+    scale: Annotated[
+        str,
+        typer.Option(help="On which scores count: linear, or median (bent at the median)."),
+    ] = "linear",
     budget: Annotated[
         int | None,
         typer.Option(min=1, help="Choose the first so many entries for this number of trials."),
@@ -123,6 +127,7 @@ def learn(
         split=split.split(",") if "," in split else split,
         horizon=horizon,
         weights=weights,
+        scale=scale,
         budget=budget,
         name=name,
         seed=seed,

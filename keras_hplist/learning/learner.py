@@ -1,7 +1,7 @@
 """The estimator that turns a history or a score matrix into a hyperparameter list."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -33,10 +33,13 @@ from keras_hplist.learning.scores import (
     score_matrix,
 )
 from keras_hplist.learning.selection import (
+    SCALES,
     Selection,
     best_after,
     best_for_budget,
+    from_median,
     greedy,
+    reductions,
 )
 from keras_hplist.learning.splits import WEIGHTS, held_out_folds, task_weights
 from keras_hplist.lists import HyperparameterList
@@ -84,6 +87,11 @@ class ListLearner(BaseEstimator):
         weights: "family": families of tasks count equally, and a task without a family is one of
             its own; "equal": tasks count equally; or a mapping of every task, or of every family,
             to its weight.
+        scale: on which scale scores count in the choice: "linear", as they are, or "median": from
+            the best score of a task through that of its median configuration to the start (see
+            `keras_hplist.learning.selection.from_median`), so that tasks on which all but the worst
+            configurations are near the best, as seen from the start, count as well. What is
+            reported, gains and J(k), is on the linear one.
         missing: how to estimate cells that were not measured: "surrogate", "additive",
             "pessimistic", "optimistic" (see `keras_hplist.learning.completion`), or "auto": what
             does best in cross-validation over tasks.
@@ -123,6 +131,7 @@ class ListLearner(BaseEstimator):
         horizon: int | float | None = None,
         seeds: str = "mean",
         weights: str | Mapping[str, float] = "family",
+        scale: str = "linear",
         missing: str = "auto",
         cost: str | None = None,
         budget: int | None = None,
@@ -139,6 +148,7 @@ class ListLearner(BaseEstimator):
         self.horizon = horizon
         self.seeds = seeds
         self.weights = weights
+        self.scale = scale
         self.missing = missing
         self.cost = cost
         self.budget = budget
@@ -250,6 +260,7 @@ class ListLearner(BaseEstimator):
         checked_name("reduction over seeds", self.seeds, SEED_REDUCTIONS)
         if isinstance(self.weights, str):
             checked_name("weights", self.weights, WEIGHTS)
+        checked_name("scale", self.scale, SCALES)
         checked_name("rule for missing cells", self.missing, ("auto", *RULES))
         checked_count("seed", self.seed, 0, LAST_SEED)
         if self.cost is not None:
@@ -311,10 +322,14 @@ class ListLearner(BaseEstimator):
         self.check_parameters()
         weights = task_weights(matrix.tasks, matrix.families, self.weights)
         rule, scores = self._completed(matrix, values, weights)
+        scaled = scores if self.scale == "linear" else from_median(scores)
         if self.budget is None:
-            selection = greedy(scores, self.length, weights, self._costs(matrix))
+            selection = greedy(scaled, self.length, weights, self._costs(matrix))
         else:
-            selection = best_for_budget(scores, self.budget, self.length, weights)
+            selection = best_for_budget(scaled, self.budget, self.length, weights)
+        if scaled is not scores:
+            gains = reductions(scores, selection.order, weights)
+            selection = replace(selection, gains=gains)
         return Choice(selection, scores, weights, rule)
 
     @property

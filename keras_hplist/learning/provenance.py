@@ -49,6 +49,7 @@ def provenance_of(
         "weights": learner.weights
         if isinstance(learner.weights, str)
         else {str(name): float(weight) for name, weight in learner.weights.items()},
+        "scale": learner.scale,
         "missing": {"share": share_missing, "rule": learner.missing_},
         "cost": learner.cost,
         "budget": _plain(learner.budget),

@@ -6,6 +6,7 @@ what the best list of the same length does (Nemhauser, Wolsey, Fisher 1978; for 
 configurations: Wistuba et al. 2015).
 """
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -18,6 +19,7 @@ from keras_hplist.errors import InvalidValueError
 _TIE = 1e-12  # gains closer than this are equal, in units of the largest score, at least 1
 _SLACK = 1e-11  # above the rounding error of an updated gain, in the same unit
 _BLOCK = 2**15  # scores handled together, so that a block stays in the cache
+SCALES = ("linear", "median")
 _MANY = 64  # from so many candidates on, whole rows are read faster than single columns
 
 
@@ -137,12 +139,23 @@ def best_for_budget(
     first = greedy(filled[:, chosen], weights=weights)
     rest = np.flatnonzero(~np.isin(whole.order, chosen))[: len(whole.order) - len(chosen)]
     order = np.concatenate([chosen[first.order], whole.order[rest]])
+    passes = np.concatenate([first.passes, whole.passes[rest]])
+    return Selection(order, reductions(scores, order, weights), passes)
+
+
+def reductions(scores: np.ndarray, order: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """By how much each entry of a list lowers J.
+
+    Args:
+        scores: as `best_after`.
+        order: int array (length,), indices of configurations.
+        weights: float array (task,), with sum 1.
+
+    Returns:
+        float64 (length,), none negative.
+    """
     reached = weights @ best_after(scores, order)
-    return Selection(
-        order,
-        np.maximum(-np.diff(reached, prepend=weights @ start), 0),
-        np.concatenate([first.passes, whole.passes[rest]]),
-    )
+    return np.maximum(-np.diff(reached, prepend=weights @ start_scores(scores)), 0)
 
 
 def start_scores(scores: np.ndarray) -> np.ndarray:
@@ -155,6 +168,33 @@ def start_scores(scores: np.ndarray) -> np.ndarray:
         float array (task,): 1, no better than initialisation, or the task's worst score above 1.
     """
     return np.fmax.reduce(scores, axis=1, initial=1.0)
+
+
+def from_median(scores: np.ndarray) -> np.ndarray:
+    """Scores on a scale that runs for each task from the best through the median to the start.
+
+    With r = score − best, a = median − best and t = start − best, over the configurations of the
+    task, r becomes r (t + a) / (r + a): the best score and the start (`start_scores`) stay, and the
+    median one comes to lie near the middle. On the linear scale a task on which all configurations
+    but the bad ones are next to the best, as seen from the start, hardly counts in a choice.
+
+    Args:
+        scores: float array (task, configuration), lower is better; NaN counts as not known.
+
+    Returns:
+        float64 array of the same shape; the order within a task is the same.
+    """
+    known = np.where(np.isnan(scores), np.inf, scores).astype(float)
+    best = known.min(axis=1, initial=np.inf, keepdims=True)
+    best = np.where(np.isinf(best), 0.0, best)
+    regret = scores - best
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # of a task of which nothing is known
+        middle = np.nanmedian(regret, axis=1, keepdims=True)
+    span = start_scores(scores)[:, None] - best
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share = np.where(regret > 0, (span + middle) / (regret + middle), 1.0)
+    return best + regret * share
 
 
 def best_after(scores: np.ndarray, order: np.ndarray) -> np.ndarray:
