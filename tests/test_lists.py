@@ -231,6 +231,22 @@ def test_a_space_has_a_name():
         SearchSpace("", OWN_SPACE.rows)
 
 
+def test_a_changed_published_space_needs_a_name_of_its_own(tmp_path):
+    """Files keep only the name of a published one; renamed, it is kept whole, optimizer and all."""
+    config = spaces.get("adam1p").to_config()
+    config["hyperparameters"][0]["high"] = 100.0
+    with pytest.raises(InvalidValueError, match="'adam1p' is the name of a published"):
+        SearchSpace.from_config(config)
+    with pytest.raises(FileFormatError, match=r"list\.json: 'adam1p' is the name of a published"):
+        HyperparameterList.load(document(tmp_path, space=config))
+    wider = SearchSpace.from_config(config | {"name": "wider"})
+    saved = HyperparameterList([{"learning_rate": 50.0}], wider)
+    saved.save(tmp_path / "list.json")
+    loaded = HyperparameterList.load(tmp_path / "list.json")
+    assert loaded == saved and loaded.space == wider
+    assert get_optimizer(loaded).hyperparameters == {"learning_rate": 50.0}
+
+
 def test_an_integer_too_long_for_a_float_is_located(tmp_path):
     """JSON allows any number of digits."""
     path = document(tmp_path, entries=[{"values": {"learning_rate": 1e-3}, "gain": 10**400}])

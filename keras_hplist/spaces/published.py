@@ -12,7 +12,7 @@ from keras_hplist.errors import InvalidValueError
 from keras_hplist.spaces.bookkeeping import DECAY_TO_ZERO, WARMUP, WEIGHT_DECAY
 from keras_hplist.spaces.distributions import Boolean, Choice, Number
 from keras_hplist.spaces.hyperparameter import Hyperparameter
-from keras_hplist.spaces.search_space import FAMILIES, SearchSpace
+from keras_hplist.spaces.search_space import FAMILIES, PUBLISHED, SearchSpace
 
 _ADAM4P = (
     Hyperparameter("learning_rate", Number(1e-8, 1e1, "log"), default=1e-3),
@@ -68,8 +68,8 @@ _NADAMW = (
     Hyperparameter("constant_fraction", Number(0.0, 1.0), default=0.5),
 )
 
-_SPACES = {
-    space.name: space
+PUBLISHED.update(
+    (space.name, space)
     for space in (
         SearchSpace("nadamw", _NADAMW, "nadamw_grid", 14358, "nadamw"),
         SearchSpace("adam8p", _ADAM4P + _PENALTIES + _DECAYS, "adam8p_wide_grid", family="adam8p"),
@@ -77,7 +77,7 @@ _SPACES = {
         SearchSpace("adam4p", _ADAM4P, "adam4p_wide_grid", family="adam4p"),
         SearchSpace("adam1p", _ADAM4P[:1], "adam1p_wide_grid", 4123, "adam1p"),
     )
-}
+)
 
 
 def names() -> tuple[str, ...]:
@@ -100,7 +100,7 @@ def get(space: str | SearchSpace) -> SearchSpace:
             f"got {space!r}."
         )
     hint = "A space of your own is a SearchSpace object."
-    return _SPACES[checked_name("search space", space, _SPACES, hint)]
+    return PUBLISHED[checked_name("search space", space, PUBLISHED, hint)]
 
 
 def half_orders() -> pd.DataFrame:

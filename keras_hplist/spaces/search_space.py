@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 # the optimizers would load Keras.
 FAMILIES = ("nadamw", "adam8p", "adam6p", "adam4p", "adam1p")
 
+# Name to published space. `published` fills it; it stands here since its names are taken.
+PUBLISHED: "dict[str, SearchSpace]" = {}
+
 
 @dataclass(frozen=True)
 class SearchSpace:
@@ -47,9 +50,11 @@ class SearchSpace:
     def __post_init__(self) -> None:
         """Refuse bad or taken names, no hyperparameters, and conditions that have no meaning."""
         _check_fields(self)
-        if self.name in FAMILIES and not self.family:
+        if PUBLISHED.get(self.name, self) != self:  # lists and histories keep only its name
             raise InvalidValueError(
-                f"{self.name!r} is the name of a published search space; choose another for yours."
+                f"{self.name!r} is the name of a published search space, which this one differs "
+                f"from; choose another for yours. With family={self.name!r} it can have the same "
+                "optimizer."
             )
         if not self.names:
             raise InvalidValueError(f"Search space {self.name!r} has no hyperparameters.")
