@@ -136,6 +136,15 @@ def test_many_tasks_and_long_lists_are_drawn_too():
     np.testing.assert_allclose(list_report.compute(fitted)["training"], expected)
 
 
+def test_hyperparameters_may_be_called_as_columns_are():
+    """The list's own columns are then called otherwise."""
+    values = {c: {"gain": c / 4, "rank": 7 + c} for c in range(4)}
+    scores = pd.DataFrame(np.random.default_rng(0).random((3, 4)))
+    fitted = ListLearner(length=2).fit(scores, configurations=values)
+    words = Tags(list_report.list_report(fitted)).words
+    assert {"rank_", "gain_", "gain", "rank"} <= set(words)
+
+
 def test_a_single_task_has_a_page_that_says_so():
     """Nothing can be left out, so there is one curve and no comparison."""
     fitted = ListLearner(length=3).fit(populations.history(tasks=1))

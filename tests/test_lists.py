@@ -11,7 +11,13 @@ from hypothesis import strategies as st
 
 from keras_hplist import spaces
 from keras_hplist.errors import FileFormatError, InvalidValueError, UnknownNameError
-from keras_hplist.lists import HyperparameterList, available_lists, get_optimizer
+from keras_hplist.lists import (
+    HyperparameterList,
+    available_lists,
+    diff,
+    get_optimizer,
+    to_csv,
+)
 from keras_hplist.spaces import Hyperparameter, SearchSpace
 from keras_hplist.spaces.distributions import Boolean, Choice, Number
 from keras_hplist.tuning import HyperparameterListOracle
@@ -107,6 +113,17 @@ def test_to_frame_has_ranks_columns_of_the_space_and_gains():
     assert frame["learning_rate"].tolist() == [1e-3, 1e-2]
     assert frame["gain"][0] == 0.5
     assert frame["gain"].isna()[1]
+
+
+def test_a_hyperparameter_may_be_called_as_a_column_of_the_list():
+    """The list's own column is then called otherwise, in each table of the list."""
+    rows = tuple(Hyperparameter(name, Number(0.0, 1.0)) for name in ("gain", "rank", "move"))
+    values = {"gain": 0.25, "rank": 0.5, "move": 1.0}
+    hplist = HyperparameterList([values], SearchSpace("mine", rows), gains=[0.125])
+    frame = hplist.to_frame().reset_index()
+    assert frame.to_dict("records") == [{"rank_": 0} | values | {"gain_": 0.125}]
+    assert to_csv(hplist) == "rank_,gain,rank,move,gain_\n0,0.25,0.5,1.0,0.125\n"
+    assert diff(hplist, hplist)[["move_", *values]].to_numpy().tolist() == [[0, 0.25, 0.5, 1.0]]
 
 
 @given(entries=entries, gain=st.none() | st.floats(-1e9, 1e9))

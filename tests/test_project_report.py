@@ -25,6 +25,8 @@ from keras_hplist.figures.findings import find
 from keras_hplist.figures.project import read_project
 from keras_hplist.learning.evidence import Evidence
 from keras_hplist.lists import drop
+from keras_hplist.spaces import Hyperparameter, SearchSpace
+from keras_hplist.spaces.distributions import Number
 
 TRIED, TASKS = 4, 9
 
@@ -224,6 +226,18 @@ def test_hyperparameters_may_be_called_as_columns_are(tmp_path):
     project_report.write(project, tmp_path / "report")
     header = (tmp_path / "report" / "trials.csv").read_text().splitlines()[0].split(",")
     assert {"trial", "trial (value)", "rank", "rank (value)"} <= set(header)
+
+
+def test_hyperparameters_may_be_called_as_columns_of_the_next_entries():
+    """The list's own columns are then called otherwise; evidence gives them gains."""
+    rows = (Hyperparameter("gain", Number(0.0, 1.0)), Hyperparameter("rank", Number(0, 9)))
+    space = SearchSpace("mine", rows)
+    hplist = khl.HyperparameterList([{"gain": 0.5, "rank": rank} for rank in (1, 2)], space)
+    scores = pd.DataFrame([[0.5, 0.25]], index=["t"])
+    families = pd.Series([None], index=["t"])
+    evidence = Evidence(scores, scores, scores, families)
+    coming = standing.next_entries(hplist, [0], evidence).reset_index()
+    assert coming.to_dict("records") == [{"rank_": 1, "gain_": 0.25, "gain": 0.5, "rank": 2.0}]
 
 
 def test_values_of_several_epochs_are_curves(tmp_path):

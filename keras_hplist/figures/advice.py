@@ -32,7 +32,7 @@ def what_next(findings: Findings) -> list[str]:
             _code(findings, hplist, len(known) + _MORE, 'after_list="bayesian"'),
         ]
     caption = f"The next entries of the list {hplist.name!r}."
-    gains = [name for name in coming if str(name).startswith("gain")]
+    gains = [name for name in coming if name not in hplist.space.names]
     if gains and not coming[gains].any(axis=None):
         coming = coming.drop(columns=gains)
         caption += (

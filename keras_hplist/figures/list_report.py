@@ -216,10 +216,12 @@ def _worth(learner: "ListLearner", quality: pd.DataFrame) -> list[str]:
 
 def _entries(learner: "ListLearner", count: int) -> list[str]:
     hplist = learner.list_
+    rank_name, gain_name = map(hplist.space.free_name, ("rank", "gain"))
     rows = [
-        {"rank": rank, "gain": float(learner.gains_[rank]), **hplist[rank]} for rank in range(count)
+        {rank_name: rank, gain_name: float(learner.gains_[rank]), **hplist[rank]}
+        for rank in range(count)
     ]
-    frame = pd.DataFrame(rows, columns=["rank", "gain", *hplist.space.names], dtype=object)
+    frame = pd.DataFrame(rows, columns=[rank_name, gain_name, *hplist.space.names], dtype=object)
     explained = [learner.explain(rank) for rank in range(count)]
     return [
         table(

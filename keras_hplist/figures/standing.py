@@ -246,19 +246,21 @@ def next_entries(
     Returns:
         DataFrame indexed by rank: with evidence `gain` and `gain on the nearest tasks`, by how much
         the entry lowers the mean of the best score of what was tried, over all tasks and over the
-        nearest; then the values.
+        nearest; then the values. What a hyperparameter is called too is called `rank_`, `gain_`.
     """
     ranks = sorted(set(tried))
     coming = [rank for rank in range(len(hplist)) if rank not in set(ranks)][:count]
     frame = pd.DataFrame(
-        [hplist[rank] for rank in coming], pd.Index(coming, name="rank"), dtype=object
+        [hplist[rank] for rank in coming],
+        pd.Index(coming, name=hplist.space.free_name("rank")),
+        dtype=object,
     )
     if evidence is None:
         return frame
     known = [rank for rank in ranks if rank in evidence.entries]
     best = evidence.entries[known].min(axis=1) if known else pd.Series(1.0, evidence.entries.index)
     lowered = evidence.entries.rsub(best, axis=0).clip(lower=0).reindex(columns=coming)
-    frame.insert(0, "gain", lowered.mean())
+    frame.insert(0, hplist.space.free_name("gain"), lowered.mean())
     if near := list(near):
         frame.insert(1, "gain on the nearest tasks", lowered.loc[near].mean())
     return frame

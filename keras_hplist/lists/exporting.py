@@ -120,11 +120,13 @@ def to_csv(hplist: HyperparameterList) -> str:
     Returns:
         CSV text with a head line: `rank` from 0, the hyperparameters in the order of the space,
         `gain`. Floats are written with all digits that tell them from their neighbours; a cell is
-        empty where a hyperparameter is not active or the gain not known.
+        empty where a hyperparameter is not active or the gain not known. What a hyperparameter is
+        called too is called `rank_` and `gain_`.
     """
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")  # writes floats by repr, None as nothing
-    table.writerow(["rank", *hplist.space.names, "gain"])
+    rank_name, gain_name = map(hplist.space.free_name, ("rank", "gain"))
+    table.writerow([rank_name, *hplist.space.names, gain_name])
     for rank, (entry, gain) in enumerate(zip(hplist, hplist.gains, strict=True)):
         table.writerow([rank, *map(entry.get, hplist.space.names), gain])
     return text.getvalue()

@@ -159,13 +159,15 @@ class HyperparameterList(Sequence[dict[str, Value]]):
 
         Returns:
             A DataFrame whose index `rank` counts from 0, with one column per hyperparameter in the
-            order of the space, and `gain` (float64, NaN where not known).
+            order of the space, and `gain` (float64, NaN where not known). What a hyperparameter is
+            called too is called `rank_` and `gain_`.
         """
         import pandas as pd
 
         frame = pd.DataFrame(self._entries, columns=list(self.space.names))
-        frame["gain"] = pd.array(self._gains, dtype="Float64").to_numpy(float, na_value=math.nan)
-        return frame.rename_axis("rank")
+        gains = pd.array(self._gains, dtype="Float64").to_numpy(float, na_value=math.nan)
+        frame[self.space.free_name("gain")] = gains
+        return frame.rename_axis(self.space.free_name("rank"))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the list to a JSON file, whole or not at all; the same list gives the same bytes.

@@ -121,7 +121,7 @@ def diff(first: HyperparameterList, second: HyperparameterList) -> "pd.DataFrame
     )
     frame["move"] = frame["rank_first"] - frame["rank_second"]
     values = pd.DataFrame(list(entries.values()), frame.index, columns=list(first.space.names))
-    return frame.join(values)
+    return frame.rename(columns=first.space.free_name).join(values)
 
 
 def noted(

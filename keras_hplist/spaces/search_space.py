@@ -79,6 +79,12 @@ class SearchSpace:
         """Names of the hyperparameters, in order."""
         return tuple(dict.fromkeys(row.name for row in self.rows if not row.hidden))
 
+    def free_name(self, name: str) -> str:
+        """What to call a column beside the hyperparameters: `name`, or `name_` if one has it."""
+        while name in self.names:
+            name += "_"
+        return name
+
     def draw(self, seed: int) -> dict[str, Value]:
         """The configuration of one seed: a plain value for each active hyperparameter.
 
