@@ -47,11 +47,16 @@ LIST = HyperparameterList(
         ({"fast": True}, [0, 2, 3]),
         ({"decay": (None, 0.2)}, [0, 2, 3]),
         ({"fast": True, "rate": (1e-3, None)}, [0, 2]),
+        ({"fast": np.bool_(True), "rate": (np.float64(1e-3), np.int64(1))}, [0, 2]),
+        ({"kind": np.array(["a", "c"]), "decay": (None, np.float32(0.5))}, [0, 2]),
         ({}, [0, 1, 2, 3]),
     ],
 )
 def test_restrict_keeps_what_meets_all_conditions(conditions, kept):
-    """Values, bounds and sets; inactive hyperparameters meet every condition; gains stay."""
+    """Values, bounds and sets; inactive hyperparameters meet every condition; gains stay.
+
+    Numbers of NumPy are as good, and are plain in the provenance.
+    """
     part = restrict(LIST, conditions)
     assert list(part) == [LIST[rank] for rank in kept]
     assert part.gains == [LIST.gains[rank] for rank in kept]
@@ -63,6 +68,7 @@ def test_restrict_can_move_values_instead():
     moved = restrict(LIST, {"rate": (1e-3, 1e-2), "kind": "a"}, clip=True)
     assert [entry["rate"] for entry in moved] == [1e-3, 1e-2, 1e-2]
     assert {entry["kind"] for entry in moved} == {"a"}
+    assert restrict(LIST, {"fast": np.bool_(True)}, clip=True)[1]["fast"] is True
     assert moved.gains == [None] * 3
     assert moved.source_ranks == [0, None, None]
     with pytest.raises(InvalidValueError, match=r"'kind' is 'b'.*does not say"):
@@ -79,6 +85,9 @@ def test_restrict_refuses_what_cannot_be_met(tmp_path):
         restrict(LIST, {"rate": (1, 2, 3)})
     with pytest.raises(InvalidValueError, match=r"condition on 'rate' is \('a', None\)"):
         restrict(LIST, {"rate": ("a", None)})
+    for clip in (False, True):
+        with pytest.raises(InvalidValueError, match=r"\(0\.1, 0\.01\); .* the lower first"):
+            restrict(LIST, {"rate": (0.1, 0.01)}, clip)
     restrict(LIST, {"kind": {"a", "c"}, "rate": (None, 1.0)}).save(tmp_path / "list.json")
     provenance = HyperparameterList.load(tmp_path / "list.json").provenance
     assert provenance["surgery"][0]["restrict"] == {"kind": ["a", "c"], "rate": [None, 1.0]}

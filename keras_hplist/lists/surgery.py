@@ -3,6 +3,8 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from keras_hplist.checks import checked_count, checked_name
 from keras_hplist.errors import InvalidValueError
 from keras_hplist.lists.hyperparameter_list import HyperparameterList, Value
@@ -34,10 +36,11 @@ def restrict(
 
     Raises:
         UnknownNameError: if the search space has no such hyperparameter.
-        InvalidValueError: if bounds are not two numbers, or no entry meets the conditions; or, with
-            `clip`, if a condition allows several values and not a range, or the search space does
-            not allow a moved value.
+        InvalidValueError: if bounds are not two numbers in order, or no entry meets the conditions;
+            or, with `clip`, if a condition allows several values and not a range, or the search
+            space does not allow a moved value.
     """
+    conditions = {name: _plain(allowed) for name, allowed in conditions.items()}
     for name, allowed in conditions.items():
         checked_name(f"hyperparameter of space {hplist.space.name!r}", name, hplist.space.names)
         if isinstance(allowed, tuple):
@@ -152,6 +155,17 @@ def _kept(
     )
 
 
+def _plain(allowed: Any) -> Any:
+    """A condition with Python's values for NumPy's, which a list file cannot hold."""
+    if isinstance(allowed, np.ndarray | np.generic):
+        return allowed.tolist()
+    if isinstance(allowed, tuple):
+        return tuple(map(_plain, allowed))
+    if isinstance(allowed, Collection) and not isinstance(allowed, str):
+        return list(map(_plain, allowed))
+    return allowed
+
+
 def _meets(value: Value, allowed: Condition) -> bool:
     if isinstance(allowed, tuple):
         low, high = _bounds(allowed)
@@ -176,15 +190,17 @@ def _moved(name: str, value: Value, allowed: Condition | None) -> Value:
 
 
 def _check_bounds(name: str, allowed: tuple[Any, ...]) -> None:
-    numbers = (bound for bound in allowed if bound is not None)
-    if len(allowed) != 2 or not all(
-        isinstance(bound, int | float) and not isinstance(bound, bool) and bound == bound
-        for bound in numbers
+    if len(allowed) == 2 and all(
+        bound is None or (isinstance(bound, int | float) and not isinstance(bound, bool))
+        for bound in allowed
     ):
-        raise InvalidValueError(
-            f"The condition on {name!r} is {allowed!r}; bounds are a tuple (low, high) of two "
-            "numbers, None for an open end, and several allowed values are a list."
-        )
+        low, high = _bounds(allowed)
+        if low <= high:  # NaN is not
+            return
+    raise InvalidValueError(
+        f"The condition on {name!r} is {allowed!r}; bounds are a tuple (low, high) of two numbers, "
+        "the lower first, None for an open end, and several allowed values are a list."
+    )
 
 
 def _bounds(allowed: tuple[float | None, float | None]) -> tuple[float, float]:
