@@ -364,6 +364,10 @@ def test_both_layouts_of_the_published_list_give_the_same_list(reference_data):
         ([{"hyperparameters": {}, "rank": 0}], "entry 0 lacks the key 'name'"),
         ([{"hyperparameters": 3, "rank": 0, "name": "a"}], "must be an object"),
         ([{"hyperparameters": {}, "rank": 1, "name": "a"}], "ranks must be 0 to 0"),
+        ([{"hyperparameters": {}, "rank": "a", "name": "a"}], "entry 0: rank must .* got 'a'"),
+        ([{"hyperparameters": {}, "rank": False, "name": "a"}], "rank must be a whole number"),
+        ([{"hyperparameters": {}, "rank": 0.0, "name": "a"}], "rank must be a whole number"),
+        ([{"hyperparameters": {}, "rank": 0, "name": [1]}], r"name a text; got 0 and \[1\]"),
         ([{"learning_rate": 1e-3}], "entry 0: 'beta1' is missing"),
     ],
 )

@@ -25,7 +25,8 @@ def parse(document: Any, file: str) -> tuple[list[Mapping[str, Any]], list[str] 
         The configurations, and their published names in the same order (None in the bare layout).
 
     Raises:
-        FileFormatError: if the document has neither layout or the ranks have gaps.
+        FileFormatError: if the document has neither layout, a rank or name is none, or the ranks
+            have gaps.
     """
     if not isinstance(document, list) or not document:
         raise FileFormatError(f"{file}: expected a JSON array of configurations, at least one.")
@@ -40,6 +41,11 @@ def parse(document: Any, file: str) -> tuple[list[Mapping[str, Any]], list[str] 
             raise FileFormatError(f"{file}: entry {index} lacks the key {missing[0]!r}.")
         if not isinstance(item["hyperparameters"], Mapping):
             raise FileFormatError(f"{file}: entry {index}: hyperparameters must be an object.")
+        if type(item["rank"]) is not int or not isinstance(item["name"], str):
+            raise FileFormatError(
+                f"{file}: entry {index}: rank must be a whole number and name a text; "
+                f"got {item['rank']!r} and {item['name']!r}."
+            )
     if sorted(item["rank"] for item in document) != list(range(len(document))):
         raise FileFormatError(f"{file}: the ranks must be 0 to {len(document) - 1}, each once.")
     ranked = sorted(document, key=lambda item: item["rank"])
