@@ -127,8 +127,12 @@ def test_setting_unknown_or_bad_hyperparameters_changes_nothing():
         optimizer.set_hyperparameters({"learning_rate": 0.5, "beta2": 1.0})
     with pytest.raises(InvalidValueError, match="training_steps"):
         optimizer.training_steps = 0
-    with pytest.raises(HPListError, match="learning_rate"):
-        optimizer.learning_rate = float("nan")
+    for wrong in (float("nan"), np.array(-3.0)):
+        with pytest.raises(HPListError, match="learning_rate"):
+            optimizer.learning_rate = wrong
+    for nameless in (None, 3, [0.1]):
+        with pytest.raises(InvalidValueError, match=r"values is .*; give a dict of new values"):
+            optimizer.set_hyperparameters(nameless)
     assert optimizer.hyperparameters == before
     assert float(optimizer.learning_rate) == np.float32(before["learning_rate"])
     assert optimizer.training_steps == 10

@@ -134,9 +134,16 @@ class RuleOptimizer(keras.optimizers.Optimizer):
 
         Raises:
             UnknownNameError: if the family has no hyperparameter of that name.
-            InvalidValueError: if a value is not finite or not in its domain. Nothing is changed.
+            InvalidValueError: if a value is not finite or not in its domain, or `values` has no
+                names. Nothing is changed.
         """
-        values = dict(values)  # a Series iterates over its values
+        try:
+            values = dict(values)  # a Series iterates over its values
+        except (TypeError, ValueError):
+            raise InvalidValueError(
+                f"values is {values!r}; give a dict of new values by hyperparameter name, such as "
+                "{'learning_rate': 0.01}."
+            ) from None
         for name in values:
             kind = f"{type(self).__name__} hyperparameter"
             checked_name(kind, name, self.hyperparameter_names)
@@ -149,11 +156,13 @@ class RuleOptimizer(keras.optimizers.Optimizer):
 
     @learning_rate.setter
     def learning_rate(self, value: Any) -> None:
+        if isinstance(value, np.ndarray):
+            value = value[()]  # of an array of shape () the number
         if isinstance(value, numbers.Real):
             self.set_hyperparameters({"learning_rate": float(value)})
         elif callable(value):
             refuse_schedule(value)
-        else:  # a tensor, a variable, a 0-d array
+        else:  # a tensor, a variable
             self._learning_rate.assign(value)
 
     @property
