@@ -1,5 +1,6 @@
-"""The check that the suite makes of whole numbers it is given."""
+"""The checks that the suite makes of numbers it is given."""
 
+import numbers
 import operator
 
 from .errors import TaskDataError
@@ -18,3 +19,13 @@ def checked_whole(name: str, given: object, least: int = 0) -> int:
     if isinstance(given, bool) or number < least:
         raise TaskDataError(f"{name} is {given!r}; give a whole number, at least {least}.")
     return number
+
+
+def check_bound(name: str, given: object) -> None:
+    """Refuse what is no upper bound of sizes or times.
+
+    Raises:
+        TaskDataError: it is no number, NaN, or below 0.
+    """
+    if not isinstance(given, numbers.Real) or isinstance(given, bool) or not float(given) >= 0:
+        raise TaskDataError(f"{name} is {given!r}; give a number, at least 0, or None for any.")

@@ -14,6 +14,7 @@ from types import ModuleType
 from typing import Any
 
 from . import fixed
+from .checks import check_bound
 from .errors import InfeasibleTaskError, UnknownTaskError
 from .measurements import facts
 
@@ -92,18 +93,21 @@ def names(
 
     Raises:
         UnknownTaskError: no family, or no data set of the suite, has this name.
+        TaskDataError: a bound is no number, NaN, or below 0.
     """
     if family is not None and family not in family_names():
         raise UnknownTaskError(family, family_names(), kind="family")
     found = [name for one in ([family] if family else family_names()) for name in _names(one)]
     if data is not None:
         known = sorted({task.data_set for task in facts().values()})
-        if not any(name.startswith(data) for name in known):
+        if not isinstance(data, str) or not any(name.startswith(data) for name in known):
             raise UnknownTaskError(data, known, kind="data set")
         found = [name for name in found if facts()[name].data_set.startswith(data)]
     if max_parameters is not None:
+        check_bound("max_parameters", max_parameters)
         found = [name for name in found if facts()[name].num_parameters <= max_parameters]
     if max_cost is not None:
+        check_bound("max_cost", max_cost)
         found = [name for name in found if facts()[name].seconds_per_step <= max_cost]
     return found
 

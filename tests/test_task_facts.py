@@ -78,6 +78,17 @@ def test_unknown_data_set_offers_the_nearest():
     """A misspelt data set is answered with the one that was meant, and all there are."""
     with pytest.raises(UnknownTaskError, match=r"'cifar10'.*Known: .*mnist"):
         tasks.names(data="cifer10")
+    with pytest.raises(UnknownTaskError, match="Unknown data set 5"):
+        tasks.names(data=5)
+
+
+@pytest.mark.parametrize("bound", ["max_parameters", "max_cost"])
+@pytest.mark.parametrize("given", ["a", -1, float("nan"), True])
+def test_a_bound_is_a_number(bound, given):
+    """A filter that means nothing is refused; one that lets everything pass is none."""
+    with pytest.raises(TaskDataError, match=rf"{bound} is .*; give a number, at least 0"):
+        tasks.names("mlp_family", **{bound: given})
+    assert tasks.names("mlp_family", **{bound: float("inf")}) == tasks.names("mlp_family")
 
 
 def test_table_survives_its_file():
