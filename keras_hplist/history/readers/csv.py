@@ -146,12 +146,13 @@ def _trials(
     runs: dict[Any, list[int]] = defaultdict(list)
     for row, key in enumerate(_keys(table, columns, context, cells)):
         runs[key].append(row)
+    place = place_of(bare(file))
     for rows in runs.values():
         label = str(context["run"][rows[0]]) if "run" in context else f"row {rows[0] + 2}"
         run = f"{file}, run {label!r}"
         values = {name: _one_value(cells[name], rows, name, run) for name in cells}
         about = {key: _one_value(context[key], rows, columns[key], run) for key in context}
-        task = about.pop("task", place_of(bare(file)))
+        task = about.pop("task", place)
         if task is None:
             raise FileFormatError(
                 f"{file}, row {rows[0] + 2}, column {columns['task']!r}: the cell is empty; name "
