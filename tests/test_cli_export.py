@@ -245,7 +245,7 @@ def test_the_command_writes_the_first_entries_to_a_file_or_standard_output(tmp_p
     run("export", "nadamw", "-o", output, "--to", "csv", "--entries", "3")
     shown = run("export", "nadamw", "-o", "-", "--to", "csv", "--entries", "3").stdout
     assert output.read_text() == shown == lists.to_csv(whole[:3])
-    assert lists.export(whole, "csv", 10**6) == lists.export(whole, "csv")
+    assert lists.export(whole, "csv", 10**6) == lists.export("nadamw", "csv")
 
 
 def test_what_cannot_be_exported_is_one_message(tmp_path):

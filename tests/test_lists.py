@@ -321,6 +321,13 @@ def test_the_constructor_checks(arguments, message):
         HyperparameterList(**({"entries": given_entries, "space": "adam1p"} | arguments))
 
 
+def test_a_table_of_configurations_gives_a_list():
+    """As the search space samples them: a row is an entry."""
+    space = spaces.get("nadamw")
+    hplist = HyperparameterList(space.sample(3), "nadamw")
+    assert list(hplist) == [space.draw(seed) for seed in range(3)]
+
+
 def test_load_by_name_offers_the_nearest_and_by_path_wants_the_file(tmp_path):
     """A bare word is a name; anything that looks like a path is one."""
     with pytest.raises(UnknownNameError, match=r"Unknown hyperparameter list 'nadam_w'.*\.json"):

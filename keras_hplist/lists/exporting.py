@@ -3,14 +3,15 @@
 import csv
 import io
 import json
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from keras_hplist.checks import checked_count, checked_name
 from keras_hplist.errors import InvalidValueError
-from keras_hplist.lists.hyperparameter_list import HyperparameterList, Value
+from keras_hplist.lists.hyperparameter_list import HyperparameterList, checked_list
 from keras_hplist.spaces import Hyperparameter
-from keras_hplist.spaces.distributions import Fixed, Number
+from keras_hplist.spaces.distributions import Fixed, Number, Value
 
 _ON_GRID = 1e-8  # how far from a multiple of its step Optuna lets a value be, in steps
 
@@ -159,11 +160,13 @@ TARGETS: dict[str, Callable[[HyperparameterList], str]] = {
 """The text of a list for each tool, by its name."""
 
 
-def export(hplist: HyperparameterList, target: str, entries: int | None = None) -> str:
+def export(
+    hplist: HyperparameterList | str | os.PathLike[str], target: str, entries: int | None = None
+) -> str:
     """The text of a file from which another tool reads a list.
 
     Args:
-        hplist: the list.
+        hplist: a list, the name of a shipped one, or the path of a list file.
         target: "opt-list", "keras-tuner", "optuna" or "csv"; the function of that name in this
             module says what is written. The first three are JSON.
         entries: how many, from the first on; default, and at most: all.
@@ -172,13 +175,14 @@ def export(hplist: HyperparameterList, target: str, entries: int | None = None) 
         The text; floats in it are exact.
 
     Raises:
-        UnknownNameError: if there is no such target.
-        InvalidValueError: if `entries` is below 1, or the target cannot express the list.
+        UnknownNameError: if there is no such target, or no such list.
+        InvalidValueError: if `hplist` is no list, `entries` is below 1, or the target cannot
+            express the list.
     """
     checked_name("target", target, TARGETS)
     if entries is not None:
         entries = checked_count("entries", entries, 1, or_else="None for all")
-    return TARGETS[target](hplist[:entries])
+    return TARGETS[target](checked_list(hplist)[:entries])
 
 
 def _optuna_distribution(

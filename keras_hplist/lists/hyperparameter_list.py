@@ -19,14 +19,18 @@ from keras_hplist.errors import (
 )
 from keras_hplist.files import write_text
 from keras_hplist.lists import json_format, opt_list
+from keras_hplist.lists.content import (
+    SOURCE_RANKS,
+    checked_entries,
+    checked_gains,
+    checked_source_ranks,
+    provenance_text,
+)
+from keras_hplist.spaces.distributions import Value
 
 if TYPE_CHECKING:
     import keras
     import pandas as pd
-
-Value = float | int | bool | str
-
-_SOURCE_RANKS = "source_ranks"  # in the provenance
 
 
 class HyperparameterList(Sequence[dict[str, Value]]):
@@ -37,7 +41,8 @@ class HyperparameterList(Sequence[dict[str, Value]]):
     two lists are equal if their spaces and their ordered values are.
 
     Args:
-        entries: the configurations, first to try first: mappings of hyperparameter name to value.
+        entries: the configurations, first to try first: mappings of hyperparameter name to value,
+            or a table with a row for each, such as `SearchSpace.sample` gives.
         space: the search space, or the name of one of this package's.
         name: what the list is called; default: the name of the space.
         gains: for each entry by how much it lowers the mean score over the training tasks, in the
@@ -50,15 +55,16 @@ class HyperparameterList(Sequence[dict[str, Value]]):
         fingerprint: hexadecimal SHA-256 of the space and the ordered values.
 
     Raises:
-        InvalidValueError: if there is no entry, the name is empty, a value is missing, unknown, out
-            of bounds, not finite or of the wrong type, an entry stands twice, or the gains or the
-            `source_ranks` in the provenance do not fit the entries.
+        InvalidValueError: if there is no entry, the name is no text or empty, a value is missing,
+            unknown, out of bounds, not finite or of the wrong type, an entry stands twice, the
+            provenance is nothing that JSON can hold, or the gains or the `source_ranks` in it do
+            not fit the entries.
         UnknownNameError: if there is no such search space.
     """
 
     def __init__(
         self,
-        entries: Iterable[Mapping[str, Value]],
+        entries: "Iterable[Mapping[str, Value]] | pd.DataFrame",
         space: "str | spaces.SearchSpace",
         *,
         name: str | None = None,
@@ -68,10 +74,10 @@ class HyperparameterList(Sequence[dict[str, Value]]):
         """Check the entries and keep them."""
         self.space = spaces.get(space)
         self.name = self.space.name if name is None else checked_list_name(name)
-        self._entries = _checked_entries(entries, self.space)
-        self._gains = _checked_gains(gains, len(self._entries))
-        self._provenance = _json_text(provenance or {})
-        self._source_ranks = _checked_source_ranks(self.provenance, len(self._entries))
+        self._entries = checked_entries(entries, self.space)
+        self._gains = checked_gains(gains, len(self._entries))
+        self._provenance = provenance_text(provenance)
+        self._source_ranks = checked_source_ranks(self.provenance, len(self._entries))
         content = json.dumps([_space_json(self.space), self._entries], sort_keys=True)
         self.fingerprint = hashlib.sha256(content.encode()).hexdigest()
 
@@ -149,9 +155,9 @@ class HyperparameterList(Sequence[dict[str, Value]]):
         """
         sources = [None if rank is None else self._source_ranks[rank] for rank in ranks]
         provenance = self.provenance
-        provenance.pop(_SOURCE_RANKS, None)
+        provenance.pop(SOURCE_RANKS, None)
         if sources != list(range(len(sources))):
-            provenance[_SOURCE_RANKS] = sources
+            provenance[SOURCE_RANKS] = sources
         return provenance
 
     def to_frame(self) -> "pd.DataFrame":
@@ -335,61 +341,6 @@ def get_optimizer(
 
 def _shipped() -> Any:
     return resources.files(__package__).joinpath("shipped")
-
-
-def _checked_entries(
-    entries: Iterable[Mapping[str, Value]], space: "spaces.SearchSpace"
-) -> list[dict[str, Value]]:
-    checked: list[dict[str, Value]] = []
-    first: dict[tuple, int] = {}
-    for index, entry in enumerate(entries):
-        try:
-            values = space.validate(entry)
-        except InvalidValueError as error:
-            raise InvalidValueError(f"entry {index}: {error}") from error
-        values = {key: values[key] for key in space.names if key in values}
-        earlier = first.setdefault(tuple(values.items()), index)
-        if earlier != index:
-            raise InvalidValueError(
-                f"entry {index} repeats entry {earlier}; every configuration may stand once."
-            )
-        checked.append(values)
-    if not checked:
-        raise InvalidValueError("A hyperparameter list needs at least one entry; none was given.")
-    return checked
-
-
-def _checked_gains(gains: Sequence[float | None] | None, length: int) -> list[float | None]:
-    if gains is None:
-        return [None] * length
-    if len(gains) != length:
-        raise InvalidValueError(f"{len(gains)} gains were given for {length} entries.")
-    checked = [None if gain is None else float(gain) for gain in gains]
-    for index, gain in enumerate(checked):
-        if gain is not None and not math.isfinite(gain):
-            raise InvalidValueError(f"entry {index}: gain is {gain}; give a finite number or None.")
-    return checked
-
-
-def _json_text(provenance: Mapping[str, Any]) -> str:
-    try:
-        return json.dumps(provenance, allow_nan=False)
-    except (TypeError, ValueError) as error:
-        raise InvalidValueError(
-            f"provenance cannot be written as JSON ({error}); give strings, finite numbers, "
-            "booleans, None, lists and dicts with string keys only."
-        ) from error
-
-
-def _checked_source_ranks(provenance: Mapping[str, Any], length: int) -> list[int | None]:
-    ranks = provenance.get(_SOURCE_RANKS, list(range(length)))
-    fits = isinstance(ranks, list) and len(ranks) == length
-    if not fits or not all(rank is None or (type(rank) is int and rank >= 0) for rank in ranks):
-        raise InvalidValueError(
-            f"provenance: {_SOURCE_RANKS} is {ranks!r}; give a whole number from 0, or None, for "
-            f"each of the {length} entries, or leave it out."
-        )
-    return ranks
 
 
 def _space_json(space: "spaces.SearchSpace") -> Any:

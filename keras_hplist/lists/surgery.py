@@ -7,8 +7,9 @@ import numpy as np
 
 from keras_hplist.checks import checked_count, checked_name
 from keras_hplist.errors import InvalidValueError
-from keras_hplist.lists.hyperparameter_list import HyperparameterList, Value
+from keras_hplist.lists.hyperparameter_list import HyperparameterList
 from keras_hplist.spaces import configuration_id
+from keras_hplist.spaces.distributions import Value
 
 if TYPE_CHECKING:
     import pandas as pd

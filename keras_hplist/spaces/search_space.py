@@ -307,6 +307,8 @@ class SearchSpace:
         Raises:
             InvalidValueError: if `config` is no such definition; it names the place.
         """
+        if not isinstance(config, Mapping):
+            raise InvalidValueError(f"The definition of a search space is a dict; got {config!r}.")
         rest = dict(config)
         try:
             given = rest.pop("hyperparameters")
@@ -360,6 +362,12 @@ def _check_fields(space: SearchSpace) -> None:
             f"The name of a search space must be a text that is not empty; got {space.name!r}."
         )
     about = f"of search space {space.name!r}"
+    if not isinstance(space.rows, tuple) or not all(
+        isinstance(row, Hyperparameter) for row in space.rows
+    ):
+        raise InvalidValueError(
+            f"The rows {about} must be a tuple of Hyperparameter; got {space.rows!r}."
+        )
     if not isinstance(space.index_name, str):
         raise InvalidValueError(f"The index_name {about} must be a text; got {space.index_name!r}.")
     if space.family not in ("", *FAMILIES):
