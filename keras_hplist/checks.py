@@ -55,7 +55,7 @@ def checked_share(name: str, given: Any) -> float:
 
 
 def checked_text(name: str, given: Any, *, or_else: str = "") -> str:
-    """A text that is not empty.
+    """A text that is not empty, and that a file can hold.
 
     Args:
         name: of the argument.
@@ -63,11 +63,15 @@ def checked_text(name: str, given: Any, *, or_else: str = "") -> str:
         or_else: what is allowed beside text, for the message.
 
     Raises:
-        InvalidValueError: if it is something else.
+        InvalidValueError: if it is something else, or UTF-8 has no place for one of its characters.
     """
-    if isinstance(given, str) and given:
-        return given
-    raise _refused(name, given, "a text that is not empty", or_else)
+    if not isinstance(given, str) or not given:
+        raise _refused(name, given, "a text that is not empty", or_else)
+    try:
+        given.encode()
+    except UnicodeEncodeError as error:  # half of a pair of surrogates
+        raise InvalidValueError(f"{name} is {given!r}; give text of UTF-8: {error}.") from None
+    return given
 
 
 def checked_name(kind: str, given: Any, known: Collection[str], hint: str = "") -> str:

@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import sqlite3
 import sys
 import tempfile
@@ -12,10 +13,13 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from keras_hplist.checks import checked_path
 from keras_hplist.errors import FileFormatError, InvalidValueError
 
 SQLITE_MAGIC = b"SQLite format 3\0"
 """What every file of SQLite begins with."""
+
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")  # half of a pair as JSON writes it
 
 _LONGEST = 255  # bytes of a name, in most file systems
 
@@ -32,10 +36,13 @@ def write_atomically(
             power cut does: without it the file may then be the old one, or empty.
 
     Raises:
+        InvalidValueError: if it is no path, or that of a folder.
         OSError: naming the file, if the disk is full or the folder not writable; `path` then is as
             it was.
     """
-    path = Path(path)
+    path = Path(checked_path("path", path))
+    if path.is_dir():
+        raise InvalidValueError(f"{str(path)!r} is a folder; name a file in it.")
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
     try:
@@ -74,20 +81,23 @@ def parse_json(text: str | bytes, name: str, *, strict: bool = True) -> Any:
     Args:
         text: the document; bytes are UTF-8.
         name: the file, and the place in it, for messages.
-        strict: refuse what Python's parser lets through: a key that stands twice in one object, and
-            numbers that are not finite, be it NaN, Infinity or `1e999`.
+        strict: refuse what else Python's parser lets through: a key that stands twice in one
+            object, and numbers that are not finite, be it NaN, Infinity or `1e999`.
 
     Returns:
         The document as plain Python objects.
 
     Raises:
-        FileFormatError: naming the file and the place of the number.
+        FileFormatError: naming the file and the place of the number; also if a text has half of a
+            pair of surrogates, `"\\ud800"`, which no file and no terminal can be given.
     """
     try:
         text = text if isinstance(text, str) else text.decode()
         document = json.loads(text, object_pairs_hook=_unique if strict else None)
+        if _SURROGATE.search(text):
+            json.dumps(document, ensure_ascii=False).encode()
         infinite = next(_not_finite(document), None) if strict else None
-    except (ValueError, RecursionError) as error:  # UnicodeDecodeError is a ValueError
+    except (ValueError, RecursionError) as error:  # UnicodeError is a ValueError
         raise FileFormatError(f"{name} is not valid JSON: {error}") from error
     if infinite is not None:
         place, number = infinite

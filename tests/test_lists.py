@@ -289,6 +289,27 @@ def test_a_key_that_stands_twice_is_refused(tmp_path):
         HyperparameterList.load(path)
 
 
+def test_half_of_a_pair_of_surrogates_is_refused(tmp_path):
+    """JSON can write what no file and no terminal can be given; a whole pair is a character."""
+    path = document(tmp_path)
+    text = path.read_text()
+    path.write_text(text.replace('"two"', r'"\ud83d\ude00"'))
+    assert HyperparameterList.load(path).name == "\N{GRINNING FACE}"
+    path.write_text(text.replace('"two"', r'"\ud83d"'))
+    with pytest.raises(FileFormatError, match=r"list\.json is not valid JSON.*surrogates"):
+        HyperparameterList.load(path)
+
+
+@pytest.mark.parametrize("path", ["", ".", "folder", None])
+def test_a_list_is_saved_to_the_path_of_a_file(tmp_path, monkeypatch, path):
+    """Not to that of a folder; nothing is written."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(InvalidValueError, match=r"is a folder; name a file in it|path is None"):
+        adam1p(1e-3).save(path)
+    assert [each.name for each in tmp_path.iterdir()] == ["folder"]
+
+
 @pytest.mark.parametrize("cut", [0, 1, 30, 100, -2])
 def test_a_truncated_file_is_named(tmp_path, cut):
     """A file cut off anywhere gives an error with its name."""
@@ -305,6 +326,16 @@ def test_a_truncated_file_is_named(tmp_path, cut):
         ({"name": ""}, "name of a list is ''; give a text that is not empty"),
         ({"gains": [0.1]}, "1 gains were given for 2 entries"),
         ({"gains": [0.1, float("nan")]}, "entry 1: gain is nan"),
+        ({"gains": [0.1, "a"]}, "entry 1: gain is 'a'; give a finite number or None"),
+        ({"gains": [True, 0.1]}, "entry 0: gain is True"),
+        ({"gains": [10**400, 0.1]}, "entry 0: gain is 1000"),
+        ({"gains": 3}, "gains is 3; give a number or None for each entry"),
+        ({"name": "\ud800"}, r"name of a list is '\\ud800'; give text of UTF-8"),
+        ({"provenance": [1]}, r"provenance is \[1\]; give a dict, or None"),
+        ({"provenance": "me"}, "provenance is 'me'"),
+        ({"provenance": {"x": "\udfff"}}, "provenance cannot be written as JSON.*surrogates"),
+        ({"entries": None}, "entries is None; give several configurations"),
+        ({"entries": 5}, "entries is 5; give several configurations"),
         ({"provenance": {"x": float("inf")}}, "provenance cannot be written as JSON"),
         ({"provenance": {"x": object()}}, "provenance cannot be written as JSON"),
         ({"provenance": {"source_ranks": [0, 1, 2]}}, "source_ranks is .* each of the 2 entries"),

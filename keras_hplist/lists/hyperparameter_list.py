@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, overload
 
 from keras_hplist import spaces
-from keras_hplist.checks import checked_count
+from keras_hplist.checks import checked_count, checked_text
 from keras_hplist.errors import (
     FileFormatError,
     HPListError,
@@ -180,6 +180,10 @@ class HyperparameterList(Sequence[dict[str, Value]]):
 
         Args:
             path: the file to make or replace; by convention it ends in `.json`.
+
+        Raises:
+            InvalidValueError: if it is no path, or that of a folder.
+            OSError: if the file cannot be written.
         """
         write_text(
             path,
@@ -298,14 +302,9 @@ def checked_list_name(name: str) -> str:
     """The name of a list, as its file can hold it.
 
     Raises:
-        InvalidValueError: if it is no text, or empty.
+        InvalidValueError: if it is no text, empty, or nothing that UTF-8 can hold.
     """
-    if not isinstance(name, str) or not name:
-        raise InvalidValueError(
-            f"The name of a list is {name!r}; give a text that is not empty, or None for the name "
-            "of its search space."
-        )
-    return name
+    return checked_text("The name of a list", name, or_else="None for the name of its search space")
 
 
 def get_optimizer(
