@@ -59,6 +59,11 @@ def document(tmp_path, **changes):
     return path
 
 
+def entry(values):
+    """The entries of a file with one, whose gain is not known."""
+    return [{"values": values, "gain": None}]
+
+
 def test_it_is_a_sequence_of_plain_dicts():
     """Length, index, negative index, iteration, containment; an entry is a copy."""
     hplist = adam1p(1e-3, 1e-2, 1e-1)
@@ -178,15 +183,20 @@ def test_a_failed_save_leaves_the_old_file(tmp_path, monkeypatch):
         ({"provenance": []}, "provenance"),
         ({"entries": []}, "entries"),
         ({"entries": [{"gain": 1.0}]}, r"entries\[0\].*'values' is a required"),
-        ({"entries": [{"values": {"learning_rate": None}}]}, r"entries\[0\].values.learning_rate"),
-        ({"entries": [{"values": {"learning_rate": "x"}}]}, "entry 0: 'learning_rate'"),
-        ({"entries": [{"values": {"learning_rate": True}}]}, "entry 0: 'learning_rate'"),
-        ({"entries": [{"values": {"learning_rate": 99.0}}]}, r"entry 0: 'learning_rate'.*99\.0"),
-        ({"entries": [{"values": {"lr": 1e-3}}]}, "entry 0: 'lr' is no hyperparameter"),
+        ({"entries": entry({"learning_rate": None})}, r"entries\[0\].values.learning_rate"),
+        ({"entries": entry({"learning_rate": "x"})}, "entry 0: 'learning_rate'"),
+        ({"entries": entry({"learning_rate": True})}, "entry 0: 'learning_rate'"),
+        ({"entries": entry({"learning_rate": 99.0})}, r"entry 0: 'learning_rate'.*99\.0"),
+        ({"entries": entry({"lr": 1e-3})}, "entry 0: 'lr' is no hyperparameter"),
+        ({"entries": [{"values": {"learning_rate": 1e-3}}]}, r"entries\[0\].*'gain' is a required"),
+        ({"provenience": {}}, "'provenience' was unexpected"),
         ({"entries": [{"values": {"learning_rate": 1e-3}, "gain": "a"}]}, r"entries\[0\].gain"),
-        ({"entries": [{"values": {"learning_rate": 1e-3}, "gian": 0}]}, "gian"),
         (
-            {"entries": [{"values": {"learning_rate": 1e-3}}] * 2},
+            {"entries": [{"values": {"learning_rate": 1e-3}, "gain": 0, "gian": 0}]},
+            r"entries\[0\].*'gian' was unexpected",
+        ),
+        (
+            {"entries": entry({"learning_rate": 1e-3}) * 2},
             "entry 1 repeats entry 0",
         ),
         ({"space": "adam9p"}, "Unknown search space 'adam9p'.*adam8p"),
@@ -235,7 +245,7 @@ def test_a_malformed_space_is_named(tmp_path, space, message):
     path = document(
         tmp_path,
         space={"name": "mine", "hyperparameters": [ROW]} | space,
-        entries=[{"values": {"x": 0.5}}],
+        entries=entry({"x": 0.5}),
     )
     with pytest.raises(FileFormatError, match=message) as error:
         HyperparameterList.load(path)

@@ -248,7 +248,7 @@ class HyperparameterList(Sequence[dict[str, Value]]):
                 [entry["values"] for entry in document["entries"]],
                 space,
                 name=document["name"],
-                gains=[entry.get("gain") for entry in document["entries"]],
+                gains=[entry["gain"] for entry in document["entries"]],
                 provenance=document["provenance"],
             )
         except HPListError as error:
