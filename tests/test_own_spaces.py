@@ -81,6 +81,14 @@ def test_own_space_round_trips_through_json(own_space):
     assert spaces.SearchSpace.from_hyperparameters("mine", hyperparameters) == own_space
 
 
+def test_rows_may_come_as_a_list():
+    """The space is the same as from a tuple, and hashable."""
+    rows = list(spaces.get("adam1p").rows)
+    space = spaces.SearchSpace("x", rows)
+    assert space == spaces.SearchSpace("x", tuple(rows))
+    assert len({space, spaces.SearchSpace("x", tuple(rows))}) == 1
+
+
 def test_own_space_validation(own_space):
     """Inactive values are dropped, missing active ones are named, types are kept."""
     values = own_space.draw(0) | {"optimizer": "adam", "epsilon": 0.1, "damping": float("nan")}
@@ -135,7 +143,7 @@ def test_own_space_from_a_search_with_this_packages_values():
         (lambda: spaces.SearchSpace.from_hyperparameters("x", {"a": 1}), "HyperParameters"),
         (lambda: spaces.SearchSpace.from_config(None), "definition .* is a dict; got None"),
         (lambda: spaces.SearchSpace.from_config([1]), r"definition .* is a dict; got \[1\]"),
-        (lambda: spaces.SearchSpace("x", [1]), r"rows .* tuple of Hyperparameter; got \[1\]"),
+        (lambda: spaces.SearchSpace("x", [1]), r"rows .* tuple of Hyperparameter; got \(1,\)"),
         (lambda: spaces.SearchSpace.from_config({"name": "x"}), "'hyperparameters'"),
         (lambda: spaces.SearchSpace.from_config({"name": "x", "hyperparameters": [3]}), "x"),
         (lambda: from_rows({"name": "a", "type": "gaussian"}), "gaussian"),

@@ -362,6 +362,8 @@ def _check_fields(space: SearchSpace) -> None:
             f"The name of a search space must be a text that is not empty; got {space.name!r}."
         )
     about = f"of search space {space.name!r}"
+    if isinstance(space.rows, list):
+        object.__setattr__(space, "rows", tuple(space.rows))  # hashable, and equal to its copy
     if not isinstance(space.rows, tuple) or not all(
         isinstance(row, Hyperparameter) for row in space.rows
     ):
