@@ -294,14 +294,24 @@ class Dies(keras.callbacks.Callback):
             raise KeyboardInterrupt
 
 
-@pytest.mark.parametrize("stated", [None, 32])
-def test_a_fit_that_is_restored_after_its_race_ends_as_if_uninterrupted(tmp_path, stated):
-    """It does not race again: the winner goes on in its schedule."""
+def halved_at(epoch):
+    """A callback that halves the learning rate once, as when a plateau is reached."""
+    return keras.callbacks.LearningRateScheduler(lambda e, rate: rate / 2 if e == epoch else rate)
+
+
+@pytest.mark.parametrize(
+    ("stated", "others"),
+    [(None, []), (32, []), (None, [halved_at(18)])],
+    ids=["worked out", "stated", "halved rate"],
+)
+def test_a_fit_that_is_restored_after_its_race_ends_as_if_uninterrupted(tmp_path, stated, others):
+    """It does not race again: the winner goes on in its schedule and at its present rate."""
 
     def raced(folder, *callbacks):
         race = khl.callbacks.RaceList(NADAMW_LIST, entries=3, fraction=0.5, training_steps=stated)
         model = compiled_model(NADAMW_LIST)
-        callbacks = [keras.callbacks.BackupAndRestore(tmp_path / folder), race, *callbacks]
+        backup = keras.callbacks.BackupAndRestore(tmp_path / folder)
+        callbacks = [backup, race, *others, *callbacks]
         model.fit(X, Y, batch_size=32, epochs=32, verbose=0, callbacks=callbacks)
         return model, race
 

@@ -42,8 +42,9 @@ class RaceList(TrainingSteps):
     like start after it, and leave `TerminateOnNaN` out: an entry that diverges only drops out.
 
     A fit that goes on after its race (`keras.callbacks.BackupAndRestore`, or `initial_epoch` of a
-    model that has been trained) trains the winner on in its schedule. One that was interrupted in
-    the race cannot go on, since the states of the other entries are lost with the process.
+    model that has been trained) trains the winner on in its schedule, at the learning rate that a
+    callback such as `ReduceLROnPlateau` has left it. One that was interrupted in the race cannot go
+    on, since the states of the other entries are lost with the process.
 
     Args:
         hyperparameter_list: a list, the name of a shipped one, or the path of a list file. The
@@ -57,7 +58,8 @@ class RaceList(TrainingSteps):
         training_steps: the number of steps of the fit, stated by hand; None to work it out.
 
     Attributes:
-        winner: the rank of the best entry; None before the race is over.
+        winner: the rank of the best entry; None before the race is over. In a fit that goes on, of
+            entries that differ in their learning rates alone, the one that is nearest in it.
         results: after the fit, a dict for each heat: `round`, `rank`, `steps` (of the entry so
             far) and `loss` (inf if it diverged). Empty if the race was in an earlier fit.
 
@@ -121,7 +123,8 @@ class RaceList(TrainingSteps):
     def _former_winner(self, epoch: int) -> int | None:
         """The rank of the entry that this fit goes on with; None if there was no race yet."""
         optimizer = inner_optimizer(self.model)
-        rank, steps_done = self._rank_of(optimizer), optimizer_steps(optimizer)
+        values = optimizer.hyperparameters
+        rank, steps_done = self._rank_of(values), optimizer_steps(optimizer)
         if rank is None or not steps_done:
             return None
         per_epoch = self.params.get("steps") or 0
@@ -136,16 +139,32 @@ class RaceList(TrainingSteps):
                 "from the beginning: delete the backup, or leave initial_epoch out."
             )
         # The exact numbers, of which the saved variables have seven digits.
-        optimizer.set_hyperparameters(self.hyperparameter_list[rank])
+        optimizer.set_hyperparameters(self._shared(rank, values))
         return rank
 
-    def _rank_of(self, optimizer: RuleOptimizer) -> int | None:
-        values = optimizer.hyperparameters
-        for rank in range(self.entries):
-            entry: dict[str, Any] = self.hyperparameter_list[rank]
-            if all(math.isclose(values[name], entry[name], rel_tol=1e-6) for name in values):
-                return rank
-        return None
+    def _rank_of(self, values: Mapping[str, Any]) -> int | None:
+        """Whose values an optimizer has, apart from the rate, which a callback may have changed."""
+        rate = values["learning_rate"]
+
+        def nearness(rank: int) -> float:
+            planned = self.hyperparameter_list[rank]["learning_rate"]
+            return min(rate, planned) / (max(rate, planned) or 1.0)
+
+        ranks = (
+            rank
+            for rank in range(self.entries)
+            if values.keys() - self._shared(rank, values).keys() <= {"learning_rate"}
+        )
+        return max(ranks, key=nearness, default=None)
+
+    def _shared(self, rank: int, values: Mapping[str, Any]) -> dict[str, Any]:
+        """The values of an entry with which these agree."""
+        entry: dict[str, Any] = self.hyperparameter_list[rank]
+        return {
+            name: value
+            for name, value in entry.items()
+            if math.isclose(values[name], value, rel_tol=1e-6)
+        }
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, float] | None = None) -> None:
         """Begin Keras's running means anew for the entry that runs next."""
