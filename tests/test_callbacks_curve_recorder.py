@@ -136,14 +136,27 @@ def test_a_loss_that_is_not_reported_is_not_measured(tmp_path):
     assert np.isfinite(row["valid"]).all()
 
 
-def test_recording_does_not_change_training(tmp_path):
-    """Evaluating in the middle of an epoch leaves the metrics, the logs and the weights alone."""
+def stateful(**arguments):
+    """A model whose recurrent layer keeps its states from batch to batch, outside its variables."""
+    keras.utils.set_random_seed(1)
+    shape, layer = keras.layers.Reshape((3, 1)), keras.layers.SimpleRNN(2, stateful=True)
+    model = keras.Sequential([keras.Input(batch_shape=(8, 3)), shape, layer, keras.layers.Dense(1)])
+    model.compile(khl.optimizers.Adam1p(0.01), "mse", run_eagerly=True, **arguments)
+    return model
+
+
+@pytest.mark.parametrize("build", [compiled_model, stateful])
+def test_recording_does_not_change_training(tmp_path, build):
+    """Evaluating in the middle of an epoch leaves metrics, logs, weights and states alone."""
+    batches = {"batch_size": 8}
 
     def trained(*callbacks):
-        model = compiled_model(metrics=["mae"])
-        return fit(model, *callbacks).history, model.get_weights()
+        model = build(metrics=["mae"])
+        return fit(model, *callbacks, **batches).history, model.get_weights()
 
-    recorder = khl.callbacks.CurveRecorder(tmp_path, task="toy", every=1, validation_data=VALID)
+    recorder = khl.callbacks.CurveRecorder(
+        tmp_path, task="toy", every=1, validation_data=VALID, validation_arguments=batches
+    )
     logs, weights = trained(recorder)
     expected_logs, expected_weights = trained()
     for name, values in expected_logs.items():

@@ -80,6 +80,37 @@ def test_the_winner_trains_as_if_it_had_been_alone():
         np.testing.assert_allclose(weight, expected, rtol=1e-5, atol=1e-6)
 
 
+def stateful(index):
+    """A model whose recurrent layer keeps its states from batch to batch, outside its variables."""
+    keras.utils.set_random_seed(1)
+    shape, layer = keras.layers.Reshape((3, 1)), keras.layers.SimpleRNN(2, stateful=True)
+    model = keras.Sequential(
+        [keras.Input(batch_shape=(32, 3)), shape, layer, keras.layers.Dense(1)]
+    )
+    model.compile(khl.get_optimizer(NADAMW_LIST, index), "mse", run_eagerly=True)
+    return model
+
+
+def test_each_entry_has_states_of_its_own_in_stateful_layers():
+    """The winner's are those of a fit by itself, also if its heats are judged by other data."""
+    race = khl.callbacks.RaceList(
+        NADAMW_LIST,
+        entries=2,
+        fraction=0.5,
+        validation_data=(X[::-1], Y[::-1]),
+        validation_arguments={"batch_size": 32},
+    )
+    model = stateful(index=0)
+    fit(model, race, epochs=12)
+    assert race.winner == 1
+    alone = stateful(index=1)
+    fit(alone, khl.callbacks.TrainingSteps(), epochs=model.optimizer.training_steps)
+    [states], [expected] = model.layers[1].states, alone.layers[1].states
+    np.testing.assert_allclose(states, expected, rtol=1e-5, atol=1e-6)
+    for weight, expected in zip(model.get_weights(), alone.get_weights()):
+        np.testing.assert_allclose(weight, expected, rtol=1e-5, atol=1e-6)
+
+
 class Subclassed(keras.Model):
     """Is built by its first batch, whose inputs are named."""
 

@@ -83,6 +83,17 @@ def loss_scaled(hp):
     return model
 
 
+def stateful_rnn(hp):
+    """Its layer keeps states from batch to batch, outside the model's variables."""
+    layer = keras.layers.Bidirectional(keras.layers.SimpleRNN(2, stateful=True))
+    model = keras.Sequential(
+        [keras.Input(batch_shape=(10, 3)), keras.layers.Reshape((3, 1)), layer, Counts()]
+    )
+    model.add(keras.layers.Dense(1))
+    model.compile("adam", "mse")
+    return model
+
+
 class FinalWeights(keras.callbacks.Callback):
     """Collects the weights at the end of each fit, also from KerasTuner's copies."""
 
@@ -134,6 +145,7 @@ def assert_same(reused, fresh):
         pytest.param(unbuilt, marks=pytest.mark.slow),
         subclassed,
         pytest.param(loss_scaled, marks=pytest.mark.slow),
+        stateful_rnn,
     ],
     ids=lambda build: build.__name__,
 )

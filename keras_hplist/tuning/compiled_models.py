@@ -9,7 +9,12 @@ import keras
 
 from keras_hplist.optimizers import RuleOptimizer
 from keras_hplist.tuning.model_definition import Definition, layers_of, model_definition
-from keras_hplist.tuning.model_state import assign, inner_optimizer, optimizer_variables
+from keras_hplist.tuning.model_state import (
+    assign,
+    inner_optimizer,
+    model_variables,
+    optimizer_variables,
+)
 
 
 class CompiledModels:
@@ -81,14 +86,15 @@ def _copy_state(source: keras.Model, target: keras.Model) -> bool:
     """Copy all numbers, if the variables correspond; nothing is changed otherwise."""
     if not source.built or _trainable(source) != _trainable(target):
         return False
+    numbers = model_variables(source)
     # Keras calls a model built that has no variables yet; no optimizer must be built on none.
-    if not source.variables or _layout(source.variables) != _layout(target.variables):
+    if not numbers or _layout(numbers) != _layout(model_variables(target)):
         return False
     if source.optimizer is not None:
         source.optimizer.build(source.trainable_variables)
     if _layout(optimizer_variables(source)) != _layout(optimizer_variables(target)):
         return False
-    assign(target, source.variables, optimizer_variables(source))
+    assign(target, numbers, optimizer_variables(source))
     optimizer = inner_optimizer(target)
     if isinstance(optimizer, RuleOptimizer):  # the exact numbers; variables hold them in float32
         optimizer.set_hyperparameters(inner_optimizer(source).hyperparameters)

@@ -14,6 +14,17 @@ def inner_optimizer(model: keras.Model) -> keras.optimizers.Optimizer:
     return getattr(model.optimizer, "inner_optimizer", model.optimizer)
 
 
+def rnn_states(model: keras.Model) -> list[keras.Variable]:
+    """What stateful recurrent layers keep from batch to batch; not among the model's variables."""
+    layers = [layer for layer in model._flatten_layers() if isinstance(layer, keras.layers.RNN)]
+    return keras.tree.flatten([layer.states for layer in layers if layer.states is not None])
+
+
+def model_variables(model: keras.Model) -> list[keras.Variable]:
+    """All variables of a model, the states of its recurrent layers last."""
+    return [*model.variables, *rnn_states(model)]
+
+
 def optimizer_variables(model: keras.Model) -> list[keras.Variable]:
     """All variables of a model's optimizer; none if it has no optimizer."""
     return [] if model.optimizer is None else list(model.optimizer.variables)
@@ -30,12 +41,12 @@ def assign(model: keras.Model, values: Iterable[Any], optimizer_values: Iterable
 
     Args:
         model: built, as its optimizer is; may be in the middle of an epoch.
-        values: an array or a variable for each of the model's variables.
+        values: an array or a variable for each of `model_variables`.
         optimizer_values: the same for its optimizer's.
     """
     synchronize(model)
     for variables, new in (
-        (model.variables, values),
+        (model_variables(model), values),
         (optimizer_variables(model), optimizer_values),
     ):
         for variable, value in zip(variables, new, strict=True):
@@ -51,7 +62,7 @@ class ModelState:
     """A copy, on the host, of all numbers that a model has apart from its running metrics.
 
     Attributes:
-        model: an array for each of the model's variables: weights, other states, random generators.
+        model: an array for each of `model_variables`: weights, other states, random generators.
         optimizer: an array for each of the optimizer's, hyperparameters among them.
     """
 
@@ -63,7 +74,7 @@ class ModelState:
         """Copy the numbers of a built model, also in the middle of an epoch."""
         synchronize(model)
         return cls(
-            [keras.ops.convert_to_numpy(variable) for variable in model.variables],
+            [keras.ops.convert_to_numpy(variable) for variable in model_variables(model)],
             [keras.ops.convert_to_numpy(variable) for variable in optimizer_variables(model)],
         )
 

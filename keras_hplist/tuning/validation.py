@@ -7,7 +7,7 @@ import keras
 
 from keras_hplist.errors import InvalidValueError
 from keras_hplist.tuning.batch_losses import is_running_mean
-from keras_hplist.tuning.model_state import synchronize
+from keras_hplist.tuning.model_state import rnn_states, synchronize
 
 
 def checked_validation_arguments(given: Any) -> dict[str, Any]:
@@ -25,7 +25,7 @@ def checked_validation_arguments(given: Any) -> dict[str, Any]:
 
 
 def evaluate_apart(model: keras.Model, data: Any, arguments: Mapping[str, Any]) -> float | None:
-    """The loss on some data, leaving the running metrics of a fit in progress as they are.
+    """The loss on some data, leaving the running metrics and states of a fit as they are.
 
     Args:
         model: compiled; may be in the middle of an epoch.
@@ -36,7 +36,8 @@ def evaluate_apart(model: keras.Model, data: Any, arguments: Mapping[str, Any]) 
         The loss; None if the model does not report any.
     """
     synchronize(model)
-    running = [keras.ops.convert_to_numpy(variable) for variable in model.metrics_variables]
+    running = [*model.metrics_variables, *rnn_states(model)]
+    values = [keras.ops.convert_to_numpy(variable) for variable in running]
     x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
     reports = None if type(model).test_step is keras.Model.test_step else _Reports()
     if reports:
@@ -45,7 +46,7 @@ def evaluate_apart(model: keras.Model, data: Any, arguments: Mapping[str, Any]) 
         x, y, sample_weight=sample_weight, verbose=0, return_dict=True, **arguments
     )
     loss = reports.mean() if reports else logs.get("loss")
-    for variable, value in zip(model.metrics_variables, running):
+    for variable, value in zip(running, values):
         variable.assign(value)
     return loss
 
