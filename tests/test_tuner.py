@@ -112,6 +112,15 @@ def test_summaries_speak_of_list_ranks(searched):
     assert len(printed(searched.search_space_summary, extended=True)) > len(space)
 
 
+def test_summaries_tell_that_the_results_choose_the_order(tmp_path, capsys):
+    """The ranks are then not the first ones."""
+    built = tuner(hyperparameter_list="nadamw", order="adaptive", max_trials=4, directory=tmp_path)
+    for summary in (built.search_space_summary, built.results_summary):
+        summary()
+        line = next(line for line in capsys.readouterr().out.splitlines() if "'nadamw'" in line)
+        assert "4 of 100 entries, in an order that the results give." in line
+
+
 def test_trial_that_diverges_later_keeps_its_best_epoch(tmp_path, capsys):
     """Its score and its model are those of the last good epoch; the summary says what came then."""
 

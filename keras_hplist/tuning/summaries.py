@@ -46,10 +46,14 @@ def outcome(trial: Trial) -> str:
     return f"best at epoch {trial.best_step + 1}"
 
 
-def list_line(list_: HyperparameterList, max_trials: int, after_list: str) -> str:
-    """Which ranks are tried, and what comes then."""
+def list_line(list_: HyperparameterList, max_trials: int, order: str, after_list: str) -> str:
+    """Which entries are tried in which order, and what comes then."""
     tried = min(max_trials, len(list_))
-    line = f"List {list_.name!r}: ranks 0 to {tried - 1} of {len(list_)}, in order"
+    entries = {
+        "list": f"ranks 0 to {tried - 1} of {len(list_)}, in order",
+        "adaptive": f"{tried} of {len(list_)} entries, in an order that the results give",
+    }
+    line = f"List {list_.name!r}: {entries[order]}"
     if max_trials > len(list_):
         line += f"; then {max_trials - len(list_)} trials by {after_list!r}"
     return line + "."

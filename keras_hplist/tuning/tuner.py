@@ -154,8 +154,8 @@ class HyperparameterListTuner(SharedTuner):
         super().__init__(oracle, wrapped, **kwargs)
         self.task = task or self.project_name
         # While a worker searches, its `oracle` is a proxy of the chief's that knows no seed.
-        self._seed, self._after_list = oracle.seed, oracle.after_list
-        self._architecture = oracle.architecture
+        self._seed, self._architecture = oracle.seed, oracle.architecture
+        self._order, self._after_list = oracle.order, oracle.after_list
 
     @property
     def curves(self) -> Path:
@@ -355,7 +355,7 @@ class HyperparameterListTuner(SharedTuner):
 
     def _list_line(self) -> str:
         return summaries.list_line(
-            self.hyperparameter_list, self.oracle.max_trials, self._after_list
+            self.hyperparameter_list, self.oracle.max_trials, self._order, self._after_list
         )
 
 
