@@ -12,6 +12,7 @@ import pytest
 import tensorflow as tf
 from tiny_search import (
     NADAMW_LIST,
+    RATE_LIST,
     RATES,
     VALID,
     build_model,
@@ -377,3 +378,31 @@ def test_nothing_but_diverged_trials_gives_no_model(tmp_path):
     built = search(tuner(hyperparameter_list=wild, directory=tmp_path))
     with pytest.raises(InvalidValueError, match="diverged"):
         built.get_best_models()
+
+
+@pytest.mark.parametrize("saves", [False, True])
+def test_a_run_trial_of_the_users_own_has_to_save_its_model(tmp_path, saves):
+    """If it does not, the error names the file and the way to a model without it."""
+
+    class Own(khl.HyperparameterListTuner):
+        def run_trial(self, trial, *args, **kwargs):
+            model = self.hypermodel.build(trial.hyperparameters)
+            if saves:
+                model.save_weights(tmp_path / "toy" / "trial_0000" / "checkpoint.weights.h5")
+            return {"val_loss": float(np.sum(model.get_weights()[0]))}
+
+    built = Own(
+        build_model,
+        hyperparameter_list=RATE_LIST,
+        directory=tmp_path,
+        max_trials=1,
+        project_name="toy",
+    )
+    built.search()
+    if saves:
+        [model] = built.get_best_models()
+        assert np.sum(model.get_weights()[0]) == pytest.approx(scores(built)[0])
+    else:
+        missing = r"trial_0000/checkpoint\.weights\.h5.*save_weights.*get_best_hyperparameters"
+        with pytest.raises(FileNotFoundError, match=missing):
+            built.get_best_models()

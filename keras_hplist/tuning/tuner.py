@@ -277,13 +277,25 @@ class HyperparameterListTuner(SharedTuner):
 
         Returns:
             A compiled model of its own, built anew.
+
+        Raises:
+            FileNotFoundError: if no model was saved in the trial, as in a `run_trial` of the user's
+                own.
         """
+        checkpoint = self._get_checkpoint_fname(trial.trial_id)
+        if not Path(checkpoint).exists():
+            raise FileNotFoundError(
+                f"Trial {trial.trial_id} has no saved model: there is no {checkpoint}. The best "
+                "epoch is saved where HyperModel.fit hands its callbacks on to model.fit; in a "
+                "run_trial of your own, save the weights under this name with model.save_weights. "
+                "For the model untrained: hypermodel.build(get_best_hyperparameters()[0])."
+            )
         model = self._try_build(trial.hyperparameters)
         build_like(model, load_state(self._get_build_config_fname(trial.trial_id)))
         with maybe_distribute(self.distribution_strategy):
             if model.optimizer is not None:
                 model.optimizer.build(model.trainable_variables)
-            model.load_weights(self._get_checkpoint_fname(trial.trial_id))
+            model.load_weights(checkpoint)
         return model
 
     def get_best_models(self, num_models: int = 1) -> list[keras.Model]:
@@ -297,6 +309,7 @@ class HyperparameterListTuner(SharedTuner):
 
         Raises:
             InvalidValueError: if no trial has a model.
+            FileNotFoundError: if a trial has a score, but no saved model; see `load_model`.
         """
         trials = self.oracle.get_best_trials(num_models)
         models = [self.load_model(trial) for trial in trials if summaries.has_result(trial)]
