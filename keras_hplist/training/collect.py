@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from keras_hplist import spaces
-from keras_hplist.checks import checked_count
+from keras_hplist.checks import checked_count, checked_text
 from keras_hplist.errors import InvalidValueError
 from keras_hplist.files import checked_folder
 from keras_hplist.training import engines, plan, timing
@@ -103,9 +103,10 @@ def collect(
     Raises:
         UnknownNameError: if there is no such search space or engine.
         MissingExtraError: if the engine's package is not installed.
-        InvalidValueError: if a number is not allowed, no task is given or two have one name, the
-            space has no optimizer, there are too few `configurations`, or the folder holds another
-            collection, is being written by another process, or cannot be a folder.
+        InvalidValueError: if a number is not allowed, no task is given or two have one name, a name
+            or family is no text, the space has no optimizer, there are too few `configurations`, or
+            the folder holds another collection, is being written by another process, or cannot be a
+            folder.
         OSError: if the disk is full; what was written before stays.
     """
     began = time.monotonic()
@@ -116,6 +117,8 @@ def collect(
     budget_seconds = plan.parse_budget(budget)
     chosen = spaces.get(space)
     values, origin = _configurations(chosen, n_configurations, configuration_seed, configurations)
+    if isinstance(tasks, str) or not isinstance(tasks, Iterable):
+        raise InvalidValueError(f"tasks is {tasks!r}; give several, such as a list: [{tasks!r}].")
     given = list(tasks)
     resolved = [resolve_task(task) for task in given]
     _check_tasks(resolved)
@@ -220,6 +223,13 @@ def _store(folder: Folder, unit: plan.Unit, result: Any, summary: Summary) -> No
 def _check_tasks(tasks: Sequence[Any]) -> None:
     if not tasks:
         raise InvalidValueError("There are no tasks; give at least one name.")
+    for place, task in enumerate(tasks):
+        if not hasattr(task, "name"):
+            raise InvalidValueError(
+                f"tasks[{place}] is {task!r}; give the name of a task of the suite, or a KerasTask."
+            )
+        checked_text(f"The name of tasks[{place}]", task.name)
+        checked_text(f"The family of task {task.name!r}", getattr(task, "family", None))
     counts = Counter(task.name for task in tasks)
     twice = [name for name, count in counts.items() if count > 1]
     if twice:

@@ -52,7 +52,7 @@ class KerasTask:
     """A Keras model, a loss and data, for `train_population` and `collect`.
 
     Attributes:
-        name: name of the task in histories; unique within a collection.
+        name: name of the task in histories, not empty; unique within a collection.
         build_model: called without arguments, returns a new, uncompiled `keras.Model` with float32
             weights. Frozen layers must be the same each time. It may override `compute_loss`, but
             not `train_step` or `test_step`.
@@ -62,7 +62,7 @@ class KerasTask:
         valid: pair of arrays (x, y).
         test: pair of arrays (x, y).
         batch_size: examples of a step; at most the number of examples of each split.
-        family: groups tasks in reports and budgets.
+        family: groups tasks in reports and budgets; not empty.
 
     Raises:
         InvalidValueError: if a split is no pair of arrays of numbers of the same length, integers
