@@ -55,18 +55,30 @@ def test_collection_is_resumed_extended_compacted_and_refused(tmp_path):
     assert compact(out) is None and History.read(second).tasks == ["c"]
 
 
-def test_compaction_that_was_killed_is_ended_by_the_next(tmp_path):
-    """Killed before or after the index of merged files was written: every curve is there once."""
-    out = tmp_path / "runs"
+@pytest.fixture(scope="module")
+def collected(tmp_path_factory):
+    """A collection of the tasks a and b; `out` is a copy of it."""
+    out = tmp_path_factory.mktemp("collected") / "runs"
     collect([regression("a"), regression("b")], out=out, n_jobs=1, **SETTINGS)
+    return out
+
+
+@pytest.fixture
+def out(collected, tmp_path):
+    return shutil.copytree(collected, tmp_path / "runs")
+
+
+def test_compaction_that_was_killed_is_ended_by_the_next(out, tmp_path):
+    """Killed before or after the merged file was written: every curve is there once."""
     before, saved = History.read(out), tmp_path / "saved"
     shutil.copytree(out, saved)
     compact(out)
-    for kept in ({"compacted-1.parquet", "compacted.json"}, {"compacted-1.parquet"}):
+    for kept in ({"compacted-1.parquet", "compacted.json"}, {"compacted.json"}):
         killed = tmp_path / f"killed-{len(kept)}"
         shutil.copytree(saved, killed)
         for name in kept:
             shutil.copy(out / name, killed)
+        assert (status(killed).done, status(killed).missing) == (2, 0)
         compact(killed)
         assert [file.name for file in killed.rglob("*.parquet")] == ["compacted-1.parquet"]
         assert History.read(killed).fingerprint == before.fingerprint
@@ -80,10 +92,36 @@ def test_compaction_that_was_killed_is_ended_by_the_next(tmp_path):
     assert len(list(killed.glob("task=*/*.parquet"))) == 2
 
 
-def test_a_damaged_file_is_told_and_its_units_run_again(tmp_path, caplog):
+def test_merged_files_that_the_index_does_not_name_are_never_written_over(out, tmp_path):
+    """A lost or damaged index is told, with the ways out; a renamed merged file keeps its units."""
+    given = [regression("a"), regression("b")]
+    merged, index = compact(out), out / "compacted.json"
+    content, named = merged.read_bytes(), index.read_text()
+    for damage in (None, "", "[]", '{"compacted-1.parquet": 3}', '{"compacted-1.parquet": [3]}'):
+        index.unlink() if damage is None else index.write_text(damage)
+        for call in (
+            lambda: collect(given, out=out, n_jobs=1, **SETTINGS),
+            lambda: compact(out),
+            lambda: status(out),
+        ):
+            with pytest.raises(FileFormatError, match=r"compacted\.json does not.*Restore it; or"):
+                call()
+        assert merged.read_bytes() == content and len(History.read(out)) == 6
+    renamed = merged.rename(out / "all.parquet")
+    index.write_text(named.replace("compacted-1", "all"))
+    assert collect(given, out=out, budget=0.001, **SETTINGS).already_done == 2
+    assert compact(out) is None
+    renamed.rename(merged)
+    index.write_text(named)
+    assert status(out).done == 2
+    merged.rename(tmp_path / merged.name)  # as the message has it
+    index.unlink()
+    assert status(out).missing == 2
+
+
+def test_a_damaged_file_is_told_and_its_units_run_again(out, caplog):
     """Empty or cut off: `status` leaves it as it is, `collect` sets it aside."""
-    out, given = tmp_path / "runs", [regression("a"), regression("b")]
-    collect(given, out=out, n_jobs=1, **SETTINGS)
+    given = [regression("a"), regression("b")]
     before = History.read(out)
     first, second = sorted(out.glob("task=*/*.parquet"))
     first.write_bytes(b"")
@@ -123,15 +161,18 @@ def test_a_damaged_file_is_told_and_its_units_run_again(tmp_path, caplog):
         ),
         ("failures/key.json", {"task": "a", "seed": 0}),
         ("failures/key.json", ["a"]),
+        ("collection.json", None),
+        ("compacted.json", None),
+        ("failures/key.json", None),
     ],
 )
-def test_json_of_another_form_is_named(tmp_path, name, content):
-    """As files that are not JSON are."""
+def test_json_that_is_cut_off_or_of_another_form_is_named(tmp_path, name, content):
+    """With a way out."""
     Folder(tmp_path).open({}, [])
     file = tmp_path / name
     file.parent.mkdir(exist_ok=True)
-    file.write_text(json.dumps(content))
-    with pytest.raises(FileFormatError, match=file.name):
+    file.write_text(json.dumps(content) if content else "{")
+    with pytest.raises(FileFormatError, match=rf"{file.name} .*(another folder|Delete it)"):
         status(tmp_path)
 
 

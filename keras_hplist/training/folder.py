@@ -4,11 +4,12 @@ collection.json              what the collection is
 task=<name>/<key>.parquet    the curves of one unit, a history; written when the unit is done
 failures/<key>.json          a unit that failed, with its error
 compacted-<n>.parquet        the curves of many units, merged
-compacted.json               for each merged file the keys of its units
+compacted.json               for each merged file the keys of its units; a file may be gone
 .lock                        held by the process that writes into the folder
 """
 
 import contextlib
+import itertools
 import json
 import os
 import warnings
@@ -100,7 +101,7 @@ class Folder:
         """
         if not self._manifest_path.exists():
             raise FileNotFoundError(f"{self.path} is not a collection: no {self._manifest_path}.")
-        manifest = read_json(self._manifest_path)
+        manifest = _json(self._manifest_path)
         known = isinstance(manifest, dict) and manifest.get("format") == "keras-hplist-collection"
         if not known or manifest.get("version") != 1 or not _is_complete(manifest):
             raise FileFormatError(
@@ -136,15 +137,23 @@ class Folder:
         """By name of a merged file that is there, the keys of its units.
 
         Raises:
-            FileFormatError: if the index of merged files is damaged.
+            FileFormatError: if the index of merged files is damaged, or lacks one.
         """
         index = self.path / _COMPACTED
-        if not index.exists():
-            return {}
-        merged = read_json(index)
-        if not isinstance(merged, dict):
-            raise FileFormatError(f"{index} does not tell which units each merged file has.")
-        return {name: keys for name, keys in merged.items() if (self.path / name).exists()}
+        files = {file.name for file in self.path.glob("compacted-*.parquet")}  # before the index
+        merged = _json(index) if index.exists() else {}
+        if not _is_index(merged):
+            raise FileFormatError(
+                f"{index} does not tell which units each merged file has. Restore it; or delete "
+                "it and move compacted-*.parquet to another folder, and their units run again."
+            )
+        if unnamed := sorted(files - merged.keys()):
+            raise FileFormatError(
+                f"{index} does not name {', '.join(unnamed)}, so nobody knows which units are "
+                "done. Restore it; or move these files to another folder, and their units run "
+                "again."
+            )
+        return {name: keys for name, keys in merged.items() if (self.path / name).is_file()}
 
     def failures(self) -> dict[str, dict[str, Any]]:
         """By key: task, seed and error of the units that failed.
@@ -152,7 +161,7 @@ class Folder:
         Raises:
             FileFormatError: if one is damaged.
         """
-        failures = {file: read_json(file) for file in self.path.glob("failures/*.json")}
+        failures = {file: _json(file) for file in self.path.glob("failures/*.json")}
         for file, failure in failures.items():
             texts = [failure.get(k) for k in ("task", "error")] if isinstance(failure, dict) else []
             if not texts or not all(isinstance(text, str) and text.strip() for text in texts):
@@ -241,8 +250,8 @@ def compact(out: Place) -> Path | None:
     """Merge the shards of a collection into one file, which replaces them.
 
     Files that were merged before stay as they are: what is finished is never written again. A kill
-    at any moment loses and duplicates nothing: the merged file is written before shards are
-    removed, and runs that stand in both are read once.
+    at any moment loses and duplicates nothing: the merged file is named in the index before it is
+    written, and written before shards are removed; runs that stand in both are read once.
 
     Args:
         out: the folder of a collection.
@@ -252,8 +261,8 @@ def compact(out: Place) -> Path | None:
 
     Raises:
         FileNotFoundError: if it is not a collection.
-        FileFormatError: if a shard, or the merged file that has its curves, is damaged; nothing is
-            changed.
+        FileFormatError: if a shard, the merged file that has its curves, or the index of merged
+            files is damaged; nothing is changed.
         InvalidValueError: if another process collects into the folder.
     """
     folder = Folder(out)
@@ -271,12 +280,14 @@ def _merge(folder: Folder) -> Path | None:
     for name, keys in merged.items():
         if left.intersection(keys):
             History.read(folder.path / name)  # what is to be removed must be there
-    last = max((int(name[len("compacted-") : -len(".parquet")]) for name in merged), default=0)
-    target = folder.path / f"compacted-{last + 1}.parquet"
+    names = (f"compacted-{number}.parquet" for number in itertools.count(1))
+    target = folder.path / next(name for name in names if name not in merged)
     if new:
-        History.concat([History.read(shard) for shard in new]).write(target)
+        together = History.concat([History.read(shard) for shard in new])
+        # First the index: it may name a file that is not there, but must not lack one that is.
         merged[target.name] = sorted(shard.stem for shard in new)
         write_text(folder.path / _COMPACTED, json.dumps(merged))
+        together.write(target)
     for shard in shards:
         shard.unlink()
         if not any(shard.parent.iterdir()):
@@ -289,6 +300,21 @@ def _is_whole(file: Path) -> bool:
     with file.open("rb") as content:
         begins = content.read(4) == _MARK
         return begins and content.seek(-4, os.SEEK_END) >= 8 and content.read() == _MARK
+
+
+def _json(file: Path) -> Any:
+    """What is in a JSON file; None where it is damaged, which no file of a collection holds."""
+    try:
+        return read_json(file)
+    except FileFormatError:
+        return None
+
+
+def _is_index(merged: Any) -> bool:
+    return isinstance(merged, dict) and all(
+        isinstance(keys, list) and all(isinstance(key, str) for key in keys)
+        for keys in merged.values()
+    )
 
 
 def _is_complete(manifest: dict[str, Any]) -> bool:
