@@ -8,14 +8,14 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from joblib.externals.loky import get_reusable_executor
-from training_tasks import broken, built_in_this_process_only, regression
+from training_tasks import batch_normalised, broken, built_in_this_process_only, regression
 
 from keras_hplist.errors import FileFormatError, InvalidValueError, UnknownNameError
 from keras_hplist.history import History
@@ -66,6 +66,39 @@ def collected(tmp_path_factory):
 @pytest.fixture
 def out(collected, tmp_path):
     return shutil.copytree(collected, tmp_path / "runs")
+
+
+@pytest.mark.parametrize(
+    ("change", "trait"),
+    [
+        ({"batch_size": 10}, "batch_size was 20, is 10"),
+        ({"loss": "mean_absolute_error"}, "loss was 'mean_squared_error', is 'mean_absolute"),
+        ({"build_model": batch_normalised}, "num_parameters was 41, is "),
+        ({"valid": regression("a").test}, "valid was '"),
+    ],
+)
+def test_another_task_of_the_name_of_a_measured_one_is_refused(out, change, trait):
+    """Its curves and the old ones would stand side by side as those of one problem."""
+    manifest = out / "collection.json"
+    saved, other = manifest.read_text(), replace(regression("a"), **change)
+
+    def go_on():
+        return collect([other], out=out, budget=0.001, progress=False, **SETTINGS)
+
+    with pytest.raises(InvalidValueError, match=rf"another task 'a': {trait}.*another name"):
+        go_on()
+    assert manifest.read_text() == saved
+    # Manifests of earlier versions tell nothing of the tasks, and stay as they are.
+    content = {k: v for k, v in json.loads(saved).items() if k != "own_tasks"}
+    manifest.write_text(json.dumps(content, indent=1, sort_keys=True))
+    old = manifest.read_text()
+    assert go_on().already_done == 1 and manifest.read_text() == old
+    # A task of which nothing is measured may still be mended.
+    manifest.write_text(saved)
+    shutil.rmtree(out / "task=a")
+    assert go_on().left_out == {"a": 1}
+    assert json.loads(manifest.read_text())["own_tasks"].keys() == {"a", "b"}
+    assert manifest.read_text() != saved
 
 
 def test_compaction_that_was_killed_is_ended_by_the_next(out, tmp_path):

@@ -15,6 +15,7 @@ from keras_hplist.training import engines, plan, timing
 from keras_hplist.training.folder import Folder, Place
 from keras_hplist.training.population import MEMORY, resolve_configurations, resolve_task
 from keras_hplist.training.progress import Progress
+from keras_hplist.training.user_task import KerasTask
 from keras_hplist.training.worker import Result, Work
 
 if TYPE_CHECKING:
@@ -72,8 +73,10 @@ def collect(
     """Train the first configurations of a search space on many tasks and store the curves.
 
     May be stopped or killed at any moment and called again with the same arguments: what is on disk
-    is not done again. Tasks and seeds may be added in a later call on the same folder. A file of
-    curves that is empty or cut off is set aside with a warning, and its units run again.
+    is not done again. Tasks and seeds may be added in a later call on the same folder; one
+    `KerasTask` of the name of another, which has other data, another batch size, loss or number of
+    parameters, is refused. A file of curves that is empty or cut off is set aside with a warning,
+    and its units run again.
 
     Args:
         tasks: names of tasks of the suite, tasks, or `KerasTask`s.
@@ -105,8 +108,8 @@ def collect(
         MissingExtraError: if the engine's package is not installed.
         InvalidValueError: if a number is not allowed, no task is given or two have one name, a name
             or family is no text, the space has no optimizer, there are too few `configurations`, or
-            the folder holds another collection, is being written by another process, or cannot be a
-            folder.
+            the folder holds another collection or curves of another task of one name, is being
+            written by another process, or cannot be a folder.
         OSError: if the disk is full; what was written before stays.
     """
     began = time.monotonic()
@@ -132,8 +135,6 @@ def collect(
     seeds = [checked_count("each of seeds", seed) for seed in seeds]
     if len(set(seeds)) < max(len(seeds), 1):
         raise InvalidValueError(f"seeds are {seeds}; give at least one, and each once.")
-    units = plan.make_units(resolved, values, seeds, settings, memory)
-
     work = Work(
         tasks={t.name: t for t, g in zip(resolved, given) if not isinstance(g, str)},
         space=chosen.name,
@@ -142,7 +143,9 @@ def collect(
         memory=memory,
     )
     with folder.alone():
-        folder.open(settings, units)
+        units = plan.make_units(resolved, values, seeds, settings, memory)
+        own = {task.name: task.traits for task in resolved if isinstance(task, KerasTask)}
+        folder.open(settings, units, own)
         folder.set_damaged_aside()
         summary = Summary()
         waiting = _waiting(folder, units, retry_failed, summary)

@@ -14,7 +14,7 @@ import json
 import os
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -38,12 +38,26 @@ class Folder:
     def __init__(self, path: Place) -> None:
         self.path = Path(path)
 
-    def open(self, settings: dict[str, Any], units: Iterable[Unit]) -> None:
+    def open(
+        self,
+        settings: dict[str, Any],
+        units: Iterable[Unit],
+        own_tasks: Mapping[str, dict[str, Any]] | None = None,
+    ) -> None:
         """Make the folder or check that it holds this collection; add new units to its manifest.
 
+        Args:
+            settings: what tells the collection from others.
+            units: to be done.
+            own_tasks: by name, the traits of tasks that are not of the suite. They are kept as long
+                as curves of the task are there; those of older manifests stay unknown.
+
         Raises:
-            InvalidValueError: if it holds another collection; both are described.
+            InvalidValueError: if it holds another collection; both are described. Or if it holds
+                curves of another task of one name.
         """
+        known: dict[str, dict[str, Any]] = {}
+        measured: set[str] = set()
         names = {unit.key: [unit.task, unit.family, len(unit.values)] for unit in units}
         if self._manifest_path.exists():
             manifest = self.manifest()
@@ -53,17 +67,34 @@ class Folder:
                     f"{_describe(manifest['settings'])}. Asked for: {_describe(settings)}. "
                     "Choose another folder, or the same settings."
                 )
+            known = manifest.get("own_tasks", {})
+            done = self.done()
+            measured = {task for key, (task, *_) in manifest["units"].items() if key in done}
             names = {**manifest["units"], **names}
         elif self.path.exists() and any(self.path.rglob("*.parquet")):
             raise InvalidValueError(
                 f"{self.path} holds Parquet files but no collection.json, so it is not a "
                 "collection. Choose a new or an empty folder."
             )
+        own_tasks = own_tasks or {}
+        for name in measured.intersection(own_tasks, known):
+            pairs = {k: (v, own_tasks[name].get(k)) for k, v in known[name].items()}
+            changed = {
+                k: pair for k, pair in pairs.items() if None not in pair and len({*pair}) > 1
+            }
+            if changed:
+                how = ", ".join(f"{k} was {v!r}, is {now!r}" for k, (v, now) in changed.items())
+                raise InvalidValueError(
+                    f"{self.path} holds curves of another task {name!r}: {how}. Give the new task "
+                    "another name, or choose another folder."
+                )
+        known |= {name: traits for name, traits in own_tasks.items() if name not in measured}
         content = {
             "format": "keras-hplist-collection",
             "version": 1,
             "settings": settings,
             "units": names,
+            **({"own_tasks": known} if known else {}),
         }
         write_text(self._manifest_path, json.dumps(content, indent=1, sort_keys=True))
 
@@ -319,7 +350,10 @@ def _is_index(merged: Any) -> bool:
 
 def _is_complete(manifest: dict[str, Any]) -> bool:
     settings, units = manifest.get("settings"), manifest.get("units")
+    own_tasks = manifest.get("own_tasks", {})
     if not isinstance(settings, dict) or not isinstance(units, dict):
+        return False
+    if not isinstance(own_tasks, dict) or not all(isinstance(t, dict) for t in own_tasks.values()):
         return False
     kinds = [str, str, int]
     return all(

@@ -1,6 +1,7 @@
 """A user's own problem as a task for the population trainer."""
 
-from collections.abc import Callable
+import hashlib
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import SimpleNamespace
@@ -154,9 +155,40 @@ class KerasTask:
         """Number of trainable numbers."""
         return self.program.num_parameters
 
+    @property
+    def traits(self) -> dict[str, Any]:
+        """What is another where the problem is another, as far as it is cheap to tell.
+
+        Returns:
+            JSON-able: the batch size, the name of the loss, the number of parameters (None where
+            the model cannot be built), and of each split a hash of the arrays.
+        """
+        try:
+            num_parameters = self.num_parameters
+        except Exception:  # `build_model` may raise anything
+            num_parameters = None
+        named = isinstance(self.loss, str)
+        return {
+            "batch_size": int(self.batch_size),
+            "loss": self.loss
+            if named
+            else getattr(self.loss, "__name__", type(self.loss).__name__),
+            "num_parameters": num_parameters,
+            **{name: _hash(getattr(self, name)) for name in ("train", "valid", "test")},
+        }
+
     def __getstate__(self) -> dict[str, Any]:
         """What travels to a worker: not the model and the splits, which it makes itself."""
         return {k: v for k, v in self.__dict__.items() if k not in ("program", "data")}
+
+
+def _hash(arrays: Iterable[np.ndarray]) -> str:
+    """The first 16 hexadecimal digits of the SHA-256 of arrays as they are trained on."""
+    content = hashlib.sha256()
+    for array in map(_narrow, arrays):
+        content.update(f"{array.dtype.str} {array.shape} ".encode())
+        content.update(array.ravel().data)
+    return content.hexdigest()[:16]
 
 
 def _narrow(array: np.ndarray) -> np.ndarray:
