@@ -1,5 +1,6 @@
 """`collect`: units on real processes, resumed, with failures, budgets and full folders."""
 
+import errno
 import itertools
 import json
 import os
@@ -11,14 +12,16 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import numpy as np
+import pyarrow.parquet
 import pytest
 from joblib.externals.loky import get_reusable_executor
 from training_tasks import batch_normalised, broken, built_in_this_process_only, regression
 
 from keras_hplist.errors import FileFormatError, InvalidValueError, UnknownNameError
-from keras_hplist.history import History
+from keras_hplist.history import History, store
 from keras_hplist.spaces import half_orders
 from keras_hplist.training import collect, compact, engines, plan, status
 from keras_hplist.training.folder import Folder
@@ -150,6 +153,46 @@ def test_merged_files_that_the_index_does_not_name_are_never_written_over(out, t
     merged.rename(tmp_path / merged.name)  # as the message has it
     index.unlink()
     assert status(out).missing == 2
+
+
+@pytest.mark.parametrize(
+    ("place", "name", "call"),
+    [(store, "visible", History.read), (Folder, "_shards", lambda out: status(out))],
+)
+def test_what_a_compaction_merges_after_it_was_listed_is_listed_again(
+    out, monkeypatch, place, name, call
+):
+    """Nothing is told damaged, and nothing is missing."""
+    expected, listing = call(out), getattr(place, name)
+
+    def then_merged(*arguments):
+        found = list(listing(*arguments))
+        if list(out.glob("task=*")):
+            compact(out)
+        return iter(found)
+
+    monkeypatch.setattr(place, name, then_merged)
+    found = call(out)
+    assert list(out.rglob("*.parquet")) == [out / "compacted-1.parquet"]
+    assert getattr(found, "fingerprint", found) == getattr(expected, "fingerprint", expected)
+
+
+def test_a_link_to_nothing_is_told(out):
+    """It is neither waited for nor called damaged by `History.read`; `collect` sets it aside."""
+    file = next(out.glob("task=a/*.parquet"))
+    file.unlink()
+    file.symlink_to(out / "gone")
+    with pytest.raises(FileFormatError, match="is a link to a file that is not there"):
+        History.read(out)
+    assert status(out).damaged == [str(file.relative_to(out))]
+
+
+def test_a_file_that_may_not_be_read_is_not_called_damaged(out, monkeypatch):
+    """It is whole: nobody should delete it."""
+    refused = PermissionError(errno.EACCES, "Permission denied")  # as for users who are not root
+    monkeypatch.setattr(pyarrow.parquet, "ParquetFile", Mock(side_effect=refused))
+    with pytest.raises(FileFormatError, match="may not be read by this user"):
+        History.read(out)
 
 
 def test_a_damaged_file_is_told_and_its_units_run_again(out, caplog):

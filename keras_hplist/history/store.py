@@ -106,8 +106,15 @@ class History:
             FileFormatError: naming the damaged file; or if the folder holds no Parquet file.
         """
         root = Path(path)
-        if not root.exists():
-            raise FileNotFoundError(f"There is no history at {root}.")
+        while True:
+            try:
+                return cls._read(root, skip_damaged)
+            except FileNotFoundError:  # perhaps a compaction merged files after they were listed
+                if not root.exists():
+                    raise FileNotFoundError(f"There is no history at {root}.") from None
+
+    @classmethod
+    def _read(cls, root: Path, skip_damaged: bool) -> Self:
         files = sorted(visible(root, "**/*.parquet")) if root.is_dir() else [root]
         if not files:
             raise FileFormatError(f"The folder {root} holds no .parquet file.")
@@ -118,7 +125,7 @@ class History:
             except FileFormatError as error:
                 if not skip_damaged:
                     raise
-                warnings.warn(f"Left out: {error}", stacklevel=2)
+                warnings.warn(f"Left out: {error}", stacklevel=3)
                 report.drop(str(file), str(error))
         history = cls(concatenated(tables), report)
         report.read = len(history)

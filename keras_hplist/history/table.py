@@ -30,7 +30,8 @@ def read_shard(path: Path) -> pa.Table:
     """Read and check a file that may be anybody's.
 
     Raises:
-        FileFormatError: naming the file, if it is damaged or no history.
+        FileNotFoundError: if there is no such file.
+        FileFormatError: naming the file, if it is damaged, no history, or may not be read.
     """
     try:
         # ParquetFile, not read_table: the latter makes columns of the folders' names.
@@ -39,6 +40,18 @@ def read_shard(path: Path) -> pa.Table:
         return table
     except InvalidValueError as error:
         raise FileFormatError(f"{path} is not a history: {error}") from error
+    except PermissionError as error:
+        raise FileFormatError(
+            f"{path} may not be read by this user. Change its permissions, or read the rest with "
+            "skip_damaged=True."
+        ) from error
+    except FileNotFoundError as error:
+        if path.is_symlink():
+            raise FileFormatError(
+                f"{path} is a link to a file that is not there. Mend it, or read the rest with "
+                "skip_damaged=True."
+            ) from error
+        raise
     except (pa.ArrowException, OSError) as error:
         raise FileFormatError(
             f"{path} is damaged or not a Parquet file ({error}). Delete it, or read the rest with "

@@ -22,7 +22,7 @@ from typing import Any
 import filelock
 
 from keras_hplist.errors import FileFormatError, InvalidValueError
-from keras_hplist.files import folder_of_task, read_json, write_text
+from keras_hplist.files import checked_folder, folder_of_task, read_json, write_text
 from keras_hplist.history import History
 from keras_hplist.training.plan import Unit
 
@@ -254,7 +254,16 @@ def status(out: Place) -> Status:
         FileFormatError: if one of its JSON files is damaged.
     """
     folder = Folder(out)
-    manifest, done, failures = folder.manifest(), folder.done(), folder.failures()
+    while True:
+        manifest = folder.manifest()
+        try:
+            return _status(folder, manifest)
+        except FileNotFoundError:  # merged by a compaction after it was listed
+            continue
+
+
+def _status(folder: Folder, manifest: dict[str, Any]) -> Status:
+    done, failures = folder.done(), folder.failures()
     families: dict[str, Counter] = {}
     curves = 0
     for key, (_, family, count) in manifest["units"].items():
@@ -294,10 +303,11 @@ def compact(out: Place) -> Path | None:
         FileNotFoundError: if it is not a collection.
         FileFormatError: if a shard, the merged file that has its curves, or the index of merged
             files is damaged; nothing is changed.
-        InvalidValueError: if another process collects into the folder.
+        InvalidValueError: if another process collects into the folder, or it cannot be written to.
     """
     folder = Folder(out)
     folder.manifest()
+    checked_folder(out)
     with folder.alone():
         return _merge(folder)
 
@@ -328,6 +338,8 @@ def _merge(folder: Folder) -> Path | None:
 
 def _is_whole(file: Path) -> bool:
     """Whether a Parquet file has its beginning and its end, by the four bytes that mark either."""
+    if file.is_symlink() and not file.exists():
+        return False
     with file.open("rb") as content:
         begins = content.read(4) == _MARK
         return begins and content.seek(-4, os.SEEK_END) >= 8 and content.read() == _MARK
