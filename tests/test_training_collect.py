@@ -145,7 +145,8 @@ def test_merged_files_that_the_index_does_not_name_are_never_written_over(out, t
         assert merged.read_bytes() == content and len(History.read(out)) == 6
     renamed = merged.rename(out / "all.parquet")
     index.write_text(named.replace("compacted-1", "all"))
-    assert collect(given, out=out, budget=0.001, **SETTINGS).already_done == 2
+    jobs = np.int64(1)
+    assert collect(given, out=out, budget=0.001, n_jobs=jobs, **SETTINGS).already_done == 2
     assert compact(out) is None
     renamed.rename(merged)
     index.write_text(named)
@@ -430,7 +431,7 @@ def test_other_engines_give_the_same_history(tmp_path, engine):
         ({"engine": "spark"}, UnknownNameError, "loky"),
         ({"space": "adam9p"}, UnknownNameError, "adam"),
         ({"training_steps": -1}, InvalidValueError, "training_steps"),
-        ({"n_configurations": 0}, InvalidValueError, "n"),
+        ({"n_configurations": 0}, InvalidValueError, "n_configurations is 0"),
         ({"budget": "soon"}, InvalidValueError, "2h"),
         ({"tasks": []}, InvalidValueError, "no tasks"),
         ({"tasks": "TwoD_Bowl1"}, InvalidValueError, r"\['TwoD_Bowl1'\]"),
@@ -442,6 +443,10 @@ def test_other_engines_give_the_same_history(tmp_path, engine):
         ({"tasks": [regression(family=None)]}, InvalidValueError, "family of task 'regression'"),
         ({"tasks": [SimpleNamespace(name="a")]}, InvalidValueError, "family of task 'a'"),
         ({"n_jobs": 0}, InvalidValueError, "n_jobs"),
+        ({"n_jobs": 1.0}, InvalidValueError, "n_jobs"),
+        ({"memory": 0}, InvalidValueError, "number of bytes"),
+        ({"memory": "4GB"}, InvalidValueError, "number of bytes"),
+        ({"seeds": 2}, InvalidValueError, r"such as \(0, 1\)"),
         ({"seeds": (0, 0)}, InvalidValueError, "each once"),
         ({"seeds": ()}, InvalidValueError, "at least one"),
         ({"seeds": (0.5,)}, InvalidValueError, "seeds is 0.5"),

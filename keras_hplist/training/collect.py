@@ -13,7 +13,12 @@ from keras_hplist.errors import InvalidValueError
 from keras_hplist.files import checked_folder
 from keras_hplist.training import engines, plan, timing
 from keras_hplist.training.folder import Folder, Place
-from keras_hplist.training.population import MEMORY, resolve_configurations, resolve_task
+from keras_hplist.training.population import (
+    MEMORY,
+    check_memory,
+    resolve_configurations,
+    resolve_task,
+)
 from keras_hplist.training.progress import Progress
 from keras_hplist.training.user_task import KerasTask
 from keras_hplist.training.worker import Result, Work
@@ -118,6 +123,7 @@ def collect(
     training_steps = checked_count("training_steps", training_steps, 1)
     steps = timing.evaluation_steps(training_steps, evaluations)
     budget_seconds = plan.parse_budget(budget)
+    check_memory(memory)
     chosen = spaces.get(space)
     values, origin = _configurations(chosen, n_configurations, configuration_seed, configurations)
     if isinstance(tasks, str) or not isinstance(tasks, Iterable):
@@ -132,6 +138,8 @@ def collect(
         "training_steps": training_steps,
         "evaluations": steps.tolist(),
     }
+    if not isinstance(seeds, Iterable):
+        raise InvalidValueError(f"seeds is {seeds!r}; give each of them, such as (0, 1).")
     seeds = [checked_count("each of seeds", seed) for seed in seeds]
     if len(set(seeds)) < max(len(seeds), 1):
         raise InvalidValueError(f"seeds are {seeds}; give at least one, and each once.")
@@ -190,6 +198,7 @@ def _configurations(
     space: "SearchSpace", count: int, seed: int, given: Any
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """The values of the configurations, and what tells them from those of other collections."""
+    count = checked_count("n_configurations", count, 1)
     if given is None:
         sample = space.sample(count, seed)
         return resolve_configurations(sample, space)[1], {"configuration_seed": seed}

@@ -4,6 +4,7 @@ import contextlib
 import functools
 import importlib.util
 import itertools
+import numbers
 import os
 import threading
 import time
@@ -44,7 +45,7 @@ def check(engine: str, n_jobs: int) -> None:
     package = {"dask": "distributed"}.get(engine, engine)
     if engine != "loky" and importlib.util.find_spec(package) is None:
         raise MissingExtraError(package, engine, f"engine={engine!r}")
-    if not isinstance(n_jobs, int) or n_jobs == 0:
+    if not isinstance(n_jobs, numbers.Integral) or n_jobs == 0:
         raise InvalidValueError(
             f"n_jobs must be a number of processes, or -1 for one per core; got {n_jobs!r}."
         )

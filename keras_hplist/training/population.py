@@ -88,8 +88,7 @@ def train_population(
     for argument, given in (("size", size), ("threads", threads)):
         if given is not None:
             checked_count(argument, given, 1)
-    if not (isinstance(memory, numbers.Real) and 0 < memory < math.inf):
-        raise InvalidValueError(f"memory must be a number of bytes, such as 4e9; got {memory!r}.")
+    check_memory(memory)
     cost = layouts.Cost.of(task)
     free = max(memory - _PROCESS_BYTES, 2**28)
     threads = threads or joblib.cpu_count()
@@ -122,6 +121,16 @@ def train_population(
         evaluation_share=run.evaluation_share,
         size=size,
     )
+
+
+def check_memory(memory: float) -> None:
+    """Refuse what is no bound of the memory of a process.
+
+    Raises:
+        InvalidValueError: if it is no positive, finite number.
+    """
+    if not (isinstance(memory, numbers.Real) and 0 < memory < math.inf):
+        raise InvalidValueError(f"memory must be a number of bytes, such as 4e9; got {memory!r}.")
 
 
 def resolve_task(task: Any) -> Any:
