@@ -1,6 +1,7 @@
 """`keras-hplist collect` as a user runs it."""
 
 import json
+import signal
 
 import pytest
 from typer.testing import CliRunner
@@ -9,6 +10,7 @@ from keras_hplist import HyperparameterList, spaces
 from keras_hplist.cli import app
 from keras_hplist.history import History
 from keras_hplist.spaces import half_orders
+from keras_hplist.training import compact, engines, status
 
 TASKS = ["losg_tasks_family_seed12", "quadratic_family_seed0"]
 
@@ -56,19 +58,37 @@ def test_families_give_their_first_tasks(tmp_path):
     assert json.loads(done.stdout)["families"] == {"losg_tasks_family": 2}
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_with_how_to_go_on(tmp_path, monkeypatch, number):
+    """With the status of shells; the folder is let go of, and SIGTERM is what it was."""
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr(engines, "run", lambda *_: signal.raise_signal(number))
+    out = tmp_path / "runs"
+    stopped = run("-o", out, "--task", TASKS[0], "-n", "1", "--steps", "1", "--jobs", "1")
+    assert stopped.exit_code == 128 + number
+    assert "0 of 1 units are on disk; the same command goes on" in stopped.stderr
+    assert compact(out) is None and status(out).missing == 1
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
 @pytest.mark.parametrize(
-    ("arguments", "status", "message"),
+    ("arguments", "code", "message"),
     [
         (["--task", TASKS[0]], 2, "--out"),
         (["-o", "x", "--steps", "0"], 2, "steps"),
+        (["-o", "x", "--points", "1"], 2, "points"),
+        (["-o", "x", "--task", TASKS[0], "--max-cost", "1"], 2, "max-cost"),
+        (["-o", "x", "--task", TASKS[0], "--tasks-per-family", "1"], 2, "tasks-per-family"),
+        (["-o", "x", "--max-cost", "0"], 2, "max-cost"),
+        (["-o", "x", "--list", "nadamw", "--first-configuration", "7"], 2, "first-configuration"),
         (["-o", "/dev/null", "--task", "no such task"], 1, "is a file"),
         (["status", "nowhere"], 1, "not a collection"),
     ],
 )
-def test_wrong_usage_is_told(arguments, status, message, tmp_path, monkeypatch, capsys):
+def test_wrong_usage_is_told(arguments, code, message, tmp_path, monkeypatch, capsys):
     """Status 2 and what is missing; status 1 and what failed."""
     monkeypatch.chdir(tmp_path)
     result = run(*arguments)
-    assert result.exit_code == status
+    assert result.exit_code == code
     assert message in result.output + str(result.exception)
     assert not (tmp_path / "x").exists()

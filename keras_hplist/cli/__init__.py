@@ -1,6 +1,7 @@
 """The `keras-hplist` command: every subcommand parses, calls one public function, and prints.
 
-Exit status 0: done; 1: failed, with one message on standard error; 2: wrong usage.
+Exit status 0: done; 1: failed, with one message on standard error; 2: wrong usage; 128 and the
+number of the signal: stopped.
 """
 
 import os

@@ -1,13 +1,19 @@
 """`keras-hplist collect`, `collect status` and `collect compact`: measure learning curves."""
 
+import contextlib
 import logging
+import signal
+from collections.abc import Iterator
 from pathlib import Path
+from types import FrameType
 from typing import Annotated
 
 import typer
+from rich.console import Console
 from rich.table import Table
 
 from keras_hplist.cli.console import AsJson, console, print_json
+from keras_hplist.errors import FileFormatError
 from keras_hplist.files import checked_folder
 
 app = typer.Typer(
@@ -57,7 +63,7 @@ def collect(
         ),
     ] = None,
     steps: Annotated[int, typer.Option(min=1, help="Training steps of each run.")] = 200,
-    points: Annotated[int, typer.Option(min=1, help="Evaluations of each run.")] = 16,
+    points: Annotated[int, typer.Option(min=2, help="Evaluations of each run.")] = 16,
     seeds: Annotated[
         int, typer.Option(min=1, help="Runs of each configuration, seeds 0, 1, ...")
     ] = 1,
@@ -78,27 +84,34 @@ def collect(
     if out is None:
         raise typer.BadParameter("name the folder to write to", param_hint="--out")
     checked_folder(out)  # at once: what comes next loads TensorFlow
-    from keras_hplist import HyperparameterList, training
+    if from_list and first_configuration:
+        raise typer.BadParameter(
+            "--list trains the list's entries, not random ones; leave one of the two out",
+            param_hint="--first-configuration",
+        )
+    logging.basicConfig(format="%(asctime)s %(message)s")
+    logging.getLogger("keras_hplist").setLevel(logging.INFO)
+    with _stoppable(out):
+        from keras_hplist import HyperparameterList, training
 
-    entries = HyperparameterList.load(from_list) if from_list else None
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    summary = training.collect(
-        _tasks(tasks or [], families or [], tasks_per_family, max_cost),
-        space or (entries.space if entries else "nadamw"),
-        configurations or (len(entries) if entries else 32),
-        steps,
-        out,
-        engine,
-        seeds=range(seeds),
-        configuration_seed=first_configuration,
-        configurations=entries,
-        evaluations=points,
-        n_jobs=jobs,
-        budget=budget,
-        per_family=per_family,
-        retry_failed=retry_failed,
-        progress=not as_json,
-    )
+        entries = HyperparameterList.load(from_list) if from_list else None
+        summary = training.collect(
+            _tasks(tasks or [], families or [], tasks_per_family, max_cost),
+            space or (entries.space if entries else "nadamw"),
+            configurations or (len(entries) if entries else 32),
+            steps,
+            out,
+            engine,
+            seeds=range(seeds),
+            configuration_seed=first_configuration,
+            configurations=entries,
+            evaluations=points,
+            n_jobs=jobs,
+            budget=budget,
+            per_family=per_family,
+            retry_failed=retry_failed,
+            progress=not as_json,
+        )
     if as_json:
         print_json(summary.to_dict())
     else:
@@ -160,16 +173,52 @@ def compact(out: Out, as_json: AsJson = False) -> None:
         console.print("Nothing to merge.")
 
 
+@contextlib.contextmanager
+def _stoppable(out: Path) -> Iterator[None]:
+    """Ctrl-C and SIGTERM end the work in order: a message, status 130 or 143."""
+
+    def stop(number: int, _: FrameType | None) -> None:
+        raise KeyboardInterrupt(number)
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    except KeyboardInterrupt as stopped:
+        from keras_hplist import training
+
+        done = "Nothing is on disk yet"
+        with contextlib.suppress(FileNotFoundError, FileFormatError):
+            found = training.status(out)
+            total = found.done + found.missing + len(found.failed)
+            done = f"{found.done} of {total} units are on disk"
+        Console(stderr=True).print(
+            f"Stopped. {done}; the same command goes on from there.",
+            highlight=False,
+            soft_wrap=True,
+        )
+        raise typer.Exit(128 + (stopped.args[0] if stopped.args else signal.SIGINT)) from None
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def _tasks(
     names: list[str], families: list[str], per_family: int | None, max_cost: float | None
 ) -> list[str]:
     """The named tasks, and those of the families: of all families where nothing is named."""
     from keras_hplist import tasks
 
+    limits = {"--tasks-per-family": per_family, "--max-cost": max_cost}
+    for option, limit in limits.items():
+        if limit is not None and names and not families:
+            raise typer.BadParameter(
+                "does not apply to --task, only to families", param_hint=option
+            )
     chosen = list(names)
     for family in families or ([] if names else tasks.family_names()):
         found = tasks.names(family, max_cost=max_cost)
         chosen += [name for name in found[:per_family] if name not in chosen]
+    if not chosen:
+        raise typer.BadParameter(f"no task has steps of {max_cost} s", param_hint="--max-cost")
     return chosen
 
 
