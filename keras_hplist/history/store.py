@@ -106,12 +106,12 @@ class History:
             FileFormatError: naming the damaged file; or if the folder holds no Parquet file.
         """
         root = Path(path)
-        while True:
-            try:
-                return cls._read(root, skip_damaged)
-            except FileNotFoundError:  # perhaps a compaction merged files after they were listed
-                if not root.exists():
-                    raise FileNotFoundError(f"There is no history at {root}.") from None
+        if not root.exists():
+            raise FileNotFoundError(f"There is no history at {root}.")
+        try:
+            return cls._read(root, skip_damaged)
+        except FileNotFoundError:  # a compaction merged files after they were listed
+            return cls._read(root, skip_damaged)
 
     @classmethod
     def _read(cls, root: Path, skip_damaged: bool) -> Self:

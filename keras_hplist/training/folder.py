@@ -254,12 +254,11 @@ def status(out: Place) -> Status:
         FileFormatError: if one of its JSON files is damaged.
     """
     folder = Folder(out)
-    while True:
-        manifest = folder.manifest()
-        try:
-            return _status(folder, manifest)
-        except FileNotFoundError:  # merged by a compaction after it was listed
-            continue
+    manifest = folder.manifest()
+    try:
+        return _status(folder, manifest)
+    except FileNotFoundError:  # merged by a compaction after it was listed
+        return _status(folder, manifest)
 
 
 def _status(folder: Folder, manifest: dict[str, Any]) -> Status:
