@@ -58,6 +58,15 @@ def test_families_give_their_first_tasks(tmp_path):
     assert json.loads(done.stdout)["families"] == {"losg_tasks_family": 2}
 
 
+@pytest.fixture
+def heeded_interrupts():
+    """Ctrl-C reaches a test as it does a command; pytest-xdist has its workers ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heeded_interrupts")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_it_with_how_to_go_on(tmp_path, monkeypatch, number):
     """With the status of shells; the folder is let go of, and SIGTERM is what it was."""
