@@ -12,6 +12,11 @@ os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 SHARED = Path(os.environ.get("KERAS_HPLIST_SHARED", Path(__file__).resolve().parents[2] / "shared"))
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores: many tests wait for processes of their own."""
+    return (os.cpu_count() or 1) + 1
+
+
 @pytest.fixture(scope="session")
 def reference_data() -> Path:
     """The folder of published data, which lies outside the repository."""
