@@ -19,8 +19,10 @@ from keras_hplist.errors import InvalidValueError
 _TIE = 1e-12  # gains closer than this are equal, in units of the largest score, at least 1
 _SLACK = 1e-11  # above the rounding error of an updated gain, in the same unit
 _BLOCK = 2**15  # scores handled together, so that a block stays in the cache
-SCALES = ("linear", "median")
 _MANY = 64  # from so many candidates on, whole rows are read faster than single columns
+
+SCALES = ("linear", "median")
+"""On which scores can count in a choice: as they are, or as `from_median` makes them."""
 
 
 @dataclass(frozen=True)
@@ -184,9 +186,7 @@ def from_median(scores: np.ndarray) -> np.ndarray:
     Returns:
         float64 array of the same shape; the order within a task is the same.
     """
-    known = np.where(np.isnan(scores), np.inf, scores).astype(float)
-    best = known.min(axis=1, initial=np.inf, keepdims=True)
-    best = np.where(np.isinf(best), 0.0, best)
+    best = np.fmin.reduce(scores, axis=1, keepdims=True).astype(float)
     regret = scores - best
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # of a task of which nothing is known

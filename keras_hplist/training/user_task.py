@@ -167,12 +167,11 @@ class KerasTask:
             num_parameters = self.num_parameters
         except Exception:  # `build_model` may raise anything
             num_parameters = None
-        named = isinstance(self.loss, str)
+        is_name = isinstance(self.loss, str)
+        name_of_loss = self.loss if is_name else getattr(self.loss, "__name__", None)
         return {
             "batch_size": int(self.batch_size),
-            "loss": self.loss
-            if named
-            else getattr(self.loss, "__name__", type(self.loss).__name__),
+            "loss": name_of_loss or type(self.loss).__name__,
             "num_parameters": num_parameters,
             **{name: _hash(getattr(self, name)) for name in ("train", "valid", "test")},
         }
