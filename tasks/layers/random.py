@@ -9,10 +9,18 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import keras
 from keras import ops
 
 # Odd, near 2^32 divided by the golden ratio: successive multiples spread over all seeds.
 _STRIDE = 0x9E3779B9
+
+
+def _uint32(x: Any) -> Any:
+    """x modulo 2^32; Keras on PyTorch has int64 for uint32, in which sums and products grow."""
+    if keras.backend.backend() != "torch":
+        return x
+    return ops.bitwise_and(x, ops.cast(0xFFFFFFFF, "uint32"))
 
 
 def _mix(x: Any) -> Any:
@@ -21,8 +29,8 @@ def _mix(x: Any) -> Any:
     Two rounds of xor-shift and multiply, with the constants that C. Wellons found by search to
     have the least bias (public domain).
     """
-    x = ops.bitwise_xor(x, ops.right_shift(x, 16)) * ops.cast(0x21F0AAAD, "uint32")
-    x = ops.bitwise_xor(x, ops.right_shift(x, 15)) * ops.cast(0xD35A2D97, "uint32")
+    for shift, factor in ((16, 0x21F0AAAD), (15, 0xD35A2D97)):
+        x = _uint32(ops.bitwise_xor(x, ops.right_shift(x, shift)) * ops.cast(factor, "uint32"))
     return ops.bitwise_xor(x, ops.right_shift(x, 15))
 
 
@@ -37,7 +45,7 @@ class Draws:
     """
 
     def __init__(self, seed: Any, made: int = 0) -> None:
-        self._seed = ops.cast(ops.convert_to_tensor(seed), "uint32")
+        self._seed = _uint32(ops.cast(ops.convert_to_tensor(seed), "uint32"))
         self._count = made
 
     def once(self, x: Any) -> Any:
@@ -52,14 +60,14 @@ class Draws:
         """Independent uniform uint32; only the first dimension may be a tensor."""
         self._count += 1
         offset = ops.cast(self._count * _STRIDE % 2**32, "uint32")
-        task = _mix(self._seed[0] + offset)
+        task = _mix(_uint32(self._seed[0] + offset))
         first = _mix(ops.bitwise_xor(task, self._seed[1]))
-        second = _mix(first + task)
+        second = _mix(_uint32(first + task))
         inner = math.prod(shape[1:])
         rows = ops.arange(shape[0] if shape else 1, dtype="int32")
         counter = ops.expand_dims(rows * inner, 1) + ops.arange(inner, dtype="int32")
         counter = ops.reshape(ops.cast(counter, "uint32"), tuple(shape))
-        return _mix(ops.bitwise_xor(_mix(counter + first), second))
+        return _mix(ops.bitwise_xor(_mix(_uint32(counter + first)), second))
 
     def _centers(self, shape: Sequence[Any]) -> Any:
         """Uniform over the centers of 2^23 equal parts of [0, 1]: never 0, never 1."""
