@@ -1,39 +1,17 @@
 """Rules and optimizers on TensorFlow, JAX and torch: what holds, and by how much."""
 
-import importlib.util
-import json
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import optimizer_checks
 import pytest
+from other_backends import FOLDER, needs_torch, run_on
 
-FOLDER = Path(__file__).parent
+SCRIPT = FOLDER / "optimizer_checks.py"
 names = pytest.mark.parametrize("name", optimizer_checks.CHECKS)
-
-
-def run_on(backend):
-    """Error text by check name, from a process with another backend."""
-    environment = os.environ | {
-        "KERAS_BACKEND": backend,
-        "PYTHONPATH": os.pathsep.join([str(FOLDER), os.environ.get("PYTHONPATH", "")]),
-    }
-    process = subprocess.run(
-        [sys.executable, str(FOLDER / "optimizer_checks.py")],
-        env=environment,
-        capture_output=True,
-        text=True,
-    )
-    assert process.returncode == 0, process.stderr
-    return json.loads(process.stdout.splitlines()[-1])
 
 
 @pytest.fixture(scope="module")
 def jax_results():
     """All checks in one JAX process."""
-    return run_on("jax")
+    return run_on("jax", SCRIPT)
 
 
 @names
@@ -48,7 +26,8 @@ def test_on_jax(name, jax_results):
     assert jax_results[name] == ""
 
 
-@pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="torch is not installed")
+@needs_torch
 def test_on_torch():
     """Every check holds on torch, where torch is installed."""
-    assert {name: error for name, error in run_on("torch").items() if error} == {}
+    results = run_on("torch", SCRIPT)
+    assert {name: error for name, error in results.items() if error} == {}

@@ -99,6 +99,8 @@ def _own_batch_size(x: Any) -> int | None:
     if hasattr(x, "element_spec"):  # tf.data
         shape = getattr(_leaves(x.element_spec)[0], "shape", None)
         return shape[0] if shape else None
+    if isinstance(getattr(x, "batch_size", None), int):  # torch.utils.data.DataLoader
+        return x.batch_size
     return 32 if all(hasattr(leaf, "shape") for leaf in _leaves(x) or [None]) else None
 
 

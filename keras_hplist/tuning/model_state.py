@@ -20,9 +20,18 @@ def rnn_states(model: keras.Model) -> list[keras.Variable]:
     return keras.tree.flatten([layer.states for layer in layers if layer.states is not None])
 
 
-def model_variables(model: keras.Model) -> list[keras.Variable]:
-    """All variables of a model, the states of its recurrent layers last."""
-    return [*model.variables, *rnn_states(model)]
+def torch_buffers(model: keras.Model) -> list[Any]:
+    """What PyTorch modules in a model keep apart from weights, such as the running means of
+    `torch.nn.BatchNorm1d`; not among the model's variables."""
+    if keras.backend.backend() != "torch":
+        return []
+    found = {id(each): each for layer in model._flatten_layers() for each in layer.buffers()}
+    return list(found.values())
+
+
+def model_variables(model: keras.Model) -> list[Any]:
+    """All variables of a model, then the states of its recurrent layers and PyTorch modules."""
+    return [*model.variables, *rnn_states(model), *torch_buffers(model)]
 
 
 def optimizer_variables(model: keras.Model) -> list[keras.Variable]:
@@ -50,7 +59,10 @@ def assign(model: keras.Model, values: Iterable[Any], optimizer_values: Iterable
         (optimizer_variables(model), optimizer_values),
     ):
         for variable, value in zip(variables, new, strict=True):
-            variable.assign(value)
+            if isinstance(variable, keras.Variable):
+                variable.assign(value)
+            else:  # a tensor: a buffer of PyTorch's
+                variable.copy_(keras.ops.convert_to_tensor(value))
     inner = inner_optimizer(model)
     # It also remembers its numbers outside its variables.
     if isinstance(inner, RuleOptimizer) and inner.built:

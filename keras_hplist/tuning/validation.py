@@ -1,6 +1,7 @@
 """The loss on validation data, in the middle of a fit."""
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import keras
@@ -25,7 +26,7 @@ def checked_validation_arguments(given: Any) -> dict[str, Any]:
 
 
 def evaluate_apart(model: keras.Model, data: Any, arguments: Mapping[str, Any]) -> float | None:
-    """The loss on some data, leaving the running metrics and states of a fit as they are.
+    """The loss on some data, leaving the metrics, states and draws of a fit as they are.
 
     Args:
         model: compiled; may be in the middle of an epoch.
@@ -42,13 +43,29 @@ def evaluate_apart(model: keras.Model, data: Any, arguments: Mapping[str, Any]) 
     reports = None if type(model).test_step is keras.Model.test_step else _Reports()
     if reports:
         arguments = {**arguments, "callbacks": [*(arguments.get("callbacks") or []), reports]}
-    logs = model.evaluate(
-        x, y, sample_weight=sample_weight, verbose=0, return_dict=True, **arguments
-    )
+    with _modes_and_draws_kept(model):
+        logs = model.evaluate(
+            x, y, sample_weight=sample_weight, verbose=0, return_dict=True, **arguments
+        )
     loss = reports.mean() if reports else logs.get("loss")
     for variable, value in zip(running, values):
         variable.assign(value)
     return loss
+
+
+@contextlib.contextmanager
+def _modes_and_draws_kept(model: keras.Model) -> Iterator[None]:
+    """On PyTorch, keep whether the model is in training mode, and the generator of shuffling."""
+    if keras.backend.backend() != "torch":
+        yield
+        return
+    import torch
+
+    training = model.training
+    # An evaluation's DataLoader draws from the CPU's generator, as the next shuffle of a fit will.
+    with torch.random.fork_rng(devices=[]):
+        yield
+    model.train(training)
 
 
 class _Reports(keras.callbacks.Callback):

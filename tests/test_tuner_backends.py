@@ -1,12 +1,7 @@
-"""The tuner and the callbacks on the JAX backend, in one process of its own."""
-
-import json
-import os
-import subprocess
-import sys
-from pathlib import Path
+"""The tuner and the callbacks on JAX and torch, in one process each."""
 
 import pytest
+from other_backends import needs_torch, run_on
 
 SCRIPT = """
 import json, sys
@@ -14,7 +9,6 @@ import keras, numpy as np
 from tiny_search import NADAMW_LIST, RATE_LIST, TRAIN, VALID, curves, scores, search, tuner
 import keras_hplist as khl
 
-assert keras.backend.backend() == "jax"
 folder = sys.argv[1]
 
 def build(hp):
@@ -73,27 +67,14 @@ print(json.dumps(out))
 """
 
 
-@pytest.fixture(scope="module")
-def results(tmp_path_factory):
+@pytest.fixture(scope="module", params=["jax", pytest.param("torch", marks=needs_torch)])
+def results(request, tmp_path_factory):
     """What the script measured."""
-    environment = os.environ | {
-        "KERAS_BACKEND": "jax",
-        "JAX_PLATFORMS": "cpu",
-        "PYTHONPATH": str(Path(__file__).parent),
-    }
-    done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, str(tmp_path_factory.mktemp("jax"))],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout.splitlines()[-1])
+    return run_on(request.param, "-c", SCRIPT, tmp_path_factory.mktemp(request.param))
 
 
 def test_reuse_gives_the_results_of_models_built_anew(results):
-    """The jitted step of the first trial trains the others as their own would."""
+    """On JAX the jitted step of the first trial trains the others as their own would."""
     for reused, fresh in (results["scores"], results["curves"]):
         assert reused == fresh
     assert len(set(results["scores"][0])) == 3
@@ -111,7 +92,9 @@ def test_diverged_trial_is_a_result(results):
 
 
 def test_recording_in_the_middle_of_an_epoch_changes_nothing(results):
-    """JAX keeps the state of an epoch outside the variables; the recorder puts all back."""
+    """JAX keeps the state of an epoch outside the variables, and on torch each evaluation draws
+    from the generator that shuffles; the recorder puts all back.
+    """
     for recorded, plain in zip(results["recorded"], results["plain"]):
         assert recorded == pytest.approx(plain, rel=1e-6)
     assert results["steps"] == [0, 3, 4, 6, 8]
@@ -123,7 +106,7 @@ def test_training_steps_are_told_to_the_optimizer(results):
 
 
 def test_race_gives_the_winner_that_training_it_alone_gives(results):
-    """States are swapped in the middle of jitted training, also of a model without an input."""
+    """States are swapped in the middle of training, also of a model without an input."""
     raced, alone, unbuilt = results["race"]
     assert raced == pytest.approx(alone, rel=1e-5)
     assert unbuilt == raced
