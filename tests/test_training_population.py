@@ -153,17 +153,31 @@ def test_points_beyond_all_steps_cost_nothing():
     assert evaluation_steps(5, 10**9).tolist() == [0, 1, 2, 3, 4, 5]
 
 
-def test_other_backends_are_refused():
-    """Before TensorFlow is given what it cannot take."""
-    code = "from keras_hplist.training import train_population\ntrain_population('any', [], 5)"
+@pytest.mark.parametrize(
+    "use",
+    [
+        "train_population('any', [], 5)",
+        "collect(['mlp_family_seed30'], 'adam1p', 1, 5, folder)",
+        "KerasTask('own', None, 'mse', *[(np.ones(4), np.ones(4))] * 3, 4).program",
+    ],
+)
+def test_other_backends_are_refused(use, tmp_path):
+    """Before TensorFlow is given what it cannot take, and before anything is written."""
+    code = (
+        "import sys\nimport numpy as np\n"
+        "from keras_hplist.training import KerasTask, collect, train_population\n"
+        f"folder = sys.argv[1]\n{use}"
+    )
+    folder = tmp_path / "runs"
     environment = {**os.environ, "KERAS_BACKEND": "numpy"}
     run = subprocess.run(
-        [sys.executable, "-c", code], env=environment, capture_output=True, text=True
+        [sys.executable, "-c", code, folder], env=environment, capture_output=True, text=True
     )
     assert (
         "InvalidValueError: Populations train with TensorFlow, and Keras's backend is 'numpy'"
         in (run.stderr)
     )
+    assert not folder.exists()
 
 
 def test_unknown_names_are_refused():

@@ -12,6 +12,7 @@ from keras_hplist.checks import checked_count, checked_text
 from keras_hplist.errors import InvalidValueError
 from keras_hplist.files import checked_folder
 from keras_hplist.training import engines, plan, timing
+from keras_hplist.training.backend import check_backend
 from keras_hplist.training.folder import Folder, Place
 from keras_hplist.training.population import (
     MEMORY,
@@ -112,9 +113,9 @@ def collect(
         UnknownNameError: if there is no such search space or engine.
         MissingExtraError: if the engine's package is not installed.
         InvalidValueError: if a number is not allowed, no task is given or two have one name, a name
-            or family is no text, the space has no optimizer, there are too few `configurations`, or
-            the folder holds another collection or curves of another task of one name, is being
-            written by another process, or cannot be a folder.
+            or family is no text, the space has no optimizer, there are too few `configurations`,
+            Keras's backend is not TensorFlow, or the folder holds another collection or curves of
+            another task of one name, is being written by another process, or cannot be a folder.
         OSError: if the disk is full; what was written before stays.
     """
     began = time.monotonic()
@@ -150,6 +151,7 @@ def collect(
         evaluations=tuple(steps.tolist()),
         memory=memory,
     )
+    check_backend()  # now, not in every unit: what has failed is not run again
     with folder.alone():
         units = plan.make_units(resolved, values, seeds, settings, memory)
         own = {task.name: task.traits for task in resolved if isinstance(task, KerasTask)}

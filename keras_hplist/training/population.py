@@ -17,6 +17,7 @@ from keras_hplist.checks import checked_count
 from keras_hplist.errors import InvalidValueError
 from keras_hplist.history import SPLITS
 from keras_hplist.training import feeds, layouts, timing
+from keras_hplist.training.backend import check_backend
 from keras_hplist.training.curves import Curves
 
 if TYPE_CHECKING:
@@ -72,13 +73,7 @@ def train_population(
             configurations, or Keras's backend is not TensorFlow.
         tasks.errors.UnknownTaskError: if there is no such task.
     """
-    import keras
-
-    if (backend := keras.backend.backend()) != "tensorflow":
-        raise InvalidValueError(
-            f"Populations train with TensorFlow, and Keras's backend is {backend!r}. Set "
-            "KERAS_BACKEND=tensorflow before Keras is imported."
-        )
+    check_backend()
     began = time.perf_counter()
     training_steps = checked_count("training_steps", training_steps, 1)
     steps = timing.evaluation_steps(training_steps, evaluations)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from keras_hplist.errors import InvalidValueError
+from keras_hplist.training.backend import check_backend
 
 if TYPE_CHECKING:
     import keras
@@ -52,8 +53,10 @@ class KerasProgram:
 
         Raises:
             InvalidValueError: if there is no model with float32 weights, it has a step of its own,
-                a layer assigns what is trained, or the loss is not one number.
+                a layer assigns what is trained, the loss is not one number, or Keras's backend is
+                not TensorFlow.
         """
+        check_backend()
         import keras
         import tensorflow as tf
 
