@@ -86,7 +86,7 @@ class HyperparameterListTuner(SharedTuner):
             `HyperModel.fit` trains without `model.fit`.
         stop_on_divergence: whether to end a fit whose loss is not finite.
         reuse_compiled: whether to train with one compiled train step where that gives the results
-            of a new one. Needs the memory of two models while it copies.
+            of a new one. Needs the memory of two models while it copies. No matter on PyTorch.
         **kwargs: of `keras_tuner.Tuner`: `directory`, `project_name`, `overwrite`,
             `executions_per_trial`, `max_model_size`, `distribution_strategy`, `tuner_id`.
 
@@ -149,7 +149,8 @@ class HyperparameterListTuner(SharedTuner):
         wrapped.build(oracle.get_space())
         self.initial_loss = initial_loss
         self.stop_on_divergence = stop_on_divergence
-        self.reuse_compiled = reuse_compiled
+        # PyTorch runs step by step, or compiles a step for the model that it has seen.
+        self.reuse_compiled = reuse_compiled and keras.backend.backend() != "torch"
         self._models = CompiledModels()
         super().__init__(oracle, wrapped, **kwargs)
         self.task = task or self.project_name
