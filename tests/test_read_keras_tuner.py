@@ -15,7 +15,9 @@ import pytest
 from keras_hplist.errors import FileFormatError, HPListError, UnknownNameError
 from keras_hplist.history import History, read_keras_tuner, read_logs
 from keras_hplist.learning import ListLearner
-from keras_hplist.spaces import SearchSpace
+from keras_hplist.lists import HyperparameterList
+from keras_hplist.spaces import SearchSpace, get
+from keras_hplist.tuning.oracle import HyperparameterListOracle
 
 NAN = math.nan
 
@@ -120,6 +122,77 @@ def test_a_fixed_hyperparameter_is_read(tmp_path):
     assert {values["version"] for values in history.values().values()} == {3}
     held = SearchSpace.from_hyperparameters("custom", tuner.oracle.get_space())
     assert SearchSpace.from_config(history.space_definitions["custom"]) == held
+
+
+def search_along(oracle, folder, build=lambda hp: None):
+    """Run KerasTuner's plain tuner over an oracle; the loss is that of the learning rate."""
+
+    class Formula(keras_tuner.Tuner):
+        def run_trial(self, trial, *args, **kwargs):
+            return abs(math.log10(trial.hyperparameters["learning_rate"]) + 3)
+
+    Formula(oracle, build, directory=folder.parent, project_name=folder.name).search()
+
+
+def test_a_project_over_a_published_space_has_that_space(tmp_path):
+    """What its switches turn off is 0, as in the published configurations."""
+    hp = get("nadamw").hyperparameters()
+    oracle = keras_tuner.oracles.RandomSearchOracle("val_loss", 12, hyperparameters=hp, seed=1)
+    search_along(oracle, tmp_path / "p")
+    history = read_keras_tuner(tmp_path)
+    assert (history.space_names, history.space_definitions) == (["nadamw"], {})
+    tried = [trial.hyperparameters.values for trial in oracle.trials.values()]
+    expected = [get("nadamw").from_keras_tuner(values) for values in tried]
+    assert sorted(history.values().values(), key=str) == sorted(
+        (dict(sorted(values.items())) for values in expected), key=str
+    )
+    assert {values["warmup_fraction"] > 0 for values in expected} == {False, True}
+    learned = ListLearner(length=3).fit(history).list_
+    assert learned.space is get("nadamw")
+    named = read_keras_tuner(tmp_path, space="mine").space_definitions["mine"]
+    assert SearchSpace.from_config(named).family == "nadamw"
+
+
+def test_other_bounds_make_another_space(tmp_path):
+    """The names of a published space are not enough."""
+    hp = keras_tuner.HyperParameters()
+    hp.Float("learning_rate", 1e-4, 1e-1, sampling="log", default=1e-3)
+    oracle = keras_tuner.oracles.RandomSearchOracle("val_loss", 2, hyperparameters=hp, seed=1)
+    search_along(oracle, tmp_path / "p")
+    assert read_keras_tuner(tmp_path).space_names == ["custom"]
+
+
+def test_a_project_along_a_list_has_its_entries_and_the_models_hyperparameters(tmp_path):
+    """Also those entries that the space never draws, and that so have no switches."""
+    shipped = HyperparameterList.load("nadamw")
+    undrawn = dict(shipped[1]) | {"adamw_weight_decay": 0.0, "l2_weight_decay": 0.0}
+    entries = [dict(shipped[0]), undrawn | {"warmup_fraction": 0.01}, dict(shipped[2])]
+    list_ = HyperparameterList(entries, shipped.space, name="mine")
+    oracle = HyperparameterListOracle("val_loss", hyperparameter_list=list_)
+    search_along(oracle, tmp_path / "p", build=lambda hp: hp.Int("units", 2, 8))
+    history = read_keras_tuner(tmp_path)
+    expected = [entry | {"units": 2} for entry in entries]
+    assert sorted(history.values().values(), key=str) == sorted(
+        (dict(sorted(values.items())) for values in expected), key=str
+    )
+    learned = ListLearner(length=3).fit(history).list_
+    assert set(learned.space.names) == {*shipped.space.names, "units"}
+    best = min(entries, key=lambda entry: abs(math.log10(entry["learning_rate"]) + 3))
+    assert learned[0] == best | {"units": 2}
+    again = HyperparameterListOracle("val_loss", hyperparameter_list=learned)
+    search_along(again, tmp_path / "again", build=lambda hp: hp.Int("units", 2, 8))
+    assert read_keras_tuner(tmp_path / "again").values() == history.values()
+
+
+def test_projects_along_lists_of_several_spaces_are_learned_from_together(tmp_path):
+    """What one optimizer does not have is switched off, or has its default."""
+    for name in ("nadamw", "adam8p"):
+        oracle = HyperparameterListOracle("val_loss", 3, hyperparameter_list=name)
+        search_along(oracle, tmp_path / name, build=lambda hp: hp.Int("units", 2, 8))
+    learned = ListLearner(length=10).fit(read_keras_tuner(tmp_path)).list_
+    assert len(learned) == 6
+    of_adam8p = {entry["learning_rate"] for entry in HyperparameterList.load("adam8p")[:3]}
+    assert {e["warmup_fraction"] for e in learned if e["learning_rate"] in of_adam8p} == {0.0}
 
 
 def test_diverged_crashed_and_unfinished_trials_are_three_things(tmp_path):

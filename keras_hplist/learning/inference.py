@@ -48,7 +48,8 @@ def completed_values(space: SearchSpace, values: Mapping[str, Any]) -> dict[str,
     """A configuration of a space from one that some other study recorded.
 
     A hyperparameter that the study did not have gets its default, as KerasTuner gives it to a
-    model that asks for it: the default of the space, else the lowest bound or first choice.
+    model that asks for it: the default of the space, else the lowest bound or first choice. One
+    that hangs on a hidden switch counts as switched off.
 
     Args:
         space: the space, which may be the union of several studies'.
@@ -62,10 +63,11 @@ def completed_values(space: SearchSpace, values: Mapping[str, Any]) -> dict[str,
     """
     filled = dict(values)
     for row in space.rows:
-        if row.hidden or row.name in filled or row.otherwise is not None:
+        if row.hidden or row.name in filled:
             continue
-        if row.is_active(filled):
-            filled[row.name] = _default(row)
+        value = _default(row) if row.is_active(filled) else row.otherwise
+        if value is not None:
+            filled[row.name] = value
     return space.validate(filled)
 
 

@@ -5,6 +5,7 @@ variates: the published configurations are bit for bit those of NumPy's legacy g
 """
 
 import bisect
+import dataclasses
 import decimal
 import functools
 import math
@@ -141,16 +142,20 @@ class Number:
         return int(value) if self.integer else float(value)
 
     def register(self, hyperparameters: Any, name: str, default: Value | None) -> None:
-        """Add it to a `keras_tuner.HyperParameters`.
-
-        KerasTuner has no one-minus-log sampling. Its "reverse_log" between d and 1 - d is one minus
-        a log-uniform number in [d, 1 - d], which for the small d of decay rates is within d of it.
-        """
+        """Add it to a `keras_tuner.HyperParameters`, as `in_keras_tuner` has it."""
         add = hyperparameters.Int if self.integer else hyperparameters.Float
-        low, high, sampling = self.low, self.high, self.sampling
-        if sampling == "one_minus_log":
-            high, sampling = self.high - self.low, "reverse_log"
-        add(name, low, high, step=self.step, sampling=sampling, default=default)
+        own = self.in_keras_tuner()
+        add(name, own.low, own.high, step=own.step, sampling=own.sampling, default=default)
+
+    def in_keras_tuner(self) -> "Number":
+        """The nearest distribution that KerasTuner has.
+
+        It has no one-minus-log sampling. Its "reverse_log" between d and 1 - d is one minus a
+        log-uniform number in [d, 1 - d], which for the small d of decay rates is within d of it.
+        """
+        if self.sampling != "one_minus_log":
+            return dataclasses.replace(self, descending=False)
+        return Number(self.low, self.high - self.low, "reverse_log", self.step, self.integer)
 
 
 @dataclass(frozen=True)
@@ -207,6 +212,10 @@ class Choice:
         """Add it to a `keras_tuner.HyperParameters`, which draws all values equally often."""
         hyperparameters.Choice(name, list(self.values), ordered=self.ordered, default=default)
 
+    def in_keras_tuner(self) -> "Choice":
+        """The same values in equal shares."""
+        return dataclasses.replace(self, thresholds=None)
+
 
 @dataclass(frozen=True)
 class Boolean:
@@ -231,6 +240,10 @@ class Boolean:
     def register(self, hyperparameters: Any, name: str, default: Value | None) -> None:
         """Add it to a `keras_tuner.HyperParameters`."""
         hyperparameters.Boolean(name, default=bool(default))
+
+    def in_keras_tuner(self) -> "Boolean":
+        """Itself."""
+        return self
 
 
 @dataclass(frozen=True)
@@ -258,6 +271,10 @@ class Fixed:
     def register(self, hyperparameters: Any, name: str, default: Value | None) -> None:
         """Add it to a `keras_tuner.HyperParameters`."""
         hyperparameters.Fixed(name, self.value)
+
+    def in_keras_tuner(self) -> "Fixed":
+        """Itself."""
+        return self
 
 
 Distribution = Number | Choice | Boolean | Fixed

@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from keras_hplist.spaces.bookkeeping import is_bookkeeping
 from keras_hplist.spaces.distributions import (
     Boolean,
     Choice,
@@ -97,6 +98,9 @@ class Hyperparameter:
     def from_keras_tuner(cls, given: Any) -> "Hyperparameter":
         """The row of a KerasTuner `Choice`, `Int`, `Float`, `Boolean` or `Fixed`.
 
+        A switch of the published spaces, which is bookkeeping, is hidden, and 0 the value of what
+        it turns off.
+
         Raises:
             NotAllowedError: if it is none of these.
         """
@@ -118,7 +122,16 @@ class Hyperparameter:
         conditions = tuple((parent.name, tuple(parent.values)) for parent in given.conditions)
         # A file of KerasTuner gives every kind but Fixed a default.
         default = None if kind == "Fixed" else given.default
-        return cls(given.name, distribution, conditions, default=default)
+        # In the published spaces, what a switch turns off is 0.
+        switched = any(is_bookkeeping(parent) for parent, _ in conditions)
+        return cls(
+            given.name,
+            distribution,
+            conditions,
+            otherwise=0.0 if switched else None,
+            default=default,
+            hidden=is_bookkeeping(given.name),
+        )
 
     def to_config(self) -> dict[str, Any]:
         """The row as a JSON-able dict; what has its default value is left out."""

@@ -103,6 +103,19 @@ def get(space: str | SearchSpace) -> SearchSpace:
     return PUBLISHED[checked_name("search space", space, PUBLISHED, hint)]
 
 
+def identified(space: SearchSpace) -> SearchSpace | None:
+    """The published space that a space is which was read from KerasTuner; None if it is another.
+
+    Defaults, and the order of the rows, are not compared.
+    """
+    rows = _in_keras_tuner(space)
+    return next((known for known in PUBLISHED.values() if _in_keras_tuner(known) == rows), None)
+
+
+def _in_keras_tuner(space: SearchSpace) -> set[tuple]:
+    return {(row.name, row.when, row.distribution.in_keras_tuner()) for row in space.rows}
+
+
 def half_orders() -> pd.DataFrame:
     """The published grid of learning rates: half orders of magnitude from 1e-7 to 10.
 

@@ -331,8 +331,8 @@ class SearchSpace:
         Args:
             name: what to call it; not the name of a published space.
             hyperparameters: with Choice, Int, Float, Boolean and Fixed, in whatever conditional
-                scopes. Names under `hplist/` and `tuner/` are bookkeeping and left out, unless
-                others depend on them.
+                scopes. Names under `hplist/` and `tuner/` are bookkeeping and left out, but for the
+                switches of the published spaces, which are hidden as there.
 
         Raises:
             InvalidValueError: if the name is taken, if there are no hyperparameters, or if they are

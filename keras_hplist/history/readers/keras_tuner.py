@@ -1,5 +1,6 @@
 """KerasTuner's project folders as a history."""
 
+import dataclasses
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -22,8 +23,9 @@ from keras_hplist.history.readers.trials import HistoryBuilder, Options, Trial
 from keras_hplist.history.report import ReadReport
 from keras_hplist.history.store import History
 from keras_hplist.history.union import union_of
-from keras_hplist.spaces import SearchSpace
+from keras_hplist.spaces import Hyperparameter, SearchSpace, names
 from keras_hplist.spaces.bookkeeping import is_bookkeeping
+from keras_hplist.spaces.published import identified
 
 _UNTITLED = "untitled_project"  # what KerasTuner calls a project that the user does not name
 
@@ -57,11 +59,12 @@ def read_keras_tuner(
         directory: a project folder, or a folder with project folders in it, at any depth; or
             several of these.
         metric: which metric to read; default: in each project its objective.
-        **options: see `Options`; `space` names the search space, and so the configurations. Spaces
-            of several projects are joined by `keras_hplist.history.union.union_of`.
+        **options: see `Options`; `space` names the search space, and so the configurations;
+            default: as the published space that a project is over, else "custom". Spaces of the
+            same name are joined by `keras_hplist.history.union.union_of`.
 
     Returns:
-        The history with its report. Its search space is defined from the projects.
+        The history with its report. Its search spaces are defined from the projects.
 
     Raises:
         FileNotFoundError: if there is no such folder.
@@ -131,6 +134,9 @@ def _read_trials(project: Path, place: Place, metric: str | None, options: Optio
         known = {each for trial in stored for each in trial.metrics}
         raise UnknownNameError(f"metric of the project {project}", metric, known)
 
+    space = _space(options.get("space"), [trial.space for trial in stored])
+    if space is not None:
+        options = {**options, "space": space.name}
     builder = HistoryBuilder(project, {"valid": name}, options)
     # Of a trial of Hyperband and those that continue it, the last one that came to a result counts.
     results = {t.id: t for t in stored if t.state != "unfinished" and t.observed(name)}
@@ -147,8 +153,9 @@ def _read_trials(project: Path, place: Place, metric: str | None, options: Optio
     history.report.dropped += report.dropped
     if not longest:
         history.report.note("one value for each trial, that of its best epoch, is its whole curve")
-    space = _space(options.get("space") or "custom", [trial.space for trial in stored])
-    return history.with_spaces([] if space is None else [space])
+    if space is None or space.name in names():
+        return history
+    return history.with_spaces([space])
 
 
 def _run(trial: StoredTrial, project: Path, task: Place, metric: str, longest: int) -> Trial:
@@ -169,29 +176,46 @@ def _run(trial: StoredTrial, project: Path, task: Place, metric: str, longest: i
 
 def _active(trial: StoredTrial) -> dict[str, Any]:
     """The values of the active hyperparameters, without bookkeeping."""
-    space = _space("custom", [trial.space])
-    plain = trial.own_values
+    space = _space(None, [trial.space])
+    values = trial.own_values
     if space is None:
-        return plain
-    inactive = set()
-    for name in space.names:
+        return values
+    off: set[str] = set()
+    for name in dict.fromkeys(row.name for row in space.rows):
         rows = [row for row in space.rows if row.name == name]
-        known = {key: v for key, v in trial.values.items() if key not in inactive}
-        if not any(row.is_active(known) for row in rows):
-            inactive.add(name)
-    return {name: v for name, v in plain.items() if name not in inactive}
+        if all(_is_switched_off(row, trial.values, off) for row in rows):
+            off.add(name)
+            values.pop(name, None)
+    zeros = {row.name: row.otherwise for row in space.rows if row.otherwise is not None}
+    return zeros | values
 
 
-def _space(name: str, spaces: list[list[Mapping[str, Any]]]) -> SearchSpace | None:
-    """The union of hyperparameters as KerasTuner writes them; None if there are none."""
-    unique = {str(space): space for space in spaces if space}.values()
-    defined = []
-    for space in unique:
-        rows = [_hyperparameter(row) for row in space]
-        own = [row for row in rows if not is_bookkeeping(row.name)]
-        if own:
-            defined.append(SearchSpace.from_hyperparameters(name, SimpleNamespace(space=own)))
-    return union_of(defined) if defined else None
+def _is_switched_off(row: Hyperparameter, values: Mapping[str, Any], off: set[str]) -> bool:
+    """Whether a condition does not hold; a switch that a list entry does not have says nothing."""
+    return any(
+        parent in off or (parent in values and values[parent] not in allowed)
+        for parent, allowed in row.when
+    )
+
+
+def _space(name: str | None, given: list[list[Mapping[str, Any]]]) -> SearchSpace | None:
+    """The union of hyperparameters as KerasTuner writes them; None if there are none.
+
+    Args:
+        name: what to call it; None: as the published space that it is, or else "custom".
+        given: the hyperparameters of each trial.
+    """
+    unique = {str(rows): [_hyperparameter(row) for row in rows] for rows in given}.values()
+    defined = [
+        SearchSpace.from_hyperparameters("custom", SimpleNamespace(space=rows))
+        for rows in unique
+        if not all(is_bookkeeping(row.name) for row in rows)
+    ]
+    if not defined:
+        return None
+    union = union_of(defined)
+    space = identified(union) or union
+    return space if name is None else dataclasses.replace(space, name=name)
 
 
 def _hyperparameter(row: Mapping[str, Any]) -> Any:
