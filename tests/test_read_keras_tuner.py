@@ -195,6 +195,33 @@ def test_projects_along_lists_of_several_spaces_are_learned_from_together(tmp_pa
     assert {e["warmup_fraction"] for e in learned if e["learning_rate"] in of_adam8p} == {0.0}
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of KerasTuner
+@pytest.mark.parametrize("first", [0, 1])
+def test_what_a_trial_reported_step_by_step_is_its_curve(first, tmp_path):
+    """A trial that was best in between counts as that, though it ended badly."""
+    reported = {"0000": [1.0, 0.1, 0.9], "0001": [1.0, 0.6, 0.5], "0002": [0.8]}
+
+    class Reports(keras_tuner.Tuner):
+        def run_trial(self, trial, *args, **kwargs):
+            for step, loss in enumerate(reported[trial.trial_id], first):
+                self.oracle.update_trial(trial.trial_id, {"val_loss": loss}, step=step)
+
+    oracle = HyperparameterListOracle("val_loss", 3, hyperparameter_list="adam1p")
+    Reports(oracle, lambda hp: None, directory=tmp_path, project_name="p").search()
+    history = read_keras_tuner(tmp_path)
+    runs = zip(*_columns(history, "steps", "valid", "training_steps"), strict=True)
+    assert sorted(runs) == [
+        ([1, 2, 3], pytest.approx([1.0, 0.1, 0.9]), 3),
+        ([1, 2, 3], pytest.approx([1.0, 0.6, 0.5]), 3),
+        ([3], pytest.approx([0.8]), 3),
+    ]
+    assert not any("one value" in note for note in history.report.notes)
+    tried = HyperparameterList.load("adam1p")
+    for aggregation, best in (("min", 0), ("last", 1)):
+        learned = ListLearner(length=1, aggregation=aggregation).fit(history).list_
+        assert learned[0] == tried[best]
+
+
 def test_diverged_crashed_and_unfinished_trials_are_three_things(tmp_path):
     """NaN is a result, an exception is a failure, a killed trial is left out; each is told."""
 
@@ -246,6 +273,18 @@ def test_hyperband_trials_that_ended_early_are_pruned(tmp_path):
         assert not any(name.startswith("tuner/") for name in values)
     order = ListLearner(length=3).fit(history).order_
     assert len(order) == 3
+
+
+def test_of_several_values_of_a_hyperband_trial_the_best_counts(tmp_path):
+    """At the epoch at which it ended."""
+    search(keras_tuner.Hyperband, tmp_path, "band", max_epochs=4, factor=2, build=formula)
+    before = read_keras_tuner(tmp_path)
+    for file in (tmp_path / "band").glob("*/trial.json"):
+        trial = json.loads(file.read_text())
+        seen = trial["metrics"]["metrics"]["val_loss"]["observations"]
+        seen.append({"value": [seen[0]["value"][0] + 1], "step": 1})
+        file.write_text(json.dumps(trial))
+    assert read_keras_tuner(tmp_path).fingerprint == before.fingerprint
 
 
 @pytest.mark.parametrize("interrupt", [False, True])

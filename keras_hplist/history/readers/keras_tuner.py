@@ -7,6 +7,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Unpack
 
+import numpy as np
+
 from keras_hplist.checks import checked_text
 from keras_hplist.errors import FileFormatError, UnknownNameError
 from keras_hplist.history.keras_tuner_project import (
@@ -44,11 +46,13 @@ def read_keras_tuner(
 
     Where our tuner recorded learning curves (`<project>/curves`), they are the history, over the
     losses and the hyperparameters of the list; of the options only `task` says anything of them.
-    Otherwise, or where `metric` names another one, KerasTuner kept one value for each trial, that
-    of its best epoch: it is the whole curve, at step 1 of 1, so that all aggregations over time are
-    equal. In projects of Hyperband the step is the epoch at which the trial ended; a trial that
-    ended before the longest is `pruned`. One that was continued as another trial is left out for
-    that one, unless that one came to no result: then that one is left out.
+    Otherwise, or where `metric` names another one, the values that KerasTuner kept of a trial are
+    its curve, by the step that `Oracle.update_trial` was told, which it counts from 0. As a rule it
+    is one value, that of the best epoch, at step 1 of 1, so that all aggregations over time are
+    equal. In projects of Hyperband it is the best value, and the step is the epoch at which the
+    trial ended; a trial that ended before the longest is `pruned`. One that was continued as
+    another trial is left out for that one, unless that one came to no result: then that one is left
+    out.
 
     A trial with a NaN objective is `diverged`, one that raised an exception `failed`. Trials that
     have not ended, and files that were torn when a process was killed, are left out; the report
@@ -137,40 +141,51 @@ def _read_trials(project: Path, place: Place, metric: str | None, options: Optio
     space = _space(options.get("space"), [trial.space for trial in stored])
     if space is not None:
         options = {**options, "space": space.name}
-    builder = HistoryBuilder(project, {"valid": name}, options)
     # Of a trial of Hyperband and those that continue it, the last one that came to a result counts.
     results = {t.id: t for t in stored if t.state != "unfinished" and t.observed(name)}
     longest = max((trial.epochs for trial in results.values()), default=0)
     continued = {trial.continues for trial in results.values()}
+    curves = [
+        t.observed(name) for t in results.values() if not longest and len(t.observed(name)) > 1
+    ]
+    if any(0 in steps for steps in curves):  # KerasTuner counts epochs from 0
+        options = {"first_epoch": 0, **options}
+    end = longest or max((max(steps) for steps in curves), default=1)
+    builder = HistoryBuilder(project, {"valid": name}, options)
     for trial in stored:
         if trial.id in continued:
             builder.drop(f"{task}/{trial.id}", "continued as another trial")
         elif trial.id not in results and trial.continues in results:
             builder.drop(f"{task}/{trial.id}", "continued another trial and has no result")
         else:
-            builder.add(_run(trial, project, place, name, longest))
+            builder.add(_run(trial, project, place, name, end))
     history = builder.history(directions.pop() if len(directions) == 1 else None)
     history.report.dropped += report.dropped
-    if not longest:
+    if not longest and not curves:
         history.report.note("one value for each trial, that of its best epoch, is its whole curve")
     if space is None or space.name in names():
         return history
     return history.with_spaces([space])
 
 
-def _run(trial: StoredTrial, project: Path, task: Place, metric: str, longest: int) -> Trial:
-    epochs = trial.epochs or max(longest, 1)
-    losses = list(trial.observed(metric).values())
-    pruned = trial.state == "ok" and epochs < longest
+def _run(trial: StoredTrial, project: Path, task: Place, metric: str, end: int) -> Trial:
+    """A trial with its curve; where that is one value, it stands at the end of the training."""
+    metrics = {}
+    if trial.observed(metric):
+        direction, values = trial.metrics[metric]
+        if len(values) == 1 or trial.epochs:
+            best = np.fmax if direction == "max" else np.fmin
+            values = {trial.epochs or end: best.reduce(list(values.values()))}
+        metrics = {metric: curve(values.items())}
+    pruned = trial.state == "ok" and 0 < trial.epochs < end
     return Trial(
         name=f"{task[-1]}/{trial.id}",
         place=str(project),
         task=task,
         values=_active(trial),
-        metrics={metric: curve([(epochs, losses[-1])])} if losses else {},
+        metrics=metrics,
         logged=tuple(trial.metrics),
         state="pruned" if pruned else trial.state,
-        columns={"training_steps": max(longest, 1)},
     )
 
 
