@@ -11,6 +11,7 @@ import damage
 import keras_tuner
 import numpy as np
 import pytest
+import tiny_search
 
 from keras_hplist.errors import FileFormatError, HPListError, UnknownNameError
 from keras_hplist.history import History, read_keras_tuner, read_logs
@@ -351,6 +352,24 @@ def test_recorded_curves_are_read_instead_of_single_values(tmp_path):
     history = read_keras_tuner(tmp_path)
     assert history.table["valid"].to_pylist() == [[2.0, 1.0]] * 2
     assert history.report.dropped == [("p/trial_2", "no learning curve was recorded")]
+
+
+def test_the_report_tells_what_recorded_curves_do_not_hold(tmp_path):
+    """Hyperparameters of the model, and an objective other than the loss."""
+    objective = keras_tuner.Objective("val_mae", "min")
+    tuner = tiny_search.tuner(
+        directory=tmp_path, project_name="p", max_trials=2, objective=objective
+    )
+    tiny_search.search(tuner, epochs=1)
+    about_units = "hyperparameters that the list does not set are left out: units"
+    about_objective, *others = read_keras_tuner(tmp_path).report.notes
+    assert "metric='val_mae'" in about_objective
+    assert others == [about_units]
+    assert read_keras_tuner(tmp_path, metric="val_loss").report.notes == [about_units]
+    of_objective = read_keras_tuner(tmp_path, metric="val_mae")
+    assert {values["units"] for values in of_objective.values().values()} == {4}
+    losses = [curve[-1] for curve in of_objective.table["valid"].to_pylist()]
+    np.testing.assert_allclose(sorted(losses), sorted(tiny_search.scores(tuner)), 1e-6)
 
 
 def recorded(folder, task, loss):

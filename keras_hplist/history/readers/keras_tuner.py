@@ -46,6 +46,7 @@ def read_keras_tuner(
 
     Where our tuner recorded learning curves (`<project>/curves`), they are the history, over the
     losses and the hyperparameters of the list; of the options only `task` says anything of them.
+    The report names the model's hyperparameters, which they leave out, and another objective.
     Otherwise, or where `metric` names another one, the values that KerasTuner kept of a trial are
     its curve, by the step that `Oracle.update_trial` was told, which it counts from 0. As a rule it
     is one value, that of the best epoch, at step 1 of 1, so that all aggregations over time are
@@ -62,7 +63,8 @@ def read_keras_tuner(
     Args:
         directory: a project folder, or a folder with project folders in it, at any depth; or
             several of these.
-        metric: which metric to read; default: in each project its objective.
+        metric: which metric to read; default: the losses where our tuner recorded curves, in each
+            other project its objective.
         **options: see `Options`; `space` names the search space, and so the configurations;
             default: as the published space that a project is over, else "custom". Spaces of the
             same name are joined by `keras_hplist.history.union.union_of`.
@@ -82,7 +84,7 @@ def read_keras_tuner(
     histories = []
     for place, project in _projects([Path(folder) for folder in given]).items():
         if (project / CURVES).is_dir() and metric in (None, "val_loss"):
-            histories.append(_read_curves(project, place, options.get("task")))
+            histories.append(_read_curves(project, place, metric, options.get("task")))
         else:
             histories.append(_read_trials(project, place, metric, options))
     return History.concat(histories)
@@ -110,11 +112,11 @@ def _projects(roots: Sequence[Path]) -> dict[Place, Path]:
     return {apart[names[whole]]: project for whole, project in projects.items()}
 
 
-def _read_curves(project: Path, place: Place, given: object) -> History:
+def _read_curves(project: Path, place: Place, metric: str | None, task: object) -> History:
     history = History.read(project / CURVES, skip_damaged=True)
     # The name of the project is the tuner's default, which several projects may share.
-    if given:
-        history = history.with_tasks(dict.fromkeys(history.tasks, str(given)))
+    if task:
+        history = history.with_tasks(dict.fromkeys(history.tasks, str(task)))
     elif history.tasks == [project.name]:
         history = history.with_tasks({project.name: place[-1]})
         history.report.places[place[-1]] = place
@@ -122,6 +124,19 @@ def _read_curves(project: Path, place: Place, given: object) -> History:
     for folder in sorted(project.glob("trial_*")):
         if recorded and folder.name.removeprefix("trial_") not in recorded:
             history.report.drop(f"{project.name}/{folder.name}", "no learning curve was recorded")
+    stored = trials(project, ReadReport())
+    objective = objective_of(stored)
+    if metric is None and objective not in ("val_loss", "loss"):
+        history.report.note(
+            f"the curves are of losses; for the objective {objective!r}, which the tuner kept at "
+            f"the best epoch alone, read with metric={objective!r}"
+        )
+    kept = {name for values in history.values().values() for name in values}
+    tuned = {name for trial in stored if trial.id in recorded for name in trial.own_values}
+    if left_out := sorted(tuned - kept):
+        history.report.note(
+            f"hyperparameters that the list does not set are left out: {', '.join(left_out)}"
+        )
     return history
 
 
