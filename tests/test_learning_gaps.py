@@ -74,7 +74,7 @@ def test_what_is_wholly_unknown_is_left_out_by_name():
     assert learner.dropped_ == ("t1",)
     assert learner.order_.tolist() == ["c0", "c2"]
     flat = populations.runs(tasks=1, task="flat", valid=[1.0] * 6, test=None)
-    with pytest.warns(UserWarning, match="no configuration improves on the start: flat"):
+    with pytest.warns(UserWarning, match="improves on the start, or all losses are equal: flat"):
         learner = ListLearner(length=2).fit(History.from_records(populations.runs() + flat))
     assert learner.dropped_ == ("flat",)
 

@@ -228,6 +228,18 @@ def test_scores_of_several_splits_are_averaged():
     assert Evidence.of(both, runs).lowest.shape == (3, 12)
 
 
+@pytest.mark.parametrize("third", [0.51, 0.5])
+def test_final_losses_alone_order_a_study(third):
+    """Those worse than the median, or equal to the best, too."""
+    records = [
+        {"task": "t", "values": {"lr": lr}, "steps": [1], "valid": [loss]}
+        for lr, loss in [(0.1, 0.9), (0.2, 0.5), (0.3, third)]
+    ]
+    losses = {record["values"]["lr"]: record["valid"][0] for record in records}
+    learned = ListLearner(length=3).fit(History.from_records(records)).list_
+    assert [losses[entry["lr"]] for entry in learned] == [0.5, third, 0.9]
+
+
 def test_studies_that_share_no_configuration_are_pooled():
     """Continuous values never repeat: candidates of all studies are scored on every task."""
     random = np.random.default_rng(0)

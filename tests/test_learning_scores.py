@@ -69,6 +69,24 @@ def test_without_a_loss_at_step_0_the_median_first_loss_is_the_start():
     assert scores(given, "last") == pytest.approx([0.0, 1 / 3, 2 / 3])
 
 
+def test_where_all_losses_are_final_those_near_the_median_count():
+    """A start was not measured; half of the configurations are not as bad as it."""
+    assert scores(one_task([0.7], [0.5], [0.6], [INF], times=[1])) == pytest.approx([1, 0, 0.5, 1])
+    beside_curves = one_task([0.9] * 3, [0.5] * 3, [0.6] * 3, [0.7, 0.7, NAN])
+    assert scores(beside_curves)[:3] == pytest.approx([1, 0, 1 / 3])
+    wild = one_task([0.7], [0.5], [0.6], [0.8], [1e9], times=[1])
+    assert scores(wild) == pytest.approx([0.5, 0, 0.25, 0.75, 1])
+    assert scores(one_task([0.9], [0.5], [0.5], times=[1])) == [1, 0, 0]
+    with pytest.raises(InvalidValueError, match="all losses are equal"):
+        score_matrix(one_task([0.5], [0.5], [0.5], times=[1]))
+
+
+def test_a_median_first_loss_that_is_the_best_is_no_start():
+    """As in accuracies that most runs reach within the first epoch."""
+    given = one_task([1, 2], [1, 1], [3, 2], times=[0.5, 1])
+    assert scores(given) == pytest.approx([0.25, 0, 0.75])
+
+
 def test_divergence_counts_one_from_its_step_on():
     """A diverged run keeps what it had before; its last value is 1."""
     given = one_task([4, 0, INF, INF], [4, 4, 4, 0], initial=[4])

@@ -208,7 +208,8 @@ def without_unknown(matrix: ScoreMatrix) -> ScoreMatrix:
         InvalidValueError: if nothing is known at all.
     """
     if matrix.dropped:
-        _warn("tasks", matrix.dropped, "no configuration improves on the start")
+        why = "no configuration improves on the start, or all losses are equal"
+        _warn("tasks", matrix.dropped, why)
     known = ~np.isnan(matrix.upper)
     tasks, configurations = known.any(axis=1), known.any(axis=0)
     if not tasks.any():

@@ -53,7 +53,10 @@ class InitialScale(TaskScale):
 
     `best` is the lowest loss that any configuration reaches at any time after averaging over its
     seeds. `initial` is the mean loss at step 0 over all runs; if nothing was measured at step 0,
-    the median of the runs' first losses. If initial ≤ best, nothing improves in the task.
+    the median of the runs' first losses. Where no run has another loss, these are final ones, and
+    `initial` is twice as far above the best as their median, but no more than the worst finite
+    loss; and it is the worst where the median is the best. If initial ≤ best, nothing improves in
+    the task.
 
     Args:
         best: in loss units; +inf if no loss is finite.
@@ -70,9 +73,8 @@ class InitialScale(TaskScale):
         # A diverged seed makes the mean infinite, a missing one is left out.
         means = losses[:, 0] if losses.shape[1] == 1 else known_mean(losses, axis=1)
         best = np.fmin.reduce(means, axis=None, initial=np.inf)
-        starts = losses[..., 0][np.isfinite(losses[..., 0])]
-        if np.isnan(initial) and starts.size:
-            initial = np.median(starts)
+        if np.isnan(initial):
+            initial = _start(losses, best)
         return cls(float(best), float(initial))
 
     def transform(self, losses: np.ndarray) -> np.ndarray:
@@ -215,6 +217,20 @@ def known_mean(values: np.ndarray, axis: int) -> np.ndarray:
     known = ~np.isnan(values)
     total = np.where(known, values, 0).sum(axis=axis, dtype=float)
     return np.where(known.any(axis=axis), total / np.maximum(known.sum(axis=axis), 1), np.nan)
+
+
+def _start(losses: np.ndarray, best: float) -> float:
+    """What stands for the loss before training where none was measured; NaN if none is finite."""
+    known = np.isfinite(losses)
+    if not known.any():
+        return np.nan
+    first, worst = losses[..., 0][known[..., 0]], losses[known].max()
+    median = np.median(first) if first.size else best
+    if median <= best:
+        return worst
+    if (known & (losses != losses[..., :1])).any():
+        return median
+    return min(worst, best + 2 * (median - best))  # one wild loss must not set the scale
 
 
 def _by_time(losses: np.ndarray) -> np.ndarray:

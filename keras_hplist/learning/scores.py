@@ -156,9 +156,9 @@ def score_matrix(
     dropped = tuple(task for task, bad in zip(curves.tasks, flat, strict=True) if bad)
     if flat.all():
         raise InvalidValueError(
-            f"No configuration improves on the start in any of the {len(flat)} tasks "
-            f"({', '.join(dropped[:3])}{', …' if len(dropped) > 3 else ''}); there is nothing to "
-            "learn from."
+            "No configuration improves on the start, or all losses are equal, in any of the "
+            f"{len(flat)} tasks ({', '.join(dropped[:3])}{', …' if len(dropped) > 3 else ''}); "
+            "there is nothing to learn from."
         )
     matrix = ScoreMatrix(
         lower=lower,
