@@ -1,5 +1,9 @@
 """What a tuner refuses, and that it does so before it trains or writes."""
 
+import copy
+import json
+import warnings
+
 import keras
 import keras_tuner
 import pytest
@@ -13,6 +17,8 @@ from tiny_search import (
     tuner,
 )
 
+import keras_hplist as khl
+from keras_hplist.callbacks import TensorBoardTrial
 from keras_hplist.errors import HPListError, InvalidValueError
 from keras_hplist.tuning.errors import SetupError
 
@@ -39,6 +45,98 @@ def test_models_that_train_with_an_optimizer_of_their_own_are_refused(tmp_path):
 
     with pytest.raises(SetupError, match="no step with the optimizer of its list entry"):
         search(tuner(build, directory=tmp_path, max_trials=2))
+
+
+def own_list():
+    """A list over a user's own space, in which `width` hangs on `wide`."""
+    hp = keras_tuner.HyperParameters()
+    hp.Float("rate", 1e-3, 0.1)
+    hp.Boolean("wide")
+    with hp.conditional_scope("wide", [True]):
+        hp.Int("width", 4, 8)
+    entries = [
+        {"rate": 0.01, "wide": False},
+        {"rate": 0.02, "wide": True, "width": 8},
+        {"rate": 0.03, "wide": True, "width": 4},
+    ]
+    return khl.HyperparameterList(
+        entries, khl.spaces.SearchSpace.from_hyperparameters("mine", hp), name="own"
+    )
+
+
+class Reader(keras_tuner.HyperModel):
+    """Reads hyperparameters in `build` and in `fit`."""
+
+    def __init__(self, in_build, in_fit=lambda hp: None):
+        super().__init__()
+        self.in_build, self.in_fit = in_build, in_fit
+
+    def build(self, hp):
+        self.in_build(hp)
+        model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+        model.compile(keras.optimizers.SGD(hp.Float("lr", 1e-4, 1e-2)), "mse", run_eagerly=True)
+        return model
+
+    def fit(self, hp, model, *args, **kwargs):
+        self.in_fit(hp)
+        return model.fit(*args, **kwargs)
+
+
+def searched(directory, *reads, tuner_class=khl.HyperparameterListTuner, **kwargs):
+    """The warnings of a search along `own_list`."""
+    built = tuner_class(
+        Reader(*reads),
+        hyperparameter_list=own_list(),
+        directory=directory,
+        project_name="own",
+        max_trials=None,
+        **kwargs,
+    )
+    callbacks = [TensorBoardTrial(directory / "logs", built)]
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        search(built, epochs=1, callbacks=callbacks)
+    assert len(built.oracle.end_order) == 3
+    return [str(each.message) for each in caught if "No trial so far read" in str(each.message)]
+
+
+def test_a_list_that_the_model_does_not_read_is_refused(tmp_path):
+    """All its trials would train the same; the search goes on once the model asks for the names."""
+    nothing = (lambda hp: "rate" in hp.values,)
+    message = "none of the hyperparameters of list 'own', which are rate, wide, width: .* read lr"
+    for _ in range(2):  # neither is it taken for done in a resumed search
+        with pytest.raises(SetupError, match=message):
+            searched(tmp_path, *nothing)
+    assert searched(tmp_path, lambda hp: dict(hp.values)) == []
+
+
+@pytest.mark.parametrize(
+    ("reads", "missed"),
+    [
+        ((lambda hp: hp.get("rate"),), ["wide", "width"]),
+        ((lambda hp: hp.Float("rate", 0, 1), lambda hp: hp.values.get("wide")), ["width"]),
+        ((lambda hp: None, lambda hp: (hp["rate"], hp["wide"] and hp["width"])), []),
+        ((lambda hp: hp["rate"], lambda hp: dict(hp.values.items())), []),
+        ((lambda hp: {} | hp.values,), []),
+        ((copy.deepcopy,), []),
+        ((lambda hp: None, lambda hp: json.dumps(hp.values)), []),
+    ],
+)
+def test_what_the_model_does_not_read_is_named_once(tmp_path, reads, missed):
+    """In whichever way it reads; what is not active in a trial is not missed in it."""
+    told = searched(tmp_path, *reads)
+    assert [text.split(" read ")[1].split(" of list")[0] for text in told] == missed
+
+
+def test_what_a_users_run_trial_reads_is_not_missed(tmp_path):
+    """It is not seen, so nothing is said."""
+
+    class Own(khl.HyperparameterListTuner):
+        def run_trial(self, trial, *args, **kwargs):
+            kwargs["batch_size"] = int(1000 * trial.hyperparameters["rate"])
+            return super().run_trial(trial, *args, **kwargs)
+
+    assert searched(tmp_path, lambda hp: None, tuner_class=Own) == []
 
 
 def uncompiled(hp):

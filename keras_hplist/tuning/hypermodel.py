@@ -1,8 +1,8 @@
 """A hypermodel whose models train with the optimizer that a trial's values describe."""
 
-import collections
+import contextlib
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, ItemsView, Iterator, Mapping, ValuesView
 from typing import Any
 
 import keras
@@ -56,6 +56,7 @@ class OptimizerHyperModel(keras_tuner.HyperModel):
         swaps_optimizer: whether the space is that of an optimizer family.
         names_used: the hyperparameters that the user's `build` read when it was called last, but
             for those whose values it gave to the optimizer, which is replaced.
+        names_read: the hyperparameters that the user's `build` or `fit` ever read.
 
     Raises:
         SetupError: if `hypermodel` is neither; from `build`, if it gives no compiled Keras model.
@@ -73,6 +74,7 @@ class OptimizerHyperModel(keras_tuner.HyperModel):
         self.swaps_optimizer = bool(self.space.family)
         self.hypermodel = _as_hypermodel(hypermodel)
         self.names_used: set[str] = set()
+        self.names_read: set[str] = set()
 
     def declare_hyperparameters(self, hp: keras_tuner.HyperParameters) -> None:
         """Add the space's hyperparameters, then those that the user's hypermodel declares."""
@@ -89,7 +91,8 @@ class OptimizerHyperModel(keras_tuner.HyperModel):
             A compiled model.
         """
         self.declare_hyperparameters(hp)
-        model, self.names_used = self._build_users(hp)
+        with self._noting(hp) as self.names_used:
+            model = _compiled(self.hypermodel.build(hp))
         if self.swaps_optimizer:
             values = self.configuration(hp)
             old = inner_optimizer(model)
@@ -101,14 +104,17 @@ class OptimizerHyperModel(keras_tuner.HyperModel):
             swap_optimizer(model, new)
         return model
 
-    def _build_users(self, hp: keras_tuner.HyperParameters) -> tuple[keras.Model, set[str]]:
-        """The user's model, and the names of the hyperparameters that were read for it."""
+    @contextlib.contextmanager
+    def _noting(self, hp: keras_tuner.HyperParameters) -> Iterator[set[str]]:
+        """Note the names of the hyperparameters that are read."""
         values = hp.values
         hp.values = noted = _NotedValues(values)
         try:
-            return _compiled(self.hypermodel.build(hp)), noted.names_read
+            yield noted.names_read
         finally:
+            self.names_read |= noted.names_read
             hp.values = values
+            values.update(dict.items(noted))
 
     def configuration(self, hp: keras_tuner.HyperParameters) -> dict[str, Any]:
         """The configuration of the space that a trial's values hold, as plain Python values.
@@ -129,19 +135,34 @@ class OptimizerHyperModel(keras_tuner.HyperModel):
         needed = isinstance(inner_optimizer(model), RuleOptimizer)
         if needed and not any(isinstance(callback, TrainingSteps) for callback in callbacks):
             callbacks.insert(0, TrainingSteps(hp.values.get(TRAINING_STEPS)))
-        return self.hypermodel.fit(hp, model, *args, callbacks=callbacks, **kwargs)
+        with self._noting(hp):
+            return self.hypermodel.fit(hp, model, *args, callbacks=callbacks, **kwargs)
 
 
-class _NotedValues(collections.UserDict):
+class _NotedValues(dict[str, Any]):
     """The values of hyperparameters, which notes the names of those that are read."""
 
     def __init__(self, values: dict[str, Any]) -> None:
-        self.data = values
+        super().__init__(values)
         self.names_read: set[str] = set()
 
     def __getitem__(self, name: str) -> Any:
         self.names_read.add(name)
-        return self.data[name]
+        return super().__getitem__(name)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        return Mapping.get(self, name, default)
+
+    # What reads all goes by `__getitem__`; `dict(values)` does for there is an `__iter__`.
+
+    def __iter__(self) -> Iterator[str]:
+        return super().__iter__()
+
+    def items(self) -> ItemsView[str, Any]:  # type: ignore[override]
+        return ItemsView(self)
+
+    def values(self) -> ValuesView[Any]:  # type: ignore[override]
+        return ValuesView(self)
 
 
 def _names_held(optimizer: keras.optimizers.Optimizer, values: Mapping[str, Any]) -> set[str]:

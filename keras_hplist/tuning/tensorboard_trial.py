@@ -109,7 +109,8 @@ class TensorBoardTrial(keras.callbacks.Callback):
         values = (
             hyperparameters_of(inner_optimizer(self.model))
             if trial is None
-            else trial.hyperparameters.values
+            # Past what notes in a fit which values the model reads.
+            else dict(dict.items(trial.hyperparameters.values))
         )
         rank = values.get(INDEX, self._looked_up(values))
         values = _shown(values, rank)

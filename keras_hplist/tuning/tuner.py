@@ -26,7 +26,7 @@ from keras_hplist.tuning.best_epoch import BestEpoch
 from keras_hplist.tuning.compiled_models import CompiledModels, build_like
 from keras_hplist.tuning.curve_recorder import CurveRecorder
 from keras_hplist.tuning.divergence import StopOnDivergence
-from keras_hplist.tuning.fit_checks import check_measured, check_used, check_validated
+from keras_hplist.tuning.fit_checks import ReadCheck, check_measured, check_used, check_validated
 from keras_hplist.tuning.fit_data import data_told
 from keras_hplist.tuning.hypermodel import OptimizerHyperModel
 from keras_hplist.tuning.model_state import inner_optimizer
@@ -43,6 +43,11 @@ class HyperparameterListTuner(SharedTuner):
     The model stays as the user builds and compiles it; each trial swaps in the optimizer of its
     entry (see `OptimizerHyperModel`). All else is KerasTuner's: `search(...)` takes the arguments
     of `model.fit`, then `get_best_models()`, `get_best_hyperparameters()`, `results_summary()`.
+
+    **Your own space.** The values of a list over a space of the user's own reach the model only as
+    far as `build_model` or `HyperModel.fit` read them. If they read none, `search` ends with a
+    `SetupError` after the first trial; if some, it warns of the others. A tuner with a `run_trial`
+    of the user's own is not checked.
 
     **Seeds.** Each execution of a trial sets the seeds of Python, NumPy and the backend with
     `keras.utils.set_random_seed`, to a number made of the tuner's seed, the trial id, the execution
@@ -152,6 +157,7 @@ class HyperparameterListTuner(SharedTuner):
         # PyTorch runs step by step, or compiles a step for the model that it has seen.
         self.reuse_compiled = reuse_compiled and keras.backend.backend() != "torch"
         self._models = CompiledModels()
+        self._read_check = ReadCheck(self.hyperparameter_list)
         super().__init__(oracle, wrapped, **kwargs)
         self.task = task or self.project_name
         # While a worker searches, its `oracle` is a proxy of the chief's that knows no seed.
@@ -221,6 +227,8 @@ class HyperparameterListTuner(SharedTuner):
             raise
         if self.hypermodel.swaps_optimizer:
             check_used(inner_optimizer(model))
+        elif type(self).run_trial is HyperparameterListTuner.run_trial:  # another may read some
+            self._read_check.check(self.hypermodel.configuration(hp), self.hypermodel.names_read)
         check_measured(results, objectives)
         save_state(self._get_build_config_fname(trial.trial_id), model.get_build_config() or {})
         return results
