@@ -42,10 +42,10 @@ class TrainingSteps(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
         """Check, before anything is trained, that the steps can be known."""
-        optimizer = inner_optimizer(self.model)
+        optimizer, name = inner_optimizer(self.model), type(self).__name__
         if not isinstance(optimizer, RuleOptimizer):
             raise SetupError(
-                f"TrainingSteps needs an optimizer of keras_hplist; this model was compiled with "
+                f"{name} needs an optimizer of keras_hplist; this model was compiled with "
                 f"{type(optimizer).__name__}. Compile it with keras_hplist.get_optimizer(...), or "
                 "leave the callback out."
             )
@@ -54,7 +54,7 @@ class TrainingSteps(keras.callbacks.Callback):
                 "The number of batches per epoch cannot be known from this data (a generator, or a "
                 "dataset of unknown or infinite cardinality). Give fit() or search() "
                 "steps_per_epoch=..., or apply tf.data.experimental.assert_cardinality to the "
-                "dataset, or state the total with TrainingSteps(training_steps=...)."
+                f"dataset, or state the total with {name}(training_steps=...)."
             )
         self._planned = False
 
