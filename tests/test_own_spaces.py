@@ -1,9 +1,11 @@
 """Search spaces of a user: from KerasTuner's hyperparameters, and from definitions in JSON."""
 
+import itertools
 import json
 import math
 
 import keras_tuner
+import numpy as np
 import pandas as pd
 import pytest
 from oracle_searches import random_search_values
@@ -109,6 +111,42 @@ def test_own_space_validation(own_space):
     del values["epsilon"]
     with pytest.raises(InvalidValueError, match="'epsilon' is missing"):
         own_space.validate(values)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"low": 2, "high": 9, "step": 2, "integer": True},
+        {"low": 0, "high": 10**7, "step": 2, "integer": True},
+        {"low": -0.3, "high": 0.6, "step": 0.1},
+        {"low": 1e-8, "high": 1.0, "step": 10.0, "sampling": "log"},
+        {"low": 1, "high": 500, "step": 1.5, "sampling": "log", "integer": True},
+        {"low": 0.1, "high": 0.9, "step": 1.5, "sampling": "reverse_log"},
+        {"low": 1e-3, "high": 1.0, "step": 3, "sampling": "one_minus_log"},
+    ],
+)
+def test_a_space_with_a_step_has_the_values_on_its_grid(row):
+    """All that it draws, also in float32; what is between is refused."""
+    space = from_rows({"name": "x", "type": "number", **row})
+    drawn = sorted({space.draw(seed)["x"] for seed in range(60)})
+    for value in drawn:
+        assert space.validate({"x": value}) == {"x": value}
+        assert space.validate({"x": np.float32(value)})["x"] == pytest.approx(value)
+    for low, high in itertools.pairwise(drawn):
+        between = low + 1 if row.get("integer") else low + 0.4 * (high - low)
+        if between != high:
+            with pytest.raises(InvalidValueError, match="'x' must be on the grid of step="):
+                space.validate({"x": between})
+
+
+def test_a_default_need_not_be_on_the_grid():
+    """As in KerasTuner, which starts from it."""
+    hp = keras_tuner.HyperParameters()
+    hp.Int("units", 8, 64, step=8, default=10)
+    space = spaces.SearchSpace.from_hyperparameters("mine", hp)
+    assert space.validate(hp.values) == {"units": 10}
+    with pytest.raises(InvalidValueError, match=r"step=8 in \[8, 64\], such as 8"):
+        space.validate({"units": 11})
 
 
 def test_own_space_has_no_optimizer(own_space):

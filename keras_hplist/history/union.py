@@ -1,11 +1,20 @@
 """One search space for studies whose spaces differ in part."""
 
 import dataclasses
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 
 from keras_hplist.errors import InvalidValueError
 from keras_hplist.spaces import Hyperparameter, SearchSpace
-from keras_hplist.spaces.distributions import Boolean, Choice, Distribution, Fixed, Number
+from keras_hplist.spaces.distributions import (
+    Boolean,
+    Choice,
+    Distribution,
+    Fixed,
+    NotAllowedError,
+    Number,
+    Value,
+)
 
 
 def union_of(spaces: Sequence[SearchSpace]) -> SearchSpace:
@@ -13,10 +22,11 @@ def union_of(spaces: Sequence[SearchSpace]) -> SearchSpace:
 
     A hyperparameter that stands in several spaces gets the widest bounds or all the choices; where
     one is a range and the other chooses among numbers, the range holds these too. Where two differ
-    in sampling, step or default, the first space's holds, but a range that reaches 0 or below is
-    sampled linearly; a real number wins over a whole one. Its conditions on the same parents are
-    joined, value by value; a hyperparameter that one space has under a condition and another
-    without is without. One that stands in only one of the spaces is taken over as it is.
+    in sampling or default, the first space's holds, but a range that reaches 0 or below is sampled
+    linearly; a real number wins over a whole one; a step is kept if one grid holds the values of
+    both. Its conditions on the same parents are joined, value by value; a hyperparameter that one
+    space has under a condition and another without is without. One that stands in only one of the
+    spaces is taken over as it is.
 
     Args:
         spaces: at least one; the first gives the name.
@@ -90,18 +100,34 @@ def _joined(name: str, first: Distribution, second: Distribution) -> Distributio
 
 def _widened(number: Number, other: Distribution) -> Number | None:
     """The range of a number and of something else; None if that gives other values than numbers."""
-    if not isinstance(other, Number):
-        values = _values(other)
-        if not _kinds(values) <= {int, float}:
+    if isinstance(other, Number):
+        held = _ends(other)
+        alike = (number.sampling, number.step) == (other.sampling, other.step)
+    else:
+        held, alike = _values(other), True
+        if not _kinds(held) <= {int, float}:
             return None
-        integer = _kinds(values) == {int}
-        other = Number(min(values), max(values), step=number.step, integer=integer)
+        other = Number(min(held), max(held), integer=_kinds(held) == {int})
     integer = number.integer and other.integer
     low, high = _span(number, other, number.sampling)
     if number.sampling != "linear" and low <= 0:
         return Number(*_span(number, other, "linear"), integer=integer)
-    step = number.step if number.step == other.step else None
-    return dataclasses.replace(number, low=low, high=high, step=step, integer=integer)
+    joined = dataclasses.replace(number, low=low, high=high, integer=integer)
+    if alike and _allows(joined, (*_ends(number), *held)):
+        return joined
+    return dataclasses.replace(joined, step=None)
+
+
+def _ends(number: Number) -> tuple:
+    """The values at its ends; of a grid the first and the last."""
+    return number.draw(0.0), number.draw(math.nextafter(1.0, 0.0))
+
+
+def _allows(number: Number, values: Iterable[Value]) -> bool:
+    try:
+        return all(number.check(value) is not None for value in values)
+    except NotAllowedError:
+        return False
 
 
 def _span(first: Number, second: Number, sampling: str) -> tuple[float, float]:

@@ -97,7 +97,12 @@ class Number:
 
     def draw(self, u: float) -> Value:
         """The value at the quantile u in [0, 1)."""
-        number = self._continuous(u) if self.step is None else self._on_grid(u)
+        if self.step is None:
+            return self._plain(self._continuous(u))
+        size = self._grid_size()
+        return self._grid_point(min(int(u * size), size - 1))
+
+    def _plain(self, number: float) -> Value:
         low, high = self.bounds  # which rounding may have passed
         number = min(max(number, low), high)
         return int(number) if self.integer else float(number)
@@ -110,26 +115,62 @@ class Number:
         ends = (high, low) if self.descending or self.sampling == "reverse_log" else (low, high)
         start, stop = _ln(ends[0]), _ln(ends[1])
         power = _exp(start + (stop - start) * u)
-        if self.sampling == "log":
-            return power
-        return (low + high if self.sampling == "reverse_log" else 1.0) - power
+        return self._mirrored(power)
 
-    def _on_grid(self, u: float) -> float:
+    def _mirrored(self, x: float) -> float:
+        """The number that belongs to a log-uniform one, and the other way round."""
+        if self.sampling == "log":
+            return x
+        return (self.low + self.high if self.sampling == "reverse_log" else 1.0) - x
+
+    def _grid_size(self) -> int:
         assert self.step is not None
         if self.sampling == "linear":
-            count = int((self.high - self.low) / self.step + _SLACK) + 1
-            return self.low + min(int(u * count), count - 1) * self.step
-        count = int(math.log(self.high / self.low) / math.log(self.step) + _SLACK) + 1
-        power = self.low * self.step ** min(int(u * count), count - 1)
-        if self.sampling == "log":
-            return power
-        return (self.low + self.high if self.sampling == "reverse_log" else 1.0) - power
+            return int((self.high - self.low) / self.step + _SLACK) + 1
+        return int(math.log(self.high / self.low) / math.log(self.step) + _SLACK) + 1
+
+    def _grid_point(self, index: int) -> Value:
+        assert self.step is not None
+        if self.sampling == "linear":
+            return self._plain(self.low + index * self.step)
+        return self._plain(self._mirrored(self.low * self.step**index))
+
+    def nearest(self, number: float, low: float = -math.inf, high: float = math.inf) -> float:
+        """The whole number, or point of the grid, that is nearest to a number.
+
+        Args:
+            number: any.
+            low: the result is at least this.
+            high: the result is at most this.
+
+        Returns:
+            The number itself if it is one but for rounding, or none lies between `low` and `high`.
+        """
+        points = self._around(min(max(number, self.bounds[0]), self.bounds[1]))
+        rel = 0.0 if self.integer else _SLACK
+        slack = _SLACK * (self.step or 0.0) if self.sampling == "linear" else 0.0  # around 0
+        if any(math.isclose(number, point, rel_tol=rel, abs_tol=slack) for point in points):
+            return number
+        inside = (point for point in points if low <= point <= high)
+        return min(inside, key=lambda point: abs(point - number), default=number)
+
+    def _around(self, number: float) -> list[Any]:
+        """A number's neighbours."""
+        if self.step is None:
+            return [math.floor(number), math.ceil(number)] if self.integer else [number]
+        if self.sampling == "linear":
+            place = (number - self.low) / self.step
+        else:
+            place = math.log(max(self._mirrored(number) / self.low, 1.0)) / math.log(self.step)
+        # The numbers of a whole grid were cut off, so the nearest may be one further.
+        first = max(round(place) - 2, 0)
+        return [self._grid_point(i) for i in range(first, min(first + 5, self._grid_size()))]
 
     def check(self, value: Any) -> Value:
         """The value as a plain float or int.
 
         Raises:
-            NotAllowedError: if it is not a number or out of bounds.
+            NotAllowedError: if it is not a number, out of bounds, or off the grid of `step`.
         """
         kind = "an integer" if self.integer else "a number"
         low, high = self.bounds
@@ -139,6 +180,11 @@ class Number:
             or (self.integer and value != int(value))
         ):
             raise NotAllowedError(f"must be {kind} in [{low!r}, {high!r}]")
+        if self.step is not None and (nearest := self.nearest(value)) != value:
+            raise NotAllowedError(
+                f"must be on the grid of step={self.step!r} in [{low!r}, {high!r}], such as "
+                f"{nearest!r}"
+            )
         return int(value) if self.integer else float(value)
 
     def register(self, hyperparameters: Any, name: str, default: Value | None) -> None:

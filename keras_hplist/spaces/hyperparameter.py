@@ -1,6 +1,7 @@
 """One row of a search space, and its forms in JSON and in KerasTuner."""
 
 import dataclasses
+import numbers
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -77,8 +78,13 @@ class Hyperparameter:
         Raises:
             NotAllowedError: if it is neither in the distribution nor the value of the inactive.
         """
+        distribution = self.distribution
+        plain = isinstance(value, numbers.Real)
+        if isinstance(distribution, Number) and plain and value == self.default:
+            # KerasTuner takes a default that is off the grid of `step`.
+            distribution = dataclasses.replace(distribution, step=None)
         try:
-            return self.distribution.check(value)
+            return distribution.check(value)
         except NotAllowedError as error:
             if self.otherwise is None:
                 raise

@@ -138,7 +138,8 @@ class SearchSpace:
 
         Raises:
             InvalidValueError: if a name is not in the space, an active hyperparameter has no value,
-                or a value is not finite, not of its type, or out of bounds; it names the key.
+                or a value is not finite, not of its type, out of bounds, or off the grid of a
+                `step`; it names the key.
         """
         values = self._by_name(values)
         for name in values:
