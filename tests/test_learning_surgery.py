@@ -75,6 +75,54 @@ def test_restrict_can_move_values_instead():
         restrict(LIST, {"kind": ["a", "c"]}, clip=True)
 
 
+STEPPED = SearchSpace(
+    "stepped",
+    (
+        Hyperparameter("units", Number(2, 8, step=2, integer=True)),
+        Hyperparameter("dropout", Number(0.0, 0.9, step=0.1)),
+        Hyperparameter("depth", Number(1, 9, integer=True)),
+        Hyperparameter("two", Boolean()),
+        Hyperparameter("more", Choice((2, 4, 8)), (("two", (True,)),), default=4),
+        Hyperparameter("most", Number(1, 3, integer=True), (("two", (True,)),)),
+    ),
+)
+
+
+def test_moved_values_stay_on_the_grid():
+    """They go to the nearest one within the bounds; a bound that is on it but for rounding will do.
+
+    The error where there is none says what is allowed.
+    """
+    entries = [
+        {"units": units, "dropout": dropout, "depth": depth, "two": False}
+        for units, dropout, depth in ((2, 0.1, 3), (4, 0.3, 9), (6, 0.5, 5))
+    ]
+    stepped = HyperparameterList(entries, STEPPED)
+    bounds = {"units": (3, 5), "dropout": (0.15, 0.3), "depth": (3.5, 6.5)}
+    frame = restrict(stepped, bounds, clip=True).to_frame()
+    assert frame["units"].tolist() == [4, 4, 4]
+    assert frame["dropout"].tolist() == pytest.approx([0.2, 0.3, 0.3])
+    assert frame["depth"].tolist() == [4, 6, 5]
+    assert restrict(stepped, {"dropout": (None, 0.3)}, clip=True)[2]["dropout"] == 0.3
+    with pytest.raises(InvalidValueError, match=r"'units' must be on the grid.*\[2, 8\].* got 5"):
+        restrict(stepped, {"units": (5, 5)}, clip=True)
+
+
+def test_what_becomes_active_gets_its_default():
+    """Where a parent is moved; conditions on it hold too. What becomes inactive goes."""
+    stepped = HyperparameterList(
+        [
+            {"units": 2, "dropout": 0.1, "depth": 1, "two": False},
+            {"units": 4, "dropout": 0.1, "depth": 1, "two": True, "more": 8, "most": 2},
+        ],
+        STEPPED,
+    )
+    active = restrict(stepped, {"two": True, "most": (2, None)}, clip=True)
+    assert active[0] == stepped[0] | {"two": True, "more": 4, "most": 2}
+    assert active[1] == stepped[1]
+    assert set(restrict(stepped, {"two": False}, clip=True)[1]) == {*stepped[0]}
+
+
 def test_restrict_refuses_what_cannot_be_met(tmp_path):
     """Unknown hyperparameters, malformed bounds, conditions that nothing meets."""
     with pytest.raises(UnknownNameError, match=r"'rat'.*'rate'"):

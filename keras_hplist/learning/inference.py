@@ -7,7 +7,7 @@ from typing import Any
 
 from keras_hplist.errors import InvalidValueError
 from keras_hplist.spaces import Hyperparameter, SearchSpace
-from keras_hplist.spaces.distributions import Boolean, Choice, Fixed, Number
+from keras_hplist.spaces.distributions import Boolean, Choice, Number
 
 _LOG_RANGE = 50.0  # positive floats that span more than this factor get a logarithmic scale
 
@@ -65,7 +65,7 @@ def completed_values(space: SearchSpace, values: Mapping[str, Any]) -> dict[str,
     for row in space.rows:
         if row.hidden or row.name in filled:
             continue
-        value = _default(row) if row.is_active(filled) else row.otherwise
+        value = row.start if row.is_active(filled) else row.otherwise
         if value is not None:
             filled[row.name] = value
     return space.validate(filled)
@@ -112,14 +112,3 @@ def _typical(seen: Sequence[Any], distribution: Boolean | Choice | Number) -> An
     if isinstance(distribution, Number):
         return statistics.median_low(seen)
     return Counter(seen).most_common(1)[0][0]
-
-
-def _default(row: Hyperparameter) -> Any:
-    if row.default is not None:
-        return row.default
-    if isinstance(row.distribution, Number):
-        low = row.distribution.bounds[0]
-        return int(low) if row.distribution.integer else low
-    if isinstance(row.distribution, Fixed):
-        return row.distribution.value
-    return row.distribution.values[0]

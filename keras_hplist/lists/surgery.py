@@ -8,8 +8,9 @@ import numpy as np
 from keras_hplist.checks import checked_count, checked_name
 from keras_hplist.errors import InvalidValueError
 from keras_hplist.lists.hyperparameter_list import HyperparameterList
-from keras_hplist.spaces import configuration_id
-from keras_hplist.spaces.distributions import Value
+from keras_hplist.spaces import Hyperparameter, SearchSpace, configuration_id
+from keras_hplist.spaces.distributions import Number, Value
+from keras_hplist.spaces.hyperparameter import configured_rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,9 +29,10 @@ def restrict(
         hplist: the list.
         conditions: hyperparameter to what it may be. Entries in which a hyperparameter is not
             active meet every condition on it.
-        clip: move the values of the other entries instead of leaving them out: to the nearer bound,
-            or to the one value that is allowed. Entries that become equal to an earlier one are
-            left out. Gains are not known then.
+        clip: move the values of the other entries instead of leaving them out: to the nearest one
+            within the bounds that the space allows, or to the one value that is allowed. A
+            hyperparameter that becomes active gets its default, moved likewise. Entries that become
+            equal to an earlier one are left out. Gains are not known then.
 
     Returns:
         A new list, whose provenance says what was done.
@@ -48,12 +50,7 @@ def restrict(
             _check_bounds(name, allowed)
     step = {"restrict": {name: _shown(allowed) for name, allowed in conditions.items()}}
     if clip:
-        moved = [
-            hplist.space.validate(
-                {name: _moved(name, v, conditions.get(name)) for name, v in entry.items()}
-            )
-            for entry in hplist
-        ]
+        moved = [_clipped(hplist.space, entry, conditions) for entry in hplist]
         places = {tuple(entry.items()): rank for rank, entry in enumerate(hplist)}
         unique = dict.fromkeys(tuple(entry.items()) for entry in moved)
         return HyperparameterList(
@@ -176,17 +173,30 @@ def _meets(value: Value, allowed: Condition) -> bool:
     return value == allowed
 
 
-def _moved(name: str, value: Value, allowed: Condition | None) -> Value:
+def _clipped(
+    space: SearchSpace, entry: Mapping[str, Value], conditions: Mapping[str, Condition]
+) -> dict[str, Value]:
+    values: dict[str, Value] = {}
+    for row in configured_rows(space.rows, values):
+        value = entry.get(row.name, row.start)
+        values[row.name] = _moved(row, value, conditions.get(row.name))
+    return space.validate(values)
+
+
+def _moved(row: Hyperparameter, value: Value, allowed: Condition | None) -> Value:
     if allowed is None or _meets(value, allowed):
         return value
     if isinstance(allowed, tuple) and not isinstance(value, str):
         low, high = _bounds(allowed)
-        return low if value < low else high
+        bound = low if value < low else high
+        if isinstance(row.distribution, Number):
+            return row.distribution.nearest(bound, low, high)
+        return bound
     if isinstance(allowed, bool | int | float | str):
         return allowed
     raise InvalidValueError(
-        f"{name!r} is {value!r}, and the condition {allowed!r} does not say to which value to move "
-        "it; give one value or a tuple of bounds."
+        f"{row.name!r} is {value!r}, and the condition {allowed!r} does not say to which value to "
+        "move it; give one value or a tuple of bounds."
     )
 
 

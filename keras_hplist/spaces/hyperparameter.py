@@ -2,7 +2,7 @@
 
 import dataclasses
 import numbers
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -71,6 +71,18 @@ class Hyperparameter:
     def is_active(self, state: Mapping[str, Value]) -> bool:
         """Whether the conditions hold among the values of the active hyperparameters."""
         return all(parent in state and state[parent] in values for parent, values in self.when)
+
+    @property
+    def start(self) -> Value:
+        """What KerasTuner starts from: the default, or the lowest bound or first value."""
+        if self.default is not None:
+            return self.default
+        if isinstance(self.distribution, Number):
+            low = self.distribution.bounds[0]
+            return int(low) if self.distribution.integer else low
+        if isinstance(self.distribution, Fixed):
+            return self.distribution.value
+        return self.distribution.values[0]
 
     def check(self, value: Any) -> Value:
         """The value as a plain one.
@@ -172,6 +184,22 @@ class Hyperparameter:
                 f"a hyperparameter needs a name, a type ({', '.join(_TYPES)}) and the type's own "
                 f"entries; got {dict(config)!r}: {reason}"
             ) from error
+
+
+def configured_rows(
+    rows: Iterable[Hyperparameter], values: Mapping[str, Value]
+) -> Iterator[Hyperparameter]:
+    """The rows that a configuration has values of, each name once.
+
+    Args:
+        rows: of a search space.
+        values: of the rows so far; the caller adds that of each row before it takes the next.
+    """
+    for row in rows:
+        if row.hidden or row.name in values:
+            continue
+        if row.otherwise is not None or row.is_active(values):
+            yield row
 
 
 def _listed(values: Any) -> tuple[Value, ...]:

@@ -14,7 +14,7 @@ from keras_hplist.checks import LAST_SEED, checked_count
 from keras_hplist.errors import InvalidValueError
 from keras_hplist.spaces.bookkeeping import is_bookkeeping
 from keras_hplist.spaces.distributions import Boolean, Choice, NotAllowedError, Value
-from keras_hplist.spaces.hyperparameter import Hyperparameter
+from keras_hplist.spaces.hyperparameter import Hyperparameter, configured_rows
 
 if TYPE_CHECKING:
     import keras_tuner
@@ -151,11 +151,7 @@ class SearchSpace:
                     f"It has: {', '.join(self.names)}."
                 )
         checked: dict[str, Value] = {}
-        for row in self.rows:
-            if row.hidden or row.name in checked:
-                continue
-            if row.otherwise is None and not row.is_active(checked):
-                continue
+        for row in configured_rows(self.rows, checked):
             if row.name not in values:
                 raise InvalidValueError(
                     f"{row.name!r} is missing: a configuration of search space {self.name!r} has "
