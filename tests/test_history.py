@@ -117,7 +117,7 @@ def test_a_full_disk_names_the_file_and_leaves_it_as_it_was(tmp_path, monkeypatc
 
 
 @given(records=some_runs)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_a_history_survives_its_files(records, tmp_path_factory):
     """One file or a folder by task: what is read equals what was written."""
     folder = tmp_path_factory.mktemp("history")

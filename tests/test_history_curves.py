@@ -111,7 +111,7 @@ def test_a_status_counts_for_a_final_loss_alone(times):
     steps=st.lists(st.integers(0, 100), min_size=2, max_size=8, unique=True).map(sorted),
     data=st.data(),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_curves_are_interpolated_as_stated(steps, data):
     """On another time axis: straight lines, the first loss before, the last one after."""
     losses = data.draw(st.lists(st.floats(-10, 10), min_size=len(steps), max_size=len(steps)))

@@ -59,7 +59,7 @@ def straightforward(scores, weights, losses, running):
     return gains
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.data())
 def test_the_next_entry_is_that_of_a_straightforward_computation(data):
     """Whatever the scores, families, losses, divergences and running trials are."""

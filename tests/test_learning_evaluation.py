@@ -35,7 +35,7 @@ FAMILIES = ["f", "g", "h"] * 4
         np.float64, st.tuples(st.integers(1, 3), st.integers(1, 6)), elements=st.floats(0, 1)
     )
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_random_search_is_the_exact_expectation(scores):
     """The mean over all subsets of k configurations of the lowest score in the subset."""
     count = scores.shape[1]

@@ -135,7 +135,7 @@ def test_quantile_is_the_rank_at_each_time():
 @pytest.mark.parametrize("name", NORMALIZATIONS)
 @given(values=losses)
 @example(values=np.array([[[[-1e-45], [0.0]]]], np.float32))  # float32 cannot hold half of it
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_every_normalisation_keeps_its_promises(name, values):
     """In [0, 1]; NaN where unknown, 1 where diverged; fit then transform equals both at once."""
     given = curves(values)

@@ -53,7 +53,7 @@ def plain_greedy(scores, weights, costs):
 
 
 @given(scores=with_holes, data=st.data())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_the_order_is_that_of_the_definition(scores, data):
     """On every small matrix, with weights, costs, ties and holes, over all passes."""
     tasks, configurations = scores.shape
@@ -81,7 +81,7 @@ def test_the_order_is_that_of_a_dense_greedy_on_a_large_matrix():
 
 
 @given(scores=matrices, length=st.integers(1, 4))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_the_guarantee_holds_on_enumerable_cases(scores, length):
     """The reduction of J is at least 1 - 1/e of the best list's of the same length."""
 
@@ -94,7 +94,7 @@ def test_the_guarantee_holds_on_enumerable_cases(scores, length):
 
 
 @given(scores=matrices, seed=st.integers(0, 100))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_the_order_of_tasks_does_not_matter_and_that_of_columns_only_for_ties(scores, seed):
     """Shuffled tasks: the same order. Shuffled configurations: the same J(k)."""
     rng = np.random.default_rng(seed)
@@ -109,7 +109,7 @@ def test_the_order_of_tasks_does_not_matter_and_that_of_columns_only_for_ties(sc
 
 
 @given(scores=with_holes)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_gains_are_the_differences_of_j(scores):
     """What the selection says an entry gains is what J(k) falls by; it never rises."""
     selection = greedy(scores)
@@ -121,7 +121,7 @@ def test_gains_are_the_differences_of_j(scores):
 
 
 @given(scores=with_holes, length=st.integers(1, 30))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_shorter_list_is_the_beginning_of_a_longer_one(scores, length):
     """Every configuration at most once; more than there are gives all."""
     order = greedy(scores).order
@@ -130,7 +130,7 @@ def test_a_shorter_list_is_the_beginning_of_a_longer_one(scores, length):
 
 
 @given(scores=with_holes, data=st.data())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_a_budget_is_never_served_worse_than_by_the_greedy_order(scores, data):
     """Each configuration stands once, gains are those of the order, and J(budget) is no higher."""
     length = data.draw(st.integers(1, scores.shape[1]))
@@ -228,7 +228,7 @@ def test_bad_input_is_refused(arguments, message):
 
 
 @given(scores=with_holes)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_the_scale_from_the_median_keeps_both_ends_and_the_order(scores):
     """Between the best of a task and its start; equal scores stay equal, unknown ones unknown."""
     scaled = from_median(scores)

@@ -132,7 +132,7 @@ def test_a_hyperparameter_may_be_called_as_a_column_of_the_list():
 
 
 @given(entries=entries, gain=st.none() | st.floats(-1e9, 1e9))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_values_and_gains_survive_the_file_exactly(entries, gain, tmp_path_factory):
     """What is loaded equals what was saved to the last bit, in value and type."""
     path = tmp_path_factory.mktemp("list") / "list.json"

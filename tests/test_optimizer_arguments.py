@@ -24,7 +24,7 @@ def test_constructor_matches_search_space(family):
 
 
 @every_family
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(seed=st.integers(0, 2**31), steps=st.none() | st.integers(1, 2**31 - 1))
 def test_configuration_round_trips_exactly(family, seed, steps):
     """Values, training steps and options come back from the config, to the last bit."""

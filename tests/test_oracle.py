@@ -337,7 +337,7 @@ def test_a_resumed_search_keeps_its_seed_and_its_results(tmp_path):
     assert best[0] == best[1]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     losses=st.lists(
         st.one_of(st.floats(), st.floats(0, 1), st.just("crash")), min_size=1, max_size=8

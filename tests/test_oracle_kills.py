@@ -86,9 +86,7 @@ def torn(data):
     return st.one_of(cut, rubbish, other)
 
 
-@settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_torn_files_of_every_kind_are_set_aside_and_their_entries_run_again(
     finished, tmp_path, data

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from damage import check_damaged
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from keras_hplist.errors import (
@@ -274,7 +274,6 @@ def test_damaged_files_are_named(long, tmp_path):
         max_size=6,
     )
 )
-@settings(deadline=None)
 def test_every_curve_comes_back_as_it_was(losses, tmp_path_factory):
     """Whatever the floats, lengths and the order of rows."""
     frame = pd.DataFrame(

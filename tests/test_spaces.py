@@ -323,7 +323,7 @@ def test_published_spaces_round_trip_through_json(name):
 # --- distributions --------------------------------------------------------------------------------
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     bounds=st.tuples(st.floats(1e-12, 1e6), st.floats(1e-12, 1e6)).map(sorted),
     sampling=st.sampled_from(["linear", "log", "reverse_log"]),
