@@ -393,6 +393,14 @@ def test_families_share_a_budget_and_what_does_not_fit_is_left_out():
     assert len(taken) == 10 and {u.family for u in left_out} == {"dear"}
 
 
+def test_numbers_of_numpy_are_as_good_as_others(tmp_path):
+    """As counts and seeds, and a budget that Python writes with an exponent."""
+    settings = {**SETTINGS, "n_configurations": np.int64(SETTINGS["n_configurations"])}
+    settings |= {"configuration_seed": np.int64(0), "seeds": [np.int64(0)], "budget": 1e16}
+    assert collect([regression()], out=tmp_path, n_jobs=1, **settings).done == 1
+    assert collect([regression()], out=tmp_path, n_jobs=1, **SETTINGS).already_done == 1
+
+
 def test_nothing_begins_after_the_end_of_a_budget(tmp_path, monkeypatch):
     """On a clock that goes on by 15 s with each reading, at most two units begin within 40 s."""
     now = itertools.count(step=15.0)
@@ -435,6 +443,7 @@ def test_other_engines_give_the_same_history(tmp_path, engine):
         ({"training_steps": -1}, InvalidValueError, "training_steps"),
         ({"n_configurations": 0}, InvalidValueError, "n_configurations is 0"),
         ({"budget": "soon"}, InvalidValueError, "2h"),
+        ({"budget": float("inf")}, InvalidValueError, "2h"),
         ({"tasks": []}, InvalidValueError, "no tasks"),
         ({"tasks": "TwoD_Bowl1"}, InvalidValueError, r"\['TwoD_Bowl1'\]"),
         ({"tasks": regression()}, InvalidValueError, "give several"),

@@ -1,8 +1,10 @@
 """A user's own Keras models in a population: layers of all kinds, and what is refused."""
 
 import os
+import random
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import keras
@@ -47,6 +49,19 @@ def test_a_model_of_a_user_is_compiled_once_for_all_batches():
     run = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     first, second, _ = run.stderr.split("measured")
     assert first.count("Compilation of XLA") == second.count("Compilation of XLA") == 2
+
+
+def test_threads_do_not_change_the_initial_weights():
+    """Where others build too, and draw from Python's generator, as in a worker of Dask."""
+    expected = regression().program.init(0)
+    with ThreadPoolExecutor(4) as threads:
+        tasks = [regression(f"t{i}") for i in range(12)]
+        drawing = threads.submit(lambda: [random.random() for _ in range(100_000)])
+        found = list(threads.map(lambda task: task.program.init(0), tasks))
+        drawing.result()
+    for weights in found:
+        for one, other in zip(weights, expected, strict=True):
+            np.testing.assert_array_equal(one, other)
 
 
 class DrawsTwice(keras.layers.Layer):

@@ -134,7 +134,7 @@ def collect(
     _check_tasks(resolved)
     settings = {
         "space": chosen.name,
-        "n_configurations": n_configurations,
+        "n_configurations": len(values),
         **origin,
         "training_steps": training_steps,
         "evaluations": steps.tolist(),
@@ -203,7 +203,7 @@ def _configurations(
     count = checked_count("n_configurations", count, 1)
     if given is None:
         sample = space.sample(count, seed)
-        return resolve_configurations(sample, space)[1], {"configuration_seed": seed}
+        return resolve_configurations(sample, space)[1], {"configuration_seed": int(seed)}
     values = resolve_configurations(given, space)[1]
     count = checked_count("n_configurations", count, 1, len(values))
     return values[:count], {"configurations": plan.digest(values[:count])}

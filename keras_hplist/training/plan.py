@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import math
+import numbers
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -91,7 +93,9 @@ def parse_budget(budget: float | str | None) -> float | None:
         return None
     match = re.fullmatch(r"\s*(\d+(?:\.\d*)?)\s*([smhd]?)\s*", str(budget))
     seconds = float(match[1]) * _UNITS[match[2]] if match else 0.0
-    if seconds <= 0:
+    if isinstance(budget, numbers.Real) and not isinstance(budget, bool):
+        seconds = float(budget)
+    if not 0 < seconds < math.inf:
         raise InvalidValueError(
             f"budget must be a positive time such as 90s, 30m, 2h or 1d; got {budget!r}."
         )

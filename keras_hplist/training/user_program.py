@@ -29,6 +29,13 @@ _APART, _DRAWS = 0x9E3779B1, 4096
 Keras adds 1 to the second number of a generator's state at each draw; seeds are often neighbours.
 """
 
+_BUILDING, _TRIES = threading.Lock(), 16
+"""One model at a time, and anew until two are equal where other threads run.
+
+Initializers take their seeds from Python's generator, which belongs to the whole process: a thread
+of Dask's may draw from it in between.
+"""
+
 
 class KerasProgram:
     """A Keras model's loss as a pure function of (weights, statistics, batch, seed).
@@ -137,20 +144,27 @@ class KerasProgram:
         Raises:
             InvalidValueError: if frozen weights are not the same in every model.
         """
-        import keras
-
-        keras.utils.set_random_seed(seed)
-        model = self._build_model()
-        for variable, ours, kind in zip(
-            model.non_trainable_variables, self._beside, self._kinds, strict=True
-        ):
-            if kind == _CONSTANT and not np.array_equal(variable, ours, equal_nan=True):
+        with _BUILDING:
+            model = self._built(seed)
+            for _ in range(_TRIES if threading.active_count() > 1 else 0):
+                before, model = model, self._built(seed)
+                if _is_equal(before.variables, model.variables):
+                    break
+        beside = zip(model.non_trainable_variables, self._beside, self._kinds, strict=True)
+        for variable, ours, kind in beside:
+            if kind == _CONSTANT and not _is_equal([variable], [ours]):
                 raise InvalidValueError(
                     f"{variable.path!r} is frozen, and build_model gives it other values each "
                     "time. Load trained values into it, or give its initializer a seed."
                 )
         statistics = self._of_kind(_STATISTIC, model.non_trainable_variables)
         return [np.asarray(a) for a in (*model.trainable_variables, *statistics)]
+
+    def _built(self, seed: int) -> "keras.Model":
+        import keras
+
+        keras.utils.set_random_seed(seed)
+        return self._build_model()
 
     @cached_property
     def is_vectorizable(self) -> bool:
@@ -245,6 +259,11 @@ class KerasProgram:
         with self._tracing, keras.StatelessScope(values, collect_losses=True) as scope:
             loss = model._compute_loss(x, y, model(x, **mode), training=training)
         return loss, [scope.get_current_value(variable) for variable in variables]
+
+
+def _is_equal(some: Sequence[Any], others: Sequence[Any]) -> bool:
+    """Whether tensors have the same values."""
+    return all(np.array_equal(a, b, equal_nan=True) for a, b in zip(some, others, strict=True))
 
 
 def _map(f: MemberLoss, weights: Tensors, statistics: Tensors) -> Any:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from keras_hplist.checks import checked_count
 from keras_hplist.errors import InvalidValueError
 from keras_hplist.tasks.data import Split
 from keras_hplist.training.user_program import KerasProgram
@@ -81,6 +82,8 @@ class KerasTask:
 
     def __post_init__(self) -> None:
         """Keep the data as arrays; refuse those that cannot give a batch."""
+        size = checked_count(f"The batch_size of task {self.name!r}", self.batch_size, 1)
+        object.__setattr__(self, "batch_size", size)
         for name in ("train", "valid", "test"):
             x, y = self._pair(name)
             object.__setattr__(self, name, (x, y))
@@ -89,9 +92,9 @@ class KerasTask:
                     f"Task {self.name!r}: {name} has {len(x)} inputs and {len(y)} targets; "
                     "give one target for each input."
                 )
-            if not 1 <= self.batch_size <= len(x):
+            if size > len(x):
                 raise InvalidValueError(
-                    f"Task {self.name!r}: batch_size is {self.batch_size}, and {name} has {len(x)} "
+                    f"Task {self.name!r}: batch_size is {size}, and {name} has {len(x)} "
                     f"examples; choose a batch size from 1 to {len(x)}."
                 )
 
@@ -170,7 +173,7 @@ class KerasTask:
         is_name = isinstance(self.loss, str)
         name_of_loss = self.loss if is_name else getattr(self.loss, "__name__", None)
         return {
-            "batch_size": int(self.batch_size),
+            "batch_size": self.batch_size,
             "loss": name_of_loss or type(self.loss).__name__,
             "num_parameters": num_parameters,
             **{name: _hash(getattr(self, name)) for name in ("train", "valid", "test")},
