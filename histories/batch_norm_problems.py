@@ -6,22 +6,16 @@ Python.
 """
 
 from functools import partial
-from typing import Any
 
 import keras
 import numpy as np
 import problems
+from blocks import normed
 from dense_problems import TEXTURES, texture_tiles
 from keras import layers
 from problems import Problem
 
 # --- networks ------------------------------------------------------------------------------------
-
-
-def normed(x: Any, layer: layers.Layer, activation: str | None = "relu") -> Any:
-    """A layer, batch normalization and an activation."""
-    x = layers.BatchNormalization(momentum=0.9)(layer(x))
-    return layers.Activation(activation)(x) if activation else x
 
 
 def convolution(width: int, size: int = 3, strides: int = 1) -> layers.Layer:

@@ -11,25 +11,16 @@ from typing import Any
 import batch_norm_problems
 import dense_problems
 import keras
+import language_problems
+import mixed_problems
 import numpy as np
 import problems
+from blocks import Positions, attend
 from keras import layers, ops
 from problems import Problem
 from sklearn import datasets
 
 from keras_hplist.training import KerasTask
-
-
-class Positions(layers.Layer):
-    """Adds a learned vector to each place of a sequence (batch, length, features)."""
-
-    def build(self, input_shape: tuple[int, ...]) -> None:
-        """One vector for each place."""
-        self.vectors = self.add_weight(shape=input_shape[1:], initializer="random_normal")
-
-    def call(self, x: Any) -> Any:
-        """Add them."""
-        return x + self.vectors
 
 
 class LayerScale(layers.Layer):
@@ -46,21 +37,6 @@ class LayerScale(layers.Layer):
 
 
 # --- networks ------------------------------------------------------------------------------------
-
-
-def attend(x: Any, heads: int, causal: bool = False, post_norm: bool = False) -> Any:
-    """A transformer block, normalised before its parts or after them."""
-    width = x.shape[-1]
-    inside = x if post_norm else layers.LayerNormalization()(x)
-    attended = layers.MultiHeadAttention(heads, width // heads)(
-        inside, inside, use_causal_mask=causal
-    )
-    x = x + attended
-    if post_norm:
-        x = layers.LayerNormalization()(x)
-    inside = x if post_norm else layers.LayerNormalization()(x)
-    x = x + layers.Dense(width)(layers.Dense(3 * width, activation="gelu")(inside))
-    return layers.LayerNormalization()(x) if post_norm else x
 
 
 def patches(x: Any, size: int) -> Any:
@@ -356,7 +332,13 @@ PROBLEMS = (
         32,
     ),
 )
-ALL_PROBLEMS = (*PROBLEMS, *dense_problems.PROBLEMS, *batch_norm_problems.PROBLEMS)
+ALL_PROBLEMS = (
+    *PROBLEMS,
+    *dense_problems.PROBLEMS,
+    *batch_norm_problems.PROBLEMS,
+    *language_problems.PROBLEMS,
+    *mixed_problems.PROBLEMS,
+)
 
 
 def tasks() -> list[KerasTask]:
