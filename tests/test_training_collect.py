@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,7 +19,14 @@ import numpy as np
 import pyarrow.parquet
 import pytest
 from joblib.externals.loky import get_reusable_executor
-from training_tasks import batch_normalised, broken, built_in_this_process_only, regression
+from training_tasks import (
+    Unreadable,
+    batch_normalised,
+    broken,
+    built_in_this_process_only,
+    model,
+    regression,
+)
 
 from keras_hplist.errors import FileFormatError, InvalidValueError, UnknownNameError
 from keras_hplist.history import History, store
@@ -314,20 +322,31 @@ def test_given_configurations_are_trained_in_place_of_random_ones(tmp_path):
 
 
 def test_failing_and_killed_units_do_not_stop_the_rest(tmp_path, monkeypatch):
-    """A unit that raises and one whose worker is killed are recorded; the others are done."""
+    """A unit that raises, kills or cannot be read by its worker is recorded; others are done."""
     get_reusable_executor().shutdown()  # its workers do not know this variable
     monkeypatch.setenv("KERAS_HPLIST_TEST_PARENT", str(os.getpid()))
     given = [
         regression("raises", broken),
         regression("killed", built_in_this_process_only),
+        regression("unreadable", Unreadable()),
         regression("sound"),
     ]
     summary = collect(given, out=tmp_path, n_jobs=2, **SETTINGS)
     assert History.read(tmp_path).tasks == ["sound"]
     errors = {label.split(" ")[0]: error for label, error in summary.failed.items()}
     assert "cannot be built" in errors["raises"] and "died" in errors["killed"]
+    assert "could not read what it was sent (RuntimeError: not here)" in errors["unreadable"]
     later = collect(given, out=tmp_path, n_jobs=2, **SETTINGS)
     assert later.done == 0 and later.failed.keys() == summary.failed.keys()
+
+
+def test_a_task_that_cannot_be_sent_to_a_worker_is_named(tmp_path):
+    """Before anything is written."""
+    lock = threading.Lock()
+    task = regression("locked", lambda: lock and model())
+    with pytest.raises(InvalidValueError, match=r"Task 'locked' .* cannot be sent to a worker"):
+        collect([regression("a"), task], out=tmp_path / "runs", n_jobs=1, **SETTINGS)
+    assert not (tmp_path / "runs").exists()
 
 
 def test_killed_collection_goes_on_to_the_history_of_an_undisturbed_one(tmp_path):
@@ -413,26 +432,90 @@ def test_nothing_begins_after_the_end_of_a_budget(tmp_path, monkeypatch):
     assert status(tmp_path).missing == len(summary.left_out)
 
 
+def run_script(folder, engine, body):
+    """Run Python code in a process of its own, if the engine is installed."""
+    pytest.importorskip({"dask": "distributed"}.get(engine, engine))
+    script = folder / "script.py"
+    lines = "".join(f"    {line}\n" for line in body.splitlines())
+    script.write_text(f"import os, time\nif __name__ == '__main__':\n{lines}")
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    subprocess.run([sys.executable, script], env=environment, check=True, timeout=250)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("engine", ["dask", "ray"])
-def test_other_engines_give_the_same_history(tmp_path, engine):
-    """A local Dask cluster of two workers and Ray give the curves of loky."""
-    pytest.importorskip({"dask": "distributed", "ray": "ray"}[engine])
-    given = [regression(f"t{i}") for i in range(3)]
-    environment = {**os.environ, "PYTHONPATH": os.path.dirname(__file__)}
-    start = "import distributed; distributed.Client(n_workers=2, threads_per_worker=1)"
-    script = (
-        "from training_tasks import regression\nfrom keras_hplist.training import collect\n"
-        "if __name__ == '__main__':\n"
-        f"    {start if engine == 'dask' else 'pass'}\n"
-        f"    collect([regression(f't{{i}}') for i in range(3)], out={str(tmp_path / 'a')!r}, "
-        f"engine={engine!r}, n_jobs=2, **{SETTINGS!r})\n"
-    )
-    (tmp_path / "script.py").write_text(script)
-    subprocess.run([sys.executable, tmp_path / "script.py"], env=environment, check=True)
-    collect(given, out=tmp_path / "b", n_jobs=1, **SETTINGS)
+@pytest.mark.parametrize(
+    ("engine", "start"),
+    [
+        ("dask", ""),
+        ("dask", "import distributed; distributed.Client(n_workers=2, threads_per_worker=1)"),
+        ("ray", ""),
+    ],
+)
+def test_other_engines_give_the_same_history(tmp_path, engine, start):
+    """Dask and Ray give the curves of loky, and record the unit that kills its workers."""
+    body = f"""
+os.environ["KERAS_HPLIST_TEST_PARENT"] = str(os.getpid())
+from training_tasks import Unreadable, built_in_this_process_only, regression
+from keras_hplist.training import collect
+{start}
+tasks = [regression(f"t{{i}}") for i in range(3)]
+tasks += [regression("killed", built_in_this_process_only), regression("unreadable", Unreadable())]
+collect(tasks, out={str(tmp_path / "a")!r}, engine={engine!r}, n_jobs=2, **{SETTINGS!r})
+"""
+    run_script(tmp_path, engine, body)
+    errors = {label.split(" ")[0]: error for label, error in status(tmp_path / "a").failed.items()}
+    assert errors.keys() == {"killed", "unreadable"}
+    assert "died" in errors["killed"] and "could not read" in errors["unreadable"]
+    collect([regression(f"t{i}") for i in range(3)], out=tmp_path / "b", n_jobs=1, **SETTINGS)
     curves = [History.read(tmp_path / name).curves("valid").values for name in "ab"]
     np.testing.assert_allclose(*curves, rtol=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["dask", "ray"])
+def test_units_are_drawn_one_by_one_on_a_cluster(tmp_path, engine):
+    """With one job, in one process for the whole run: a budget is asked before each begins."""
+    body = f"""
+from types import SimpleNamespace
+from keras_hplist.training import engines
+drawn, results = [], []
+def source():
+    for number in range(6):
+        drawn.append(number)
+        yield SimpleNamespace(key=str(number))
+def work(unit):
+    return time.time(), time.sleep(0.3), time.time(), os.getpid()
+for unit, result in engines.run({engine!r}, 1, work, source()):
+    results.append(result)
+    assert len(drawn) == len(results), drawn
+assert len(results) == 6 and len({{pid for *_, pid in results}}) == 1, results
+assert all(a[2] <= b[0] for a, b in zip(results, results[1:])), results
+"""
+    run_script(tmp_path, engine, body)
+
+
+@pytest.mark.slow
+def test_workers_in_the_process_of_the_user_leave_it_as_it_is(tmp_path):
+    """It outlives the shell that started it, and has its own number of threads."""
+    body = f"""
+from training_tasks import regression
+from keras_hplist.training import collect
+import distributed
+if os.fork():  # the parent ends once there are curves
+    while not list(__import__("pathlib").Path({str(tmp_path)!r}).rglob("*.parquet")):
+        time.sleep(0.1)
+    os._exit(0)
+with distributed.Client(processes=False, n_workers=1, threads_per_worker=1):
+    collect([regression("a")], out={str(tmp_path / "a")!r}, engine="dask", **{SETTINGS!r})
+assert "TF_NUM_INTRAOP_THREADS" not in os.environ
+time.sleep(4)
+open({str(tmp_path / "ended")!r}, "w").close()
+"""
+    run_script(tmp_path, "dask", body)
+    end = time.monotonic() + 30
+    while not (tmp_path / "ended").exists() and time.monotonic() < end:
+        time.sleep(0.1)
+    assert (tmp_path / "ended").exists()
 
 
 @pytest.mark.parametrize(

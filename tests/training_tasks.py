@@ -52,6 +52,20 @@ def built_in_this_process_only():
     return model()
 
 
+class Unreadable:
+    """Builds in this process, and cannot be read by any worker."""
+
+    def __call__(self):
+        return model()
+
+    def __reduce__(self):
+        return _refuse, ()
+
+
+def _refuse():
+    raise RuntimeError("not here")
+
+
 def regression(name="regression", build_model=model, **options):
     rng = np.random.default_rng(0)
     x = rng.standard_normal((300, 6)).astype("float32")

@@ -13,6 +13,7 @@ from keras_hplist.errors import InvalidValueError
 from keras_hplist.files import checked_folder
 from keras_hplist.training import engines, plan, timing
 from keras_hplist.training.backend import check_backend
+from keras_hplist.training.calls import NoResult, check_packable
 from keras_hplist.training.folder import Folder, Place
 from keras_hplist.training.population import (
     MEMORY,
@@ -22,7 +23,7 @@ from keras_hplist.training.population import (
 )
 from keras_hplist.training.progress import Progress
 from keras_hplist.training.user_task import KerasTask
-from keras_hplist.training.worker import Result, Work
+from keras_hplist.training.worker import Result, Work, train
 
 if TYPE_CHECKING:
     from keras_hplist.spaces import SearchSpace
@@ -98,7 +99,7 @@ def collect(
         configurations: the first `n_configurations` of these are trained; as `train_population`
             takes them.
         evaluations: number of points, denser early; or the steps themselves.
-        n_jobs: number of processes; -1 for one per core.
+        n_jobs: number of processes; -1 for one per core. On a cluster, at most its cores.
         budget: wall time in seconds, or as "30m", "2h", "1d". Cheap units come first, and a unit
             starts only if it is expected to end in time.
         per_family: with a budget, give each family the same share of it.
@@ -115,8 +116,10 @@ def collect(
         InvalidValueError: if a number is not allowed, no task is given or two have one name, a name
             or family is no text, the space has no optimizer, there are too few `configurations`,
             Keras's backend is not TensorFlow, or the folder holds another collection or curves of
-            another task of one name, is being written by another process, or cannot be a folder.
+            another task of one name, is being written by another process, or cannot be a folder; or
+            a task cannot be pickled.
         OSError: if the disk is full; what was written before stays.
+        TimeoutError: if a Dask cluster has no worker for 5 minutes.
     """
     began = time.monotonic()
     folder = Folder(checked_folder(out))
@@ -144,13 +147,10 @@ def collect(
     seeds = [checked_count("each of seeds", seed) for seed in seeds]
     if len(set(seeds)) < max(len(seeds), 1):
         raise InvalidValueError(f"seeds are {seeds}; give at least one, and each once.")
-    work = Work(
-        tasks={t.name: t for t, g in zip(resolved, given) if not isinstance(g, str)},
-        space=chosen.name,
-        training_steps=training_steps,
-        evaluations=tuple(steps.tolist()),
-        memory=memory,
-    )
+    sent = {t.name: t for t, g in zip(resolved, given) if not isinstance(g, str)}
+    for name, task in sent.items():
+        check_packable(f"Task {name!r}", task)
+    horizon = (training_steps, tuple(steps.tolist()))
     check_backend()  # now, not in every unit: what has failed is not run again
     with folder.alone():
         units = plan.make_units(resolved, values, seeds, settings, memory)
@@ -169,7 +169,12 @@ def collect(
             ordered = plan.within(cheapest, left, estimate, left_out)
         families: Counter[str] = Counter()
         with Progress(waiting, training_steps, progress) as shown:
-            for unit, result in engines.run(engine, n_jobs, work, ordered):
+            works = (
+                Work(unit, sent.get(unit.task, unit.task), chosen.name, *horizon, memory)
+                for unit in ordered
+            )
+            for work, result in engines.run(engine, n_jobs, train, works):
+                unit = work.unit
                 _store(folder, unit, result, summary)
                 if isinstance(result, Result) and not result.error:
                     estimate.learn(unit, result.seconds)
@@ -215,7 +220,7 @@ def _store(folder: Folder, unit: plan.Unit, result: Any, summary: Summary) -> No
     Raises:
         OSError: if neither can be written; says what to do.
     """
-    error = str(result) if isinstance(result, engines.WorkerDied) else result.error
+    error = str(result) if isinstance(result, NoResult) else result.error
     try:
         if error:
             folder.write_failure(unit, error)

@@ -1,9 +1,8 @@
-"""Running units on joblib: processes of this machine, a Dask cluster, or Ray."""
+"""Running units on processes of this machine, a Dask cluster, or Ray."""
 
 import contextlib
 import functools
 import importlib.util
-import itertools
 import numbers
 import os
 import threading
@@ -14,6 +13,16 @@ from typing import Any, Protocol, TypeVar
 
 from keras_hplist.checks import checked_name
 from keras_hplist.errors import InvalidValueError, MissingExtraError
+from keras_hplist.training import clusters
+from keras_hplist.training.calls import (
+    Packet,
+    Parallel,
+    WorkerDied,
+    call,
+    one_core,
+    pack,
+    worker_died,
+)
 
 ENGINES = ("loky", "dask", "ray")
 
@@ -27,10 +36,6 @@ class Unit(Protocol):
 
 
 U = TypeVar("U", bound=Unit)
-
-
-class WorkerDied(RuntimeError):
-    """The process that worked on a unit was killed or crashed."""
 
 
 def check(engine: str, n_jobs: int) -> None:
@@ -61,74 +66,69 @@ def run(
 
     Args:
         engine: "loky", "dask" or "ray".
-        n_jobs: number of processes; -1 for one per core. A Dask cluster has its own number.
+        n_jobs: number of units worked on at once; -1 for one per core, of this machine or of the
+            cluster, whose cores are the most.
         function: of one unit; returns errors instead of raising them.
-        units: drawn from only when a worker is free, except by "ray", which takes rounds of four
-            units per process.
+        units: drawn from only when a worker is free; each is all that is sent for it.
 
     Yields:
-        Each unit with what its function returned, or with a `WorkerDied`, in the order in which
-        they finish.
+        Each unit with what its function returned, or with a `NoResult`, in the order in which they
+        finish.
     """
     source = iter(units)
     in_flight: dict[str, U] = {}
 
-    def drawn() -> Iterator[U]:
+    def drawn() -> Iterator[Packet]:
         for unit in source:
             in_flight[unit.key] = unit
-            yield unit
+            yield unit.key, pack(function, unit)
 
-    with _backend(engine):
+    opened = {"loky": _loky, "dask": clusters.dask, "ray": clusters.ray}[engine](n_jobs)
+    with opened as parallel:
         while True:
             try:
-                for unit, result in _parallel(engine, n_jobs, function, drawn()):
-                    del in_flight[unit.key]
-                    yield unit, result
+                for key, result in parallel(drawn()):
+                    yield in_flight.pop(key), result
                 return
-            except _deaths():
+            except WorkerDied:
                 suspects = list(in_flight.values())
                 in_flight.clear()
             for unit in suspects:
                 try:
-                    yield from _parallel(engine, 1, function, [unit])
-                except _deaths() as death:
-                    yield (
-                        unit,
-                        WorkerDied(
-                            "The worker process died, perhaps killed for want of memory "
-                            f"({type(death).__name__})."
-                        ),
-                    )
+                    for _, result in parallel([(unit.key, pack(function, unit))]):
+                        yield unit, result
+                except WorkerDied as death:
+                    yield unit, death
 
 
-def _parallel(
-    engine: str, n_jobs: int, function: Callable[[U], Any], units: Iterable[U]
-) -> Iterator[tuple[U, Any]]:
+@contextlib.contextmanager
+def _loky(n_jobs: int) -> Iterator[Parallel]:
+    """Processes of this machine, replaced when they die and kept for the next run."""
     import joblib
+    from joblib.externals.loky.process_executor import BrokenProcessPool
 
-    # Workers of the other engines are started by these, perhaps on other machines.
-    starter = os.getpid() if engine == "loky" else None
-    call = functools.partial(joblib.delayed(_with_unit), starter)
-    at_once = joblib.effective_n_jobs(n_jobs)
-    # With one process joblib would work in this one, which a killing unit would take along.
-    processes = max(at_once, 2)
-    if engine == "ray":  # its backend returns lists only
-        source = iter(units)
-        while batch := list(itertools.islice(source, 4 * at_once)):
-            yield from joblib.Parallel(processes, batch_size=1)(call(function, u) for u in batch)
-        return
-    yield from joblib.Parallel(
-        processes, batch_size=1, pre_dispatch=at_once, return_as="generator_unordered"
-    )(call(function, unit) for unit in units)
+    def parallel(packets: Iterable[Packet]) -> Iterator[tuple[str, Any]]:
+        at_once = joblib.effective_n_jobs(n_jobs)
+        # With one process joblib would work in this one, which a killing unit would take along.
+        calls = joblib.Parallel(
+            max(at_once, 2), batch_size=1, pre_dispatch=at_once, return_as="generator_unordered"
+        )
+        child_call = functools.partial(joblib.delayed(_child_call), os.getpid())
+        try:
+            yield from calls(child_call(*packet) for packet in packets)
+        except BrokenProcessPool as death:
+            raise worker_died(death) from death
+
+    # Workers are replaced once they have grown by 300 MB, with a warning about leaks.
+    with joblib.parallel_config("loky", inner_max_num_threads=1), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "A worker stopped while some jobs")
+        yield parallel
 
 
-def _with_unit(starter: int | None, function: Callable[[U], Any], unit: U) -> tuple[U, Any]:
-    # One core for each process: read by TensorFlow when it starts.
-    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
-    os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+def _child_call(starter: int, key: str, packed: bytes) -> tuple[str, Any]:
+    os.environ.update(one_core())
     end_with_parent(starter)
-    return unit, function(unit)
+    return call(key, packed)
 
 
 @functools.cache
@@ -146,45 +146,3 @@ def end_with_parent(starter: int | None = None) -> None:
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
-
-
-@contextlib.contextmanager
-def _backend(engine: str) -> Iterator[None]:
-    import joblib
-
-    with contextlib.ExitStack() as stack:
-        if engine == "loky":
-            stack.enter_context(joblib.parallel_config("loky", inner_max_num_threads=1))
-            # Workers are replaced once they have grown by 300 MB, with a warning about leaks.
-            stack.enter_context(warnings.catch_warnings())
-            warnings.filterwarnings("ignore", "A worker stopped while some jobs")
-        elif engine == "dask":
-            import distributed
-
-            try:
-                client = distributed.get_client()
-            except ValueError:
-                client = stack.enter_context(distributed.Client(threads_per_worker=1))
-            stack.enter_context(joblib.parallel_config("dask", client=client))
-        else:
-            from ray.util.joblib import register_ray
-
-            register_ray()
-            stack.enter_context(joblib.parallel_config("ray"))
-        yield
-
-
-def _deaths() -> tuple[type[BaseException], ...]:
-    """What the engines raise when a worker has died."""
-    from joblib.externals.loky.process_executor import BrokenProcessPool
-
-    deaths: list[type[BaseException]] = [BrokenProcessPool]
-    if importlib.util.find_spec("distributed"):
-        from distributed.scheduler import KilledWorker
-
-        deaths.append(KilledWorker)
-    if importlib.util.find_spec("ray"):
-        from ray.exceptions import RayError
-
-        deaths.append(RayError)
-    return tuple(deaths)

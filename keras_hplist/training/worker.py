@@ -2,7 +2,7 @@
 
 import time
 import traceback
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from keras_hplist.training.plan import Unit
@@ -10,42 +10,50 @@ from keras_hplist.training.plan import Unit
 
 @dataclass(frozen=True)
 class Work:
-    """The function that workers call.
+    """A unit with all that its worker needs.
 
     Attributes:
-        tasks: by name; None for a task of the suite, which the worker makes itself.
+        unit: what to train.
+        task: its task, or the name of one of the suite, which the worker makes itself.
         space: name of the search space.
         training_steps: horizon.
         evaluations: the steps of evaluation.
         memory: bound of a process in bytes.
     """
 
-    tasks: dict[str, Any]
+    unit: Unit
+    task: Any = field(repr=False)
     space: str
     training_steps: int
     evaluations: tuple[int, ...]
     memory: float
 
-    def __call__(self, unit: Unit) -> "Result":
-        """Train a unit; an error becomes part of the result."""
-        began = time.perf_counter()
-        try:
-            from keras_hplist.training.population import train_population
+    @property
+    def key(self) -> str:
+        """The key of the unit."""
+        return self.unit.key
 
-            curves = train_population(
-                self.tasks.get(unit.task) or unit.task,
-                list(unit.values),
-                self.training_steps,
-                self.evaluations,
-                unit.seed,
-                space=self.space,
-                threads=1,
-                memory=self.memory,
-            )
-            return Result(curves.records(), "", time.perf_counter() - began)
-        except Exception as error:
-            text = "".join(traceback.format_exception(error))
-            return Result([], text, time.perf_counter() - began)
+
+def train(work: Work) -> "Result":
+    """Train a unit; an error becomes part of the result."""
+    began = time.perf_counter()
+    try:
+        from keras_hplist.training.population import train_population
+
+        curves = train_population(
+            work.task,
+            list(work.unit.values),
+            work.training_steps,
+            work.evaluations,
+            work.unit.seed,
+            space=work.space,
+            threads=1,
+            memory=work.memory,
+        )
+        return Result(curves.records(), "", time.perf_counter() - began)
+    except Exception as error:
+        text = "".join(traceback.format_exception(error))
+        return Result([], text, time.perf_counter() - began)
 
 
 @dataclass(frozen=True)
