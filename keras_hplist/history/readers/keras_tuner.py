@@ -2,7 +2,7 @@
 
 import dataclasses
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Unpack
@@ -153,7 +153,9 @@ def _read_trials(project: Path, place: Place, metric: str | None, options: Optio
         known = {each for trial in stored for each in trial.metrics}
         raise UnknownNameError(f"metric of the project {project}", metric, known)
 
-    space = _space(options.get("space"), [trial.space for trial in stored])
+    defined = {str(trial.space): trial.space for trial in stored}
+    own = {key: _space([rows]) for key, rows in defined.items()}
+    space = _named(options.get("space"), _space(defined.values()))
     if space is not None:
         options = {**options, "space": space.name}
     # Of a trial of Hyperband and those that continue it, the last one that came to a result counts.
@@ -173,7 +175,8 @@ def _read_trials(project: Path, place: Place, metric: str | None, options: Optio
         elif trial.id not in results and trial.continues in results:
             builder.drop(f"{task}/{trial.id}", "continued another trial and has no result")
         else:
-            builder.add(_run(trial, project, place, name, end))
+            values = _active(trial, own[str(trial.space)])
+            builder.add(_run(trial, values, project, place, name, end))
     history = builder.history(directions.pop() if len(directions) == 1 else None)
     history.report.dropped += report.dropped
     if not longest and not curves:
@@ -183,30 +186,31 @@ def _read_trials(project: Path, place: Place, metric: str | None, options: Optio
     return history.with_spaces([space])
 
 
-def _run(trial: StoredTrial, project: Path, task: Place, metric: str, end: int) -> Trial:
+def _run(
+    trial: StoredTrial, values: dict[str, Any], project: Path, task: Place, metric: str, end: int
+) -> Trial:
     """A trial with its curve; where that is one value, it stands at the end of the training."""
     metrics = {}
     if trial.observed(metric):
-        direction, values = trial.metrics[metric]
-        if len(values) == 1 or trial.epochs:
+        direction, losses = trial.metrics[metric]
+        if len(losses) == 1 or trial.epochs:
             best = np.fmax if direction == "max" else np.fmin
-            values = {trial.epochs or end: best.reduce(list(values.values()))}
-        metrics = {metric: curve(values.items())}
+            losses = {trial.epochs or end: best.reduce(list(losses.values()))}
+        metrics = {metric: curve(losses.items())}
     pruned = trial.state == "ok" and 0 < trial.epochs < end
     return Trial(
         name=f"{task[-1]}/{trial.id}",
         place=str(project),
         task=task,
-        values=_active(trial),
+        values=values,
         metrics=metrics,
         logged=tuple(trial.metrics),
         state="pruned" if pruned else trial.state,
     )
 
 
-def _active(trial: StoredTrial) -> dict[str, Any]:
-    """The values of the active hyperparameters, without bookkeeping."""
-    space = _space(None, [trial.space])
+def _active(trial: StoredTrial, space: SearchSpace | None) -> dict[str, Any]:
+    """The values of the active hyperparameters of the trial's own space, without bookkeeping."""
     values = trial.own_values
     if space is None:
         return values
@@ -228,23 +232,25 @@ def _is_switched_off(row: Hyperparameter, values: Mapping[str, Any], off: set[st
     )
 
 
-def _space(name: str | None, given: list[list[Mapping[str, Any]]]) -> SearchSpace | None:
+def _space(given: Iterable[Sequence[Mapping[str, Any]]]) -> SearchSpace | None:
     """The union of hyperparameters as KerasTuner writes them; None if there are none.
 
     Args:
-        name: what to call it; None: as the published space that it is, or else "custom".
-        given: the hyperparameters of each trial.
+        given: the hyperparameters of trials; alike ones once.
     """
-    unique = {str(rows): [_hyperparameter(row) for row in rows] for rows in given}.values()
     defined = [
         SearchSpace.from_hyperparameters("custom", SimpleNamespace(space=rows))
-        for rows in unique
+        for rows in ([_hyperparameter(row) for row in each] for each in given)
         if not all(is_bookkeeping(row.name) for row in rows)
     ]
-    if not defined:
+    return union_of(defined) if defined else None
+
+
+def _named(name: str | None, space: SearchSpace | None) -> SearchSpace | None:
+    """The space under a name; None: as the published space that it is, or else as it is."""
+    if space is None:
         return None
-    union = union_of(defined)
-    space = identified(union) or union
+    space = identified(space) or space
     return space if name is None else dataclasses.replace(space, name=name)
 
 
