@@ -17,12 +17,14 @@ class Positions(layers.Layer):
         return x + self.vectors
 
 
-def attend(x: Any, heads: int, causal: bool = False, post_norm: bool = False) -> Any:
-    """A transformer block, normalised before its parts or after them."""
+def attend(
+    x: Any, heads: int, causal: bool = False, post_norm: bool = False, to: Any = None
+) -> Any:
+    """A transformer block, normalised before its parts or after them; attends to x, or `to`."""
     width = x.shape[-1]
     inside = x if post_norm else layers.LayerNormalization()(x)
     attended = layers.MultiHeadAttention(heads, width // heads)(
-        inside, inside, use_causal_mask=causal
+        inside, inside if to is None else to, use_causal_mask=causal
     )
     x = x + attended
     if post_norm:

