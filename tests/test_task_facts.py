@@ -1,6 +1,7 @@
 """Measured facts of the suite, filters on them, and the check that measures."""
 
 import math
+import re
 import subprocess
 import sys
 
@@ -68,6 +69,9 @@ def test_data_sets_are_found_by_name_and_by_prefix():
     assert {tasks.get(n).config["dataset"][0] for n in one} == {
         "tokenized_wikipedia/20190301.hsb_bytes"
     }
+    assert {tasks.facts()[name].data_set for name in tasks.names(data="cifar10")} == {"cifar10"}
+    both = tasks.names(data="cifar")
+    assert {tasks.facts()[name].data_set for name in both} == {"cifar10", "cifar100"}
     many = tasks.names(data="tokenized_wikipedia")
     assert set(one) < set(many)
     synthetic = set(tasks.names(data="synthetic"))
@@ -78,8 +82,9 @@ def test_unknown_data_set_offers_the_nearest():
     """A misspelt data set is answered with the one that was meant, and all there are."""
     with pytest.raises(UnknownTaskError, match=r"'cifar10'.*Known: .*mnist"):
         tasks.names(data="cifer10")
-    with pytest.raises(UnknownTaskError, match="Unknown data set 5"):
-        tasks.names(data=5)
+    for name in (5, "", ["cifar10"]):
+        with pytest.raises(UnknownTaskError, match=f"Unknown data set {re.escape(repr(name))}"):
+            tasks.names(data=name)
 
 
 @pytest.mark.parametrize("bound", ["max_parameters", "max_cost"])

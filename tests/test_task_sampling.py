@@ -9,7 +9,13 @@ import pytest
 
 from keras_hplist import tasks
 from keras_hplist.tasks import registry
-from keras_hplist.tasks.errors import InfeasibleTaskError, UnknownTaskError
+from keras_hplist.tasks.errors import (
+    InfeasibleTaskError,
+    TaskDataError,
+    TaskError,
+    UnknownTaskError,
+)
+from keras_hplist.tasks.task import Task
 
 NEITHER = {"num_train": None, "just_train": False}
 HE, GLOROT = ["he_normal", None], ["glorot_uniform", None]
@@ -359,11 +365,36 @@ def test_unknown_name_offers_the_nearest(name, near):
         registry.parse(name)
 
 
-@pytest.mark.parametrize("name", ["mlp_family_seed-1", "mlp_family_seed01", "fixed", "", None])
+@pytest.mark.parametrize(
+    "name", ["mlp_family_seed-1", "mlp_family_seed01", "fixed", "", None, ["a"]]
+)
 def test_malformed_names_are_unknown(name):
     """Only whole seeds without leading zeros make names."""
     with pytest.raises(UnknownTaskError):
         registry.parse(name)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"family": "maf_family"}, "mlp_family_seed3 is not that of the suite.*KerasTask"),
+        ({"config": None}, "mlp_family_seed3 is not that of the suite"),
+        ({"further": 1}, "mlp_family_seed3 is not that of the suite"),
+        ({"name": "zzz"}, "Unknown task 'zzz'"),
+        ({"source": "bad"}, "bad"),
+    ],
+)
+def test_a_description_that_contradicts_its_name_is_refused(change, message):
+    """The suite's tasks are told by name; another configuration would be another task."""
+    with pytest.raises(TaskError, match=message):
+        Task.from_config(tasks.get("mlp_family_seed3").to_config() | change)
+
+
+@pytest.mark.parametrize("given", [None, {}, "mlp_family_seed3"])
+def test_what_is_no_description_is_refused(given):
+    """With where to get one."""
+    with pytest.raises(TaskDataError, match="describes no task; give what"):
+        Task.from_config(given)
 
 
 def test_unknown_family_lists_the_families():
