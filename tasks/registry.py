@@ -88,8 +88,9 @@ def names(
         max_parameters: only tasks with at most so many trainable numbers; None (default) for any.
         max_cost: only tasks whose training step takes at most so many seconds, see
             `Facts.seconds_per_step`; None (default) for any.
-        data: only tasks on this published data set, for example `"cifar10"`, or on those whose
-            names begin so, for example `"tokenized_wikipedia"`; `"synthetic"` for made data.
+        data: only tasks on this published data set, for example `"cifar10"`, or, if there is none
+            of this name, on those whose names begin so, for example `"tokenized_wikipedia"`;
+            `"synthetic"` for made data.
 
     Raises:
         UnknownTaskError: no family, or no data set of the suite, has this name.
@@ -99,10 +100,8 @@ def names(
         raise UnknownTaskError(family, family_names(), kind="family")
     found = [name for one in ([family] if family else family_names()) for name in _names(one)]
     if data is not None:
-        known = sorted({task.data_set for task in facts().values()})
-        if not isinstance(data, str) or not any(name.startswith(data) for name in known):
-            raise UnknownTaskError(data, known, kind="data set")
-        found = [name for name in found if facts()[name].data_set.startswith(data)]
+        wanted = _data_sets(data)
+        found = [name for name in found if facts()[name].data_set in wanted]
     if max_parameters is not None:
         check_bound("max_parameters", max_parameters)
         found = [name for name in found if facts()[name].num_parameters <= max_parameters]
@@ -110,6 +109,15 @@ def names(
         check_bound("max_cost", max_cost)
         found = [name for name in found if facts()[name].seconds_per_step <= max_cost]
     return found
+
+
+def _data_sets(name: str) -> set[str]:
+    """The data set of a name, or those whose names begin so."""
+    known = {task.data_set for task in facts().values()}
+    begun = {one for one in known if isinstance(name, str) and name and one.startswith(name)}
+    if not begun:
+        raise UnknownTaskError(name, sorted(known), kind="data set")
+    return {name} if name in begun else begun
 
 
 def _names(family: str) -> list[str]:
@@ -124,7 +132,7 @@ def parse(name: str) -> tuple[str, int | None]:
     Raises:
         UnknownTaskError: nothing has this name; the message offers the nearest ones.
     """
-    if name in fixed.rows():
+    if isinstance(name, str) and name in fixed.rows():
         return FIXED, None
     match = _SAMPLED_NAME.fullmatch(str(name))
     if match is None or match["family"] not in SIZES:

@@ -143,8 +143,22 @@ class Task:
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> "Task":
-        """The task of a `to_config`."""
-        return cls(**config)
+        """The task of a `to_config`.
+
+        Raises:
+            UnknownTaskError: nothing has this name.
+            TaskDataError: the description is none, or not that of the task of its name.
+        """
+        if not isinstance(config, Mapping) or not {"name", "source"} <= config.keys():
+            raise TaskDataError(f"{config!r} describes no task; give what Task.to_config returns.")
+        task = cls.named(config["name"], config["source"])
+        if task.to_config() != config:
+            raise TaskDataError(
+                f"The description of {task.name} is not that of the suite, which is "
+                f"{task.to_config()}; got {dict(config)}. A problem of your own is a "
+                "keras_hplist.training.KerasTask."
+            )
+        return task
 
     def __hash__(self) -> int:
         """By name and source; a configuration is a dict, which has no hash."""

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import cache
 
 import keras
 import numpy as np
@@ -403,6 +404,35 @@ def spectrally_normalised():
     return keras.Sequential([keras.Input((6,)), layer])
 
 
+class PartlyBuilt(keras.Model):
+    """One layer makes its weights when it sees data."""
+
+    def __init__(self):
+        super().__init__()
+        self.hidden = keras.layers.Dense(4)
+        self.hidden.build((None, 6))
+        self.last = keras.layers.Dense(1, name="last")
+
+    def call(self, x):
+        return self.last(self.hidden(x))
+
+
+def stateful():
+    return keras.Sequential(
+        [
+            keras.Input(batch_shape=(20, 6)),
+            keras.layers.Reshape((3, 2)),
+            keras.layers.SimpleRNN(3, stateful=True, unroll=True),
+            keras.layers.Dense(1),
+        ]
+    )
+
+
+def with_two_outputs():
+    x = keras.Input((6,))
+    return keras.Model(x, {"a": keras.layers.Dense(1)(x), "b": keras.layers.Dense(1)(x)})
+
+
 def recurrent():
     return keras.Sequential(
         [
@@ -452,6 +482,10 @@ def convolutions_of_images():
             spectrally_normalised,
             "'sequential.*/spectral_normalization.*kernel'.*assigned.*constraint",
         ),
+        (PartlyBuilt, "made '.*last/kernel', '.*last/bias' only when it saw data.*keras.Input"),
+        (stateful, "from batch to batch.*stateful=False"),
+        (with_two_outputs, "2 outputs.*Concatenate"),
+        (cache(model_with_dropout), "the same model at each call.*inside build_model"),
     ],
 )
 def test_unsuitable_models_are_refused(build_model, message):
@@ -489,6 +523,11 @@ X, Y = np.zeros((40, 6)), np.zeros((40, 1))
     [
         ((X, Y, Y), r"train must be a pair.*tuple of 3"),
         (X, r"train must be a pair.*ndarray of 40"),
+        (
+            tf.data.Dataset.from_tensor_slices((X, Y)).filter(lambda x, y: True),
+            r"train must be a pair of arrays \(x, y\); got a _FilterDataset\.",
+        ),
+        ((X[:0], Y[:0]), "train has no examples"),
         ((X, Y[:30]), "40 inputs and 30 targets"),
         (({"a": X, "b": X}, Y), "x of train must be one array of numbers; got dict"),
         (([X, X[:30]], Y), "x of train must be one array of numbers; got list"),

@@ -36,6 +36,11 @@ Initializers take their seeds from Python's generator, which belongs to the whol
 of Dask's may draw from it in between.
 """
 
+_BUILD_IT = (
+    "If it makes them when it sees data, give it a keras.Input, call model.build(shape) in "
+    "build_model, or the model itself once on data like those that it trains on."
+)
+
 
 class KerasProgram:
     """A Keras model's loss as a pure function of (weights, statistics, batch, seed).
@@ -59,9 +64,10 @@ class KerasProgram:
         """Build the model once, and take one step with it.
 
         Raises:
-            InvalidValueError: if there is no model with float32 weights, it has a step of its own,
-                a layer assigns what is trained, the loss is not one number, or Keras's backend is
-                not TensorFlow.
+            InvalidValueError: if there is no model of one output with float32 weights, it makes
+                weights only when it sees data, it has a step of its own, a layer assigns what is
+                trained or what is not the model's, the loss is not one number, or Keras's backend
+                is not TensorFlow.
         """
         check_backend()
         import keras
@@ -74,10 +80,7 @@ class KerasProgram:
                 f"build_model must return a keras.Model; it returned {type(self._model).__name__}."
             )
         if not self._model.trainable_variables:
-            raise InvalidValueError(
-                "The model has no trainable weights. If it makes them when it sees data, give it "
-                "a keras.Input, or call model.build(shape) in build_model."
-            )
+            raise InvalidValueError(f"The model has no trainable weights. {_BUILD_IT}")
         for method in ("train_step", "test_step"):
             if getattr(type(self._model), method) is not getattr(keras.Model, method):
                 raise InvalidValueError(
@@ -114,7 +117,8 @@ class KerasProgram:
         """Take a step; returns the variables that are not trained after it.
 
         Raises:
-            InvalidValueError: if the loss is not one number, or a layer assigns what is trained.
+            InvalidValueError: if the model makes weights in the step, the loss is not one number,
+                or a layer assigns what is trained.
         """
         import tensorflow as tf
 
@@ -135,6 +139,11 @@ class KerasProgram:
                 )
         return after[len(weights) :]
 
+    @property
+    def _variables(self) -> list[Any]:
+        """What is trained, and what is not."""
+        return [*self._model.trainable_variables, *self._model.non_trainable_variables]
+
     def _of_kind(self, kind: str, variables: Sequence[Any]) -> list[Any]:
         return [v for v, found in zip(variables, self._kinds, strict=True) if found == kind]
 
@@ -142,7 +151,8 @@ class KerasProgram:
         """Initial weights, then statistics: of `keras.utils.set_random_seed(seed); build_model()`.
 
         Raises:
-            InvalidValueError: if frozen weights are not the same in every model.
+            InvalidValueError: if frozen weights are not the same in every model, or all calls of
+                build_model give the same model.
         """
         with _BUILDING:
             model = self._built(seed)
@@ -164,7 +174,13 @@ class KerasProgram:
         import keras
 
         keras.utils.set_random_seed(seed)
-        return self._build_model()
+        model = self._build_model()
+        if model is self._model:
+            raise InvalidValueError(
+                "build_model returns the same model at each call, so that no seed changes its "
+                "initial weights. Make the model inside build_model."
+            )
+        return model
 
     @cached_property
     def is_vectorizable(self) -> bool:
@@ -252,13 +268,37 @@ class KerasProgram:
         import keras
 
         model, (x, y) = self._model, batch
-        variables = [*self.weights, *model.non_trainable_variables]
+        variables = self._variables
         values = zip(variables, [*weights, *states], strict=True)
         mode = {"training": training} if model._call_has_training_arg else {}
         # Layers note on themselves which of the penalties in the scope are theirs.
         with self._tracing, keras.StatelessScope(values, collect_losses=True) as scope:
-            loss = model._compute_loss(x, y, model(x, **mode), training=training)
+            output = model(x, **mode)
+            self._check_call(output, variables)
+            loss = model._compute_loss(x, y, output, training=training)
+        if len(scope.state_mapping) > len(variables):
+            raise InvalidValueError(
+                "A layer keeps values from batch to batch that are not among the model's "
+                "variables, as recurrent layers do with stateful=True; members that train side by "
+                "side would lose them. Set stateful=False, or make them by add_weight of the layer."
+            )
         return loss, [scope.get_current_value(variable) for variable in variables]
+
+    def _check_call(self, output: Any, known: Sequence[Any]) -> None:
+        """Refuse a model that made weights in its call, or that has several outputs."""
+        import keras
+
+        known_ids = set(map(id, known))
+        made = [v.path for v in self._variables if id(v) not in known_ids]
+        if made:
+            raise InvalidValueError(
+                f"The model made {', '.join(map(repr, made))} only when it saw data. {_BUILD_IT}"
+            )
+        if len(outputs := keras.tree.flatten(output)) > 1:
+            raise InvalidValueError(
+                f"The model has {len(outputs)} outputs; members that train side by side have one. "
+                "Join them (keras.layers.Concatenate), and cut them in the loss."
+            )
 
 
 def _is_equal(some: Sequence[Any], others: Sequence[Any]) -> bool:

@@ -92,6 +92,8 @@ class KerasTask:
                     f"Task {self.name!r}: {name} has {len(x)} inputs and {len(y)} targets; "
                     "give one target for each input."
                 )
+            if not len(x):
+                raise InvalidValueError(f"Task {self.name!r}: {name} has no examples.")
             if size > len(x):
                 raise InvalidValueError(
                     f"Task {self.name!r}: batch_size is {size}, and {name} has {len(x)} "
@@ -102,9 +104,10 @@ class KerasTask:
         """The arrays of a split."""
         given = getattr(self, name)
         if not isinstance(given, tuple | list) or len(given) != 2:
+            count = f" of {len(given)}" if isinstance(given, tuple | list | np.ndarray) else ""
             raise InvalidValueError(
                 f"Task {self.name!r}: {name} must be a pair of arrays (x, y); got a "
-                f"{type(given).__name__}{f' of {len(given)}' if hasattr(given, '__len__') else ''}."
+                f"{type(given).__name__}{count}."
             )
         x, y = (self._array(f"{part} of {name}", value) for part, value in zip(("x", "y"), given))
         return x, y
