@@ -138,9 +138,33 @@ def test_a_search_by_a_list_is_held_against_its_tasks(followed, written, mine, e
 
     text = text_of(out / "report.html")
     assert f"you are ahead of {told['ahead']:.0%} of tasks" in text
+    assert text.count("A score counts the mean loss over the training") == 2
     assert f"{told['nearest'][0]}, at a distance of" in text
     code = code_of(out / "report.html")
     assert "max_trials=6" in code and "project_name='followed'" in code
+
+
+@pytest.mark.parametrize(
+    ("aggregation", "counted"),
+    [("min", "the lowest loss of the training"), ("last", "the loss at the end of the training")],
+)
+def test_scores_that_are_0_by_construction_put_nobody_ahead(
+    aggregation, counted, followed, mine, tmp_path
+):
+    """The page says why, and shows how soon the best was reached; what is further told stays."""
+    provenance = {**mine.provenance, "aggregation": aggregation}
+    hplist = khl.HyperparameterList(mine, mine.space, name="mine", provenance=provenance)
+    told = project_report.write(followed, tmp_path, hyperparameter_list=hplist)
+    assert told["ahead"] is None
+    if aggregation == "min":
+        assert told["score"] == 0
+    assert len(told["gains"]) == 2 and len(told["nearest"]) == 5
+    text = text_of(tmp_path / "report.html")
+    assert "How many tasks you are ahead of, such scores cannot tell" in text
+    assert text.count(f"A score counts {counted}") == 2
+    picture = pd.read_csv(tmp_path / "expectation.csv")
+    assert {"best", "lower_quartile", "median", "upper_quartile"} <= set(picture)
+    assert picture["best"].count() == TRIED
 
 
 def test_what_to_try_next_depends_on_the_search_alone(followed, mine, written):

@@ -55,7 +55,7 @@ def when_to_stop(findings: Findings) -> list[str]:
     """What further trials may bring."""
     if not findings.followed:
         return _chances(findings)
-    if findings.hplist is None:
+    if (hplist := findings.hplist) is None:
         return [findings.unscored]
     tried = findings.project.tried
     gains = findings.gains
@@ -73,8 +73,8 @@ def when_to_stop(findings: Findings) -> list[str]:
     return [
         f"On suite tasks left out of the choice, {trials(shown)} more after {trials(tried)} "
         f"lowered the best score by {gains['score'].loc[shown]:.4f} in the mean. That is an "
-        "estimate: the mean of other problems, not a forecast for this one, and a score counts the "
-        "loss over the whole training, not its end alone. Stop where this is not worth the time.",
+        "estimate: the mean of other problems, not a forecast for this one. A score counts "
+        f"{standing.counted(hplist)}. Stop where this is not worth the time.",
         table(
             rows.dropna(axis=1),
             "What further entries of the list gained on these tasks, by how many were tried.",

@@ -28,7 +28,8 @@ class Findings:
         evidence: of the list, if it carries some.
         scores: of the trials, if they can be scored.
         unscored: why they cannot.
-        ahead: the share of the list's tasks that the search is ahead of; None if not known.
+        ahead: the share of the list's tasks that the search is ahead of; None if that cannot be
+            told, see `standing.share_behind`.
         nearest: all tasks, nearest first, see `standing.nearest_tasks`; None if they cannot be
             compared.
         unlike: why they cannot.
@@ -121,8 +122,7 @@ def find(
         except InvalidValueError as error:
             unscored = str(error)
         if scores is not None and evidence is not None:
-            if evidence.held_out.size:
-                ahead = standing.share_behind(evidence, scores)
+            ahead = standing.share_behind(evidence, hplist, scores)
             try:
                 nearest = standing.nearest_tasks(evidence, scores)
             except InvalidValueError as error:

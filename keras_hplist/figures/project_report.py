@@ -51,7 +51,8 @@ def write(
     Returns:
         What the report says, for machines: `report` and `files` (paths), `project`, `tuner`,
         `objective`, `direction`, `trials` (number by status), `best` (trial, objective, values),
-        `list` (name, or None), `score` (best so far, or None), `ahead` (share of tasks, or None),
+        `list` (name, or None), `score` (best so far, or None), `ahead` (share of tasks; None where
+        scores cannot tell it, as those of a list learned with aggregation="min"),
         `nearest` (names of tasks), `next` (rank and values of entries), `gains` (of further
         trials), `left_out`, `notes`.
 
@@ -119,13 +120,13 @@ def _beside_expectation(
     evidence, count = findings.evidence, scores.count
     expected = standing.expected(evidence, hplist, count)
     sentence = (
-        f"After {trials(count)} of the list the best score is {scores.best:.3f}. A score is the "
-        "loss over the whole training: 0 is the lowest loss known, 1 that before training."
+        f"After {trials(count)} of the list the best score is {scores.best:.3f}. A score counts "
+        f"{standing.counted(hplist)}: 0 is the lowest loss known, 1 that before training."
     )
     if expected.empty:
         return [f"{sentence} The list {hplist.name!r} does not say what its entries are worth."]
     caption = f"Best score so far, and that of the list {hplist.name!r} on its suite tasks"
-    if evidence is None or (ahead := findings.ahead) is None:
+    if evidence is None or not evidence.held_out.size:
         sentence += (
             " The list tells the mean over its tasks only, and measures it by the best of all "
             "configurations that were run on them. A search knows its own trials alone, which "
@@ -133,13 +134,7 @@ def _beside_expectation(
         )
         caption += ": the mean J(k) on tasks left out of the choice, for some k."
     else:
-        tasks, k = evidence.held_out.shape
-        after = "as many trials" if count <= k else f"the first {trials(k)}"
-        sentence += (
-            f" On {round(ahead * tasks)} of {tasks} suite tasks, each left out of the choice of "
-            f"the list that was tried on it, the best score after {after} was higher: you "
-            f"are ahead of {ahead:.0%} of tasks."
-        )
+        sentence += _ahead(findings.ahead, *evidence.held_out.shape, count)
         caption += (
             ", each left out of the choice. All are measured by the lowest loss known after "
             f"{trials(count)}, so that further ones may go below 0."
@@ -147,6 +142,21 @@ def _beside_expectation(
     frame = scores.trials[["score", "best"]].join(expected, how="outer")
     frame = frame.loc[: count + max(5, count // 2)]
     return [sentence, files.picture("expectation", pictures.draw_expected, frame, caption)]
+
+
+def _ahead(ahead: float | None, tasks: int, k: int, count: int) -> str:
+    if ahead is None:
+        return (
+            " How many tasks you are ahead of, such scores cannot tell: the lowest loss known is "
+            "one of these trials' own, so that the best of them has a score of 0, or nearly, on "
+            "any problem. The picture shows how soon it was reached."
+        )
+    after = "as many trials" if count <= k else f"the first {trials(k)}"
+    return (
+        f" On {round(ahead * tasks)} of {tasks} suite tasks, each left out of the choice of the "
+        f"list that was tried on it, the best score after {after} was higher: you are ahead of "
+        f"{ahead:.0%} of tasks."
+    )
 
 
 def _curves(findings: Findings, files: ReportFiles) -> list[str]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from keras_hplist.checks import checked_name
 from keras_hplist.errors import InvalidValueError
 from keras_hplist.figures.plane import FEWEST, on_plane
 from keras_hplist.figures.project import Project
@@ -28,6 +29,11 @@ NOTICEABLE = 0.01
 """A gain above this, in score, is worth a word."""
 NEAREST = 5
 _ENOUGH = 3  # entries that must have been tried before tasks are compared
+_COUNTED = {
+    "mean": "the mean loss over the training",
+    "min": "the lowest loss of the training",
+    "last": "the loss at the end of the training",
+}
 
 
 @dataclass(frozen=True)
@@ -56,6 +62,23 @@ class Scores:
         return float(self.trials["best"].iloc[-1])
 
 
+def aggregation_of(hplist: HyperparameterList) -> str:
+    """How a list's scores make one number of a learning curve: "mean", "min" or "last".
+
+    Raises:
+        UnknownNameError: if its provenance says anything else.
+    """
+    how = hplist.provenance
+    normalization = NORMALIZATIONS.get(str(how.get("normalization")))
+    own = normalization and normalization.aggregation
+    return checked_name("aggregation", own or str(how.get("aggregation", "mean")), _COUNTED)
+
+
+def counted(hplist: HyperparameterList) -> str:
+    """What a score of the list counts, in words."""
+    return _COUNTED[aggregation_of(hplist)]
+
+
 def scores_of(project: Project, hplist: HyperparameterList) -> Scores:
     """Score the trials of a project by the rule of the list that it followed.
 
@@ -65,12 +88,11 @@ def scores_of(project: Project, hplist: HyperparameterList) -> Scores:
     Raises:
         InvalidValueError: if that cannot be done; the message says why.
     """
-    how = hplist.provenance
-    scale, aggregation = NORMALIZATIONS.get(str(how.get("normalization", "initial")), (None, None))
-    if scale is not InitialScale:
+    how = str(hplist.provenance.get("normalization", "initial"))
+    if how not in NORMALIZATIONS or NORMALIZATIONS[how].scale is not InitialScale:
         raise InvalidValueError(
-            f"The list's scores are ranks ({how['normalization']!r}) among all configurations; "
-            "a few trials have none."
+            f"The list's scores are ranks ({how!r}) among all configurations; a few trials have "
+            "none."
         )
     followed = project.finished[project.finished["entry"].notna()].sort_values("entry")
     if followed.empty:
@@ -86,7 +108,7 @@ def scores_of(project: Project, hplist: HyperparameterList) -> Scores:
     normalizer = Normalizer("initial").fit(curves)
     known = normalizer.scales_[curves.tasks[0]]
     assert isinstance(known, InitialScale)
-    matrix = score_matrix(curves, normalizer, aggregation or str(how.get("aggregation", "mean")))
+    matrix = score_matrix(curves, normalizer, aggregation_of(hplist))
     measured = pd.Series(matrix.upper[0], matrix.configurations)
     scores = measured.reindex(followed.index).fillna(1.0)
     trials = pd.DataFrame(
@@ -121,8 +143,15 @@ def expected(evidence: Evidence | None, hplist: HyperparameterList, trials: int)
     return pd.Series(held_out_curve(hplist), dtype=float, name="mean").rename_axis("k").to_frame()
 
 
-def share_behind(evidence: Evidence, scores: Scores) -> float:
-    """The share of tasks on which the list's best score after as many trials was higher."""
+def share_behind(evidence: Evidence, hplist: HyperparameterList, scores: Scores) -> float | None:
+    """The share of tasks on which the list's best score after as many trials was higher.
+
+    None if no task was left out, or scores do not count the mean loss: the lowest loss that the
+    search knows is that of one of its trials, whose score by "min" is therefore 0 on any problem,
+    and by "last" wherever that loss came at the end.
+    """
+    if not evidence.held_out.size or aggregation_of(hplist) != "mean":
+        return None
     k = min(scores.count, evidence.held_out.shape[1])
     return float((evidence.as_seen_after(k)[k] > scores.trials["best"].loc[k]).mean())
 
