@@ -237,7 +237,11 @@ def test_compare_follows_lists_on_measured_runs():
     history = populations.history(tasks=4, rates=6)
     rates = [float(rate) for rate in np.logspace(-5, 0, 6)]
     lists = {"up": adam1p(*rates), "down": adam1p(*rates[::-1]), "odd": adam1p(rates[2], 0.123)}
-    comparison = compare(lists, history, weights="equal")
+    with pytest.warns(UserWarning, match="never ran .*: 1 of 2 of list 'odd'") as warned:
+        comparison = compare(lists, history, weights="equal")
+    assert len(warned) == 1 and "'up'" not in str(warned[0].message)
+    with pytest.raises(InvalidValueError, match="'odd': it never ran 1 of its 2 entries"):
+        comparison.after_seconds([1])
     learner = ListLearner(weights="equal").fit(history)
     by_rate = {history.values()[label]["learning_rate"]: label for label in learner.scores_}
     for name, hplist in lists.items():
@@ -277,7 +281,7 @@ def test_j_by_seconds_waits_for_each_trial_to_end():
     assert curve[1.5] == pytest.approx(comparison.curve["two"][1])
     assert curve[10.0] == pytest.approx(comparison.curve["two"][2])
     without = History.from_records(populations.runs(tasks=3, rates=6, seconds=None))
-    with pytest.raises(InvalidValueError, match="seconds of every run of list 'two'"):
+    with pytest.raises(InvalidValueError, match=r"seconds of every run of list 'two'\.$"):
         compare({"two": adam1p(rates[2])}, without).after_seconds([1])
 
 

@@ -1,6 +1,7 @@
 """Ready-made lists side by side on the tasks of a history."""
 
 import itertools
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -58,8 +59,14 @@ class Comparison:
         columns = {}
         for name, times in self.times.items():
             if times.isna().to_numpy().any():
+                unknown = self.unknown[name]
+                never = (
+                    f": it never ran {len(unknown)} of its {times.shape[1]} entries. "
+                    "keras_hplist.lists.drop leaves out those in `unknown`"
+                )
                 raise InvalidValueError(
-                    f"The history does not hold the seconds of every run of list {name!r}."
+                    f"The history does not hold the seconds of every run of list {name!r}"
+                    f"{never if unknown else ''}."
                 )
             columns[name] = [
                 float(self.weights @ anytime(self.best[name].to_numpy(), times.to_numpy(), budget))
@@ -120,7 +127,8 @@ def compare(
 
     Nothing is learned: whether the lists know these tasks already is for the caller to see to.
     Beside the lists stand `random search` over the configurations of each list's search space that
-    the history holds, and `tuned Adam` if it holds that.
+    the history holds, and `tuned Adam` if it holds that. A warning names the lists of which the
+    history never ran some entries: they look worse than they are.
 
     Args:
         lists: by name, or a sequence of lists with names of their own.
@@ -154,6 +162,17 @@ def compare(
         seconds[np.isnan(scores[:, columns])] = 0  # passed over
         in_turn = np.take_along_axis(seconds, measured_first(scores[:, columns]), axis=1)
         times[name] = _frame(matrix, np.cumsum(in_turn, axis=1))
+    lacking = [
+        f"{len(ranks)} of {len(named[name])} of list {name!r}"
+        for name, ranks in unknown.items()
+        if ranks
+    ]
+    if lacking:
+        warnings.warn(
+            "Entries that the history never ran count as tried without success, which makes a list "
+            f"look worse than it is: {', '.join(lacking)}.",
+            stacklevel=2,
+        )
     searched = dict.fromkeys(given.space.name for given in named.values())
     for space in searched:
         label = "random search" if len(searched) == 1 else f"random search in {space}"
