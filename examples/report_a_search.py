@@ -41,13 +41,13 @@ def main():
         max_trials=arguments.trials,
         seed=0,
         directory="tuning",
-        project_name="digits",
+        project_name="digits_report",
     )
     logs = khl.callbacks.TensorBoardTrial("logs", tuner)  # tensorboard --logdir logs
     data = {"validation_data": (x_valid, y_valid), "epochs": arguments.epochs, "verbose": 0}
     tuner.search(x, y, callbacks=[logs], **data)
 
-    told = project_report.write("tuning/digits", arguments.out)
+    told = project_report.write("tuning/digits_report", arguments.out)
     print(f"best trial: {told['best']['trial']}, {told['best']['objective']:.4f}")
     for further in told["gains"]:
         print(f"{further['further trials']} more trials: {further['score']:.4f} lower, in the mean")
