@@ -108,7 +108,9 @@ def learn(name: str) -> khl.HyperparameterList:
         name=name,
         gains=rounded(learned.gains),
         provenance={
-            "about": conditions(history, recipe.chosen_from),
+            "about": conditions(
+                history.select(task=learned.provenance["tasks"]), recipe.chosen_from
+            ),
             "advice": f"{recipe.advice} {worth(resampled, recipe.chosen_from)}",
             **rounded(learned.provenance),
             "resampled": {
@@ -116,7 +118,7 @@ def learn(name: str) -> khl.HyperparameterList:
                 f"over {RESAMPLINGS} such parts",
                 **{
                     method: {
-                        name: {str(k): round(value, 4) for k, value in column.items()}
+                        name: {str(k): value for k, value in column.items()}
                         for name, column in table.loc[table.index.isin(REPORTED)].items()
                     }
                     for method, table in resampled.items()
@@ -140,7 +142,8 @@ def resample(learner: khl.ListLearner, history: khl.History) -> dict[str, pd.Dat
     """Quartiles of J(k) on quarters of the tasks that are left out, of the list and random search.
 
     Returns:
-        By method, a row for each k; of random search as many as there are configurations.
+        By method, a row for each k, to six digits after the point, so that what is told of it and
+        what is kept round alike; of random search as many as there are configurations.
     """
     all_of_them = clone(learner).set_params(length=len(history.values()), budget=None)
     table = evaluation.resample(
@@ -150,7 +153,7 @@ def resample(learner: khl.ListLearner, history: khl.History) -> dict[str, pd.Dat
         aggregation=learner.aggregation,
     )
     return {
-        method: table.loc[label, list(evaluation.QUARTILES)]
+        method: table.loc[label, list(evaluation.QUARTILES)].round(6)
         for method, label in (("list", "list"), ("random search", "all: random search"))
     }
 
