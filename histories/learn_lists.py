@@ -20,7 +20,7 @@ from keras_hplist.learning import evaluation
 from keras_hplist.learning.evidence import Evidence
 
 SHIPPED = Path(__file__).resolve().parent.parent / "keras_hplist" / "lists" / "shipped"
-MEASURED = "1795910400"  # 2026-11-29, the day on which the newest histories were measured
+MEASURED = "1795996800"  # 2026-11-30, the day on which the newest histories were measured
 REPORTED = (1, 2, 3, 5, 10, 20, 50, 100)
 RESAMPLINGS = 50
 
