@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from keras_hplist import figures
 from keras_hplist.errors import UnknownNameError
 from keras_hplist.figures import figure_1a, figure_1c, figure_s8
+from keras_hplist.figures.ticks import logarithmic
 
 BY_FAMILY = {"1a": figure_1a, "1c": figure_1c}
 
@@ -66,6 +67,35 @@ def test_a_figure_is_a_file_of_the_same_bytes_each_time(ending, tmp_path):
     first, second = (file.read_bytes() for file in files)
     assert first == second
     assert first.startswith(b"\x89PNG" if ending == "png" else b"<?xml")
+
+
+@pytest.mark.parametrize("module", [figure_1a, figure_1c, figure_s8])
+def test_dollars_in_names_are_no_formula(module, tmp_path):
+    """A name is drawn as it was given, and numbers on axes need no mathtext either."""
+    tasks = facts().replace({"family": {"family_0": "$bad^{$", "family_1": "a$b$"}})
+    file = tmp_path / "figure.svg"
+    figures.save(module.draw, module.compute(tasks), file)
+    text = file.read_text()
+    assert "$bad^{$ (7)" in text and "a$b$ (7)" in text
+    assert "mathdefault" not in text
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "ticks"),
+    [
+        (1e-9, 1e9, [f"10{power}" for power in ("⁻⁹", "⁻⁷", "⁻⁵", "⁻³", "⁻¹", *"¹³⁵⁷⁹")]),
+        (0.01, 2, ["0.01", "0.02", "0.05", "0.1", "0.2", "0.5", "1", "2"]),
+        (0.5, 1.5, ["0.5", "0.6", "0.8", "1", "1.2", "1.5"]),
+        (0.0101, 0.0104, ["0.0101", "0.0102", "0.0103", "0.0104"]),
+        (2e-6, 4e-6, ["2·10⁻⁶", "2.5·10⁻⁶", "3·10⁻⁶", "4·10⁻⁶"]),
+    ],
+)
+def test_logarithmic_axes_have_few_plain_ticks(low, high, ticks):
+    """As many as there is room for, however many decades there are."""
+    ax = Figure().add_subplot()
+    ax.plot([0, 1], [low, high])
+    logarithmic(ax, "y")
+    assert [label.get_text() for label in ax.get_yticklabels()] == ticks
 
 
 @pytest.mark.parametrize("number", BY_FAMILY)

@@ -26,7 +26,7 @@ def learner() -> ListLearner:
     """A learner of five entries over six tasks, one of which has a hostile name."""
     runs = populations.runs(tasks=6, rates=12)
     for record in runs:
-        record["task"] = record["task"].replace("0", "<script>&0")
+        record["task"] = record["task"].replace("0", "<script>&$^{$0")
     return ListLearner(length=5, name="mine & <b>").fit(khl.History.from_records(runs))
 
 
@@ -79,7 +79,8 @@ def test_the_page_needs_nothing_else_and_escapes_what_it_was_told(learner):
     for link in parsed.all("a"):
         assert link["href"].startswith("data:text/csv") or link["href"][1:] in sections
     words = "".join(parsed.words)
-    for told in ("mine & <b>", "<img src=x onerror=alert(1)>", "it's <bad>", "a & b", "<script>"):
+    hostile = ("<img src=x onerror=alert(1)>", "<script>&$^{$0")
+    for told in ("mine & <b>", "it's <bad>", "a & b", *hostile):
         assert told in words
     assert '"thin" <task>' in words
     policy = [meta for meta in parsed.all("meta") if "http-equiv" in meta]

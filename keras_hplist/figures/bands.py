@@ -1,12 +1,12 @@
 """Lines of medians with bands between quartiles, over logarithmic counts."""
 
-import math
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from keras_hplist.figures.captions import TITLES, title
 from keras_hplist.figures.resampled import BY_MEAN, LIST, RANDOM, part
+from keras_hplist.figures.ticks import logarithmic
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,11 +18,6 @@ _WAYS = {LIST: "list", RANDOM: "random", BY_MEAN: "tuned"}
 _LINES = {LIST: "-", RANDOM: "--", BY_MEAN: "-."}
 _COUNTS = [digit * 10**power for power in range(9) for digit in (1, 2, 5)]
 _MANY_TICKS = 8
-_SCORES = {
-    4: (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8),
-    12: (1, 1.5, 2, 3, 5, 7),
-    math.inf: (1, 2, 5),
-}  # first digits of ticks, by the factor between the ends of the axis
 _INCHES = 1.8  # of an entry in the legend of search spaces
 
 
@@ -106,15 +101,7 @@ def count_axis(ax: "Axes", label: str, counts: Any) -> None:
 
 def score_axis(ax: "Axes", label: str = SCORE) -> None:
     """Make the vertical axis one of scores: logarithmic, as lists differ where they are good."""
-    from matplotlib.ticker import LogLocator, NullLocator
-
-    low, high = ax.dataLim.intervaly
-    span = high / max(low, 1e-9)
-    ticks = next(ticks for most, ticks in _SCORES.items() if span <= most)
-    ax.set_yscale("log")
-    ax.yaxis.set_major_locator(LogLocator(subs=ticks))
-    ax.yaxis.set_major_formatter("{x:g}")
-    ax.yaxis.set_minor_locator(NullLocator())
+    logarithmic(ax, "y")
     ax.set_ylabel(label)
 
 

@@ -212,7 +212,8 @@ def _draw_pair(ax: "Axes", pair: Pair, cells: pd.DataFrame) -> None:
         norm=LogNorm(1, max(cells["count"].max(), 10)),
         interpolation="nearest",
     )
-    bar = ax.figure.colorbar(image, cax=ax.inset_axes((1.04, 0, 0.05, 1)))
+    bar = ax.figure.colorbar(image, cax=ax.inset_axes((1.04, 0, 0.05, 1)), format="{x:,g}")
+    bar.minorticks_off()
     bar.set_label("runs")
     ours = cells["pearson"].iloc[0]
     ax.set_title(f"Pearson {ours:.3f} (paper: {pair.paper})", fontsize="medium")

@@ -7,6 +7,7 @@ import pandas as pd
 
 from keras_hplist.figures import captions
 from keras_hplist.figures.material import Material
+from keras_hplist.figures.ticks import logarithmic
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -50,7 +51,7 @@ def draw(ax: "Axes", frame: pd.DataFrame) -> None:
     ax.tick_params(axis="y", length=0)
     ax.grid(axis="y", visible=False)
     ax.set_ylim(-0.6, len(families) - 0.4)
-    ax.set_xscale("log")
+    logarithmic(ax, "x")
     ax.set_xlabel("seconds per training step\n(red: median)")
     ax.set_ylabel("tasks of")
 

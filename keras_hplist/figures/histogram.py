@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from keras_hplist.figures.ticks import logarithmic
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
@@ -62,7 +64,7 @@ def draw(ax: "Axes", frame: pd.DataFrame) -> None:
         _bars(ax, rows[name], row, _FILL / highest, "C0")
     top = rows.shape[1]
     _bars(ax, together, top, _ALL_ROWS * _FILL / together.max(), "0.35")
-    ax.set_xscale("log")
+    logarithmic(ax, "x")
     ax.set_ylim(0, top + _ALL_ROWS)
     totals = [*rows.sum(), together.sum()]
     names = [str(name).removesuffix("_family") for name in rows] + ["all"]
