@@ -5,10 +5,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from keras_hplist.figures.ticks import logarithmic
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _LOGARITHMIC = 20.0  # losses that fall by more than this factor are drawn on such a scale
+_ASTRAY = 10  # times as far from the best as three in four results
 _PALEST = 0.88  # of the colour map: what lies beyond is too light on white
 _OWN = "C3"
 
@@ -57,21 +60,26 @@ def draw_curves(ax: "Axes", frame: pd.DataFrame) -> None:
 
 
 def draw_best(ax: "Axes", frame: pd.DataFrame) -> None:
-    """Draw the result of each trial and the best so far.
+    """Draw the result of each trial and the best so far; what went astray at the edge.
 
     Args:
         ax: to draw on.
         frame: with index `number` (from 1) and `objective`, `best`; its `attrs` tell `objective`.
     """
     ax.step(frame.index, frame["best"], where="post", color="C0", label="best so far")
-    ax.scatter(frame.index, frame["objective"], 26, color=_OWN, zorder=3, label="trial")
     results = frame["objective"].dropna()
-    if results.min() > 0 and results.max() / results.min() > _LOGARITHMIC:
-        _logarithmic(ax)
+    astray = _astray(results, frame["best"].iloc[-1])
+    near, far = results[~astray], results[astray]
+    ax.scatter(near.index, near, 26, color=_OWN, zorder=3, label="trial")
+    by_factors = near.min() > 0 and near.max() / near.min() > _LOGARITHMIC
+    if len(far):
+        _off_the_scale(ax, near, far, by_factors)
+    if by_factors:
+        logarithmic(ax, "y")
     _trials_axis(ax, frame.index.max())
     ax.set_xlabel("trial, in the order of their numbers")
     ax.set_ylabel(frame.attrs["objective"])
-    ax.figure.legend(loc="outside upper left", ncols=2)
+    ax.figure.legend(loc="outside upper left", ncols=1 if _is_narrow(ax) else 3)
 
 
 def draw_expected(ax: "Axes", frame: pd.DataFrame) -> None:
@@ -137,6 +145,39 @@ def draw_map(ax: "Axes", frame: pd.DataFrame) -> None:
     ax.figure.legend(loc="outside upper left", ncols=2 if _is_narrow(ax) else 3)
 
 
+def _astray(results: pd.Series, best: float) -> pd.Series:
+    """Which results lie so far from the best that the others could not be told apart beside them.
+
+    These are ten times as far from it as three in four are, also by factors where all are positive.
+    """
+    astray = pd.Series(True, results.index)
+    for scale in (np.asarray, np.log) if results.min() > 0 else (np.asarray,):
+        aside = abs(scale(results) - scale(best))
+        quartile = np.quantile(aside, 0.75)
+        astray &= (aside > _ASTRAY * quartile) & (quartile > 0)
+    return astray
+
+
+def _off_the_scale(ax: "Axes", near: pd.Series, far: pd.Series, by_factors: bool) -> None:
+    """End the axis with the near results, and mark the far ones where they leave the picture."""
+    low, high = near.min(), near.max()
+    room = 0.06 * (high - low)
+    ax.set_ylim(*((low / 1.3, high * 1.3) if by_factors else (low - room, high + room)))
+    above = far.iloc[0] > high
+    worst = far.max() if above else far.min()
+    ax.scatter(
+        far.index,
+        np.full(len(far), float(above)),
+        40,
+        color=_OWN,
+        marker="^" if above else "v",
+        transform=ax.get_xaxis_transform(),
+        clip_on=False,
+        zorder=3,
+        label=f"off the scale, as far as {worst:.3g}",
+    )
+
+
 def _scale(ax: "Axes", frame: pd.DataFrame) -> None:
     """Keep curves that went astray from flattening the others."""
     if not frame.attrs["falls"]:
@@ -145,21 +186,11 @@ def _scale(ax: "Axes", frame: pd.DataFrame) -> None:
     start = frame.groupby("run")["loss"].first().median()
     low, high = losses.min(), losses.max()
     if low > 0 and start / low > _LOGARITHMIC:
-        _logarithmic(ax)
         if high > start * 3:
-            ax.set_ylim(top=start * 2)
+            ax.set_ylim(low / 1.3, start * 2)
+        logarithmic(ax, "y")
     elif high > start + (start - low):
-        ax.set_ylim(top=start + 0.3 * (start - low))
-
-
-def _logarithmic(ax: "Axes") -> None:
-    """A logarithmic axis with plain numbers."""
-    from matplotlib.ticker import LogLocator, NullFormatter
-
-    ax.set_yscale("log")
-    ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    ax.yaxis.set_major_formatter("{x:g}")
-    ax.yaxis.set_minor_formatter(NullFormatter())
+        ax.set_ylim(low - 0.1 * (start - low), start + 0.3 * (start - low))
 
 
 def _trials_axis(ax: "Axes", last: Any) -> None:
