@@ -36,6 +36,12 @@ def test_parameters_are_counted_in_half_decades():
     assert "from 1 to 3,162: 2.5 to 3.5 orders of magnitude" in figure_1a.caption(counted)
 
 
+def test_one_size_spans_no_less_than_nothing():
+    """Of a single bin."""
+    counted = figure_1a.compute(pd.DataFrame({"num_parameters": [40], "family": ["a"]}))
+    assert ": 0.0 to 0.5 orders of magnitude" in figure_1a.caption(counted)
+
+
 def test_times_are_those_of_ten_thousand_steps():
     """One millisecond per step is ten seconds."""
     frame = pd.DataFrame({"seconds_per_step": [1.0001e-3] * 3 + [1.0], "family": list("aaaa")})

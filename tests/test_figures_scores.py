@@ -163,6 +163,27 @@ def test_s7_tries_each_family_on_each():
         figure_s7.compute(matrix(values[::2], families[::2]))
 
 
+def test_s6_tells_lists_of_one_worth_as_one():
+    """No best and no worst where there is none; half of the configurations are tried."""
+    same = matrix(np.tile([0.2, 0.4, 0.6, 0.8], (8, 1)))
+    text = figure_s6.caption(figure_s6.compute(dict.fromkeys(figure_s6.VARIANTS, same)))
+    assert "After 2 trials they all reach 0.200; random search reaches" in text
+
+
+def test_s7_counts_families_on_which_one_list_is_best():
+    """Ties are no victory, and where all lists are equal there is nothing to tell."""
+    names = [name for name in "xyz" for _ in range(2)]
+    values = np.full((6, 4), 0.5)
+    frame = figure_s7.compute(matrix(values, names))
+    assert (frame["k"] == 2).all()  # after four trials of four all lists would be equal
+    assert "All lists are equally good on each family." in figure_s7.caption(frame)
+    values[:2] = [0.1, 0.2, 0.3, 0.4]
+    values[2:] = [0.4, 0.3, 0.2, 0.1]
+    values[4:] += 0.1
+    text = figure_s7.caption(figure_s7.compute(matrix(values, names)))
+    assert "for 1 of the 1 on which one list is best (by chance: 0.33)" in text
+
+
 @pytest.mark.parametrize("size", ["SIZE", "NARROW"])
 def test_panels_are_drawn_in_both_widths(variants, size):
     """S6 beside each other or below each other; every axis says what it is."""

@@ -111,6 +111,16 @@ def test_the_first_entries_are_explained(learner):
     assert "normalisation" in words and learner.list_.provenance["history"] in words
 
 
+def test_list_and_random_search_are_compared_before_all_is_tried():
+    """With four configurations after two trials."""
+    values = {c: {"x": c} for c in range(4)}
+    scores = pd.DataFrame(np.random.default_rng(0).random((6, 4)))
+    fitted = ListLearner().fit(scores, configurations=values)
+    words = "".join(Tags(list_report.list_report(fitted)).words)
+    assert "the best score after 2 trials of the list is" in words
+    assert "on each task left out, after 2 trials; of random search" in words
+
+
 def test_quartiles_are_those_of_the_mean_over_drawn_tasks(learner):
     """Against a plain loop over draws of the tasks; the mean lies in its band."""
     frame = list_report.compute(learner, seed=3)

@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from keras_hplist.figures.findings import trials
 from keras_hplist.figures.resampled import LIST, RANDOM, part, row
 
 TITLES = {
@@ -38,6 +39,39 @@ def told(spread: pd.Series) -> str:
     return f"{spread['median']:.3f} ({low:.3f} to {high:.3f})"
 
 
+def compared_at(wanted: int, configurations: int) -> int:
+    """After how many trials ways through a search space are compared.
+
+    Half of its configurations, if that is less than what is wanted: where all are tried, every
+    order comes as low.
+    """
+    return max(1, min(wanted, configurations // 2))
+
+
+def told_at(lists: pd.DataFrame, wanted: int) -> int:
+    """The k of which a caption tells.
+
+    Args:
+        lists: J(k) of lists, with a level `k` and the column `configurations`.
+        wanted: the k, where search spaces have at least twice as many configurations.
+    """
+    last = lists.index.get_level_values("k").max()
+    return min(compared_at(wanted, int(lists["configurations"].min())), last)
+
+
+def ahead(frame: pd.DataFrame, k: int) -> str:
+    """In which search spaces the list is ahead of random search, each compared within itself.
+
+    Args:
+        frame: as of `resampled.compare`; search spaces without a list do not count.
+        k: after how many trials.
+    """
+    lists, random = (part(frame, method=way, k=k)["median"] for way in (LIST, RANDOM))
+    better = [title(space) for space in lists.index if lists[space] < random[space]]
+    where = f"over {' and over '.join(better)}" if better else "in none of these search spaces"
+    return f"Here lists are ahead of random search {where}, after {trials(k)}"
+
+
 def list_and_random(curves: pd.DataFrame, space: str, k: int) -> str:
     """What the list and random search reach in a search space.
 
@@ -49,7 +83,7 @@ def list_and_random(curves: pd.DataFrame, space: str, k: int) -> str:
     first, random = row(curves, k, method=LIST), part(curves, method=RANDOM)
     needed = trials_to_reach(random["median"], first["median"])
     return (
-        f"After {k} trials the list over {title(space)} ({first['configurations']:.0f} "
+        f"After {trials(k)} the list over {title(space)} ({first['configurations']:.0f} "
         f"configurations) reaches {told(first)}, random search {told(row(random, k))}, which "
         f"takes {needed} trials to come as low as the list."
     )

@@ -40,8 +40,8 @@ def caption(frame: pd.DataFrame) -> str:
     orders = np.log10(high / low)
     return (
         f"Numbers of trained parameters of {histogram.total(frame):,} tasks, in half decades from "
-        f"{low:,.0f} to {high:,.0f}: {orders - 1:.1f} to {orders:.1f} orders of magnitude. The "
-        f"paper's tasks span {_PAPER}. "
+        f"{low:,.0f} to {high:,.0f}: {max(orders - 1, 0):.1f} to {orders:.1f} orders of magnitude. "
+        f"The paper's tasks span {_PAPER}. "
         + (
             "The two agree."
             if abs(orders - _PAPER) <= 1

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from keras_hplist.errors import InvalidValueError
-from keras_hplist.figures import bands, captions, resampled
+from keras_hplist.figures import bands, captions, findings, resampled
 from keras_hplist.figures.material import Material
 from keras_hplist.figures.resampled import LIST, RANDOM, RESAMPLING, Resampling, part
 from keras_hplist.learning import ScoreMatrix
@@ -65,7 +65,7 @@ def draw(ax: "Axes", frame: pd.DataFrame) -> None:
 def caption(frame: pd.DataFrame) -> str:
     """What the frame shows, beside what is published."""
     lists = part(frame, method=LIST)
-    k = min(_TOLD, lists.index.get_level_values("k").max())
+    k = captions.told_at(lists, _TOLD)
     after = part(lists, k=k)
     random = part(frame, method=RANDOM, k=k).iloc[0]
     told = ", ".join(f"{captions.told(row)} from {size:,}" for size, row in after.iterrows())
@@ -79,10 +79,10 @@ def caption(frame: pd.DataFrame) -> str:
     return " ".join(
         [
             captions.setting(frame),
-            f"After {k} trials lists reach, by the number of tasks that they were learned from, "
-            f"{told}; random search is expected at {captions.told(random)}. {ahead}.",
+            f"After {findings.trials(k)} lists reach, by the number of tasks that they were "
+            f"learned from, {told}; random search is expected at {captions.told(random)}. {ahead}.",
             captions.UNREAD,
-            f"Here more tasks never make a list worse, after {k} trials."
+            f"Here more tasks never make a list worse, after {findings.trials(k)}."
             if falls
             else "Here more tasks do not always make a list better: where the lines lie within "
             "each other's bands, these tasks are too few to tell.",

@@ -47,17 +47,13 @@ def draw(ax: "Axes", frame: pd.DataFrame) -> None:
 def caption(frame: pd.DataFrame) -> str:
     """What the frame shows, beside what is published."""
     spaces = frame.index.unique("space")
-    k = min(_TOLD, *(part(frame, space=space, method=LIST).index[-1] for space in spaces))
-    told = [captions.list_and_random(part(frame, space=space), space, k) for space in spaces]
-    at = {space: part(frame, space=space, k=k)["median"] for space in spaces}
-    helps = [captions.title(space) for space in spaces if at[space][LIST] < at[space][RANDOM]]
-    found = f"over {' and over '.join(helps)}" if helps else "in neither search space"
+    k = captions.told_at(part(frame, method=LIST), _TOLD)
     return " ".join(
         [
             captions.setting(frame),
-            *told,
+            *(captions.list_and_random(part(frame, space=space), space, k) for space in spaces),
             captions.UNREAD,
-            f"Here lists are ahead of random search {found}. A single learning rate leaves less to "
+            f"{captions.ahead(frame, k)}. A single learning rate leaves less to "
             "choose than many hyperparameters, of which a random draw seldom sets all well.",
         ]
     )

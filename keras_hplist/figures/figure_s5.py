@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from keras_hplist.errors import InvalidValueError
-from keras_hplist.figures import bands, captions, resampled
+from keras_hplist.figures import bands, captions, findings, resampled
 from keras_hplist.figures.material import Material, NotApplicable
 from keras_hplist.figures.resampled import LIST, RANDOM, RESAMPLING, Resampling, part, row
 from keras_hplist.learning import ScoreMatrix
@@ -77,7 +77,7 @@ def draw(ax: "Axes", frame: pd.DataFrame) -> None:
 def caption(frame: pd.DataFrame) -> str:
     """What the frame shows, beside what is published."""
     lists = part(frame, method=LIST)
-    k = min(_TOLD, lists.index.get_level_values("k").max())
+    k = captions.told_at(lists, _TOLD)
     after = part(lists, k=k)
     random = row(frame, k, method=RANDOM, horizon=FULL)
     told = ", ".join(f"{captions.told(each)} ({horizon})" for horizon, each in after.iterrows())
@@ -92,8 +92,8 @@ def caption(frame: pd.DataFrame) -> str:
     return " ".join(
         [
             captions.setting(frame),
-            f"After {k} trials at the full horizon, lists reach {told}, by the horizon at which "
-            f"they were learned; random search reaches {captions.told(random)}.",
+            f"After {findings.trials(k)} at the full horizon, lists reach {told}, by the horizon at "
+            f"which they were learned; random search reaches {captions.told(random)}.",
             how,
             captions.UNREAD,
             f"Here the list of the shortest horizon {kept} random search.",

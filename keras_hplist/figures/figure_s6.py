@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import pandas as pd
 
-from keras_hplist.figures import bands, resampled
+from keras_hplist.figures import bands, captions, findings, resampled
 from keras_hplist.figures.material import Material
 from keras_hplist.figures.resampled import LIST, RANDOM, RESAMPLING, Resampling
 from keras_hplist.figures.saving import divide, inches
@@ -98,12 +98,16 @@ def draw(ax: "Axes", frame: pd.DataFrame) -> None:
 def caption(frame: pd.DataFrame) -> str:
     """What the frame shows, beside what is published."""
     curves = _panel(frame, CURVES)
-    last = curves["x"].max()
-    k = min(10, last)
+    k = captions.compared_at(10, int(curves["x"].max()))
     at_k = curves[curves["x"] == k]["y"]
     lists = at_k.drop(RANDOM)
-    best, worst = lists.idxmin(), lists.idxmax()
-    default, random = lists[DEFAULT], at_k[RANDOM]
+    low, high = (f"{end:.3f}" for end in (lists.min(), lists.max()))
+    reached = (
+        f"they all reach {low}"
+        if low == high
+        else f"they lie between {low} ({lists.idxmin()}) and {high} ({lists.idxmax()}), the "
+        f"default at {lists[DEFAULT]:.3f}"
+    )
     quantile, minimum = ours = [_panel(frame, pair.name)["pearson"].iloc[0] for pair in PAIRS]
     told = (
         f"{pair.name} {number:.3f} (paper: {pair.paper})"
@@ -118,9 +122,8 @@ def caption(frame: pd.DataFrame) -> str:
         [
             "Left: lists learned from scores of each kind, all judged by the default (loss between "
             "that before training and the best known, mean over time) on tasks held out, median "
-            f"over resamplings. After {k:.0f} trials they lie between {lists.min():.3f} ({best}) "
-            f"and {lists.max():.3f} ({worst}), the default at {default:.3f}; random search reaches "
-            f"{random:.3f}.",
+            f"over resamplings. After {findings.trials(k)} {reached}; random search reaches "
+            f"{at_k[RANDOM]:.3f}.",
             f"Centre and right: Pearson correlation of the scores, {' and '.join(told)}.",
             verdict,
             "How far ranks agree depends on how many configurations hardly move or diverge (the "

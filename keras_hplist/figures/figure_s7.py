@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from keras_hplist.errors import InvalidValueError
-from keras_hplist.figures import captions, resampled
+from keras_hplist.figures import captions, findings, resampled
 from keras_hplist.figures.material import Material, NotApplicable
 from keras_hplist.figures.saving import inches
 from keras_hplist.learning import ScoreMatrix
@@ -30,7 +30,7 @@ def compute(scores: ScoreMatrix, k: int = 5) -> pd.DataFrame:
     Args:
         scores: of one search space. Families of a single task, and tasks without a family, are left
             out.
-        k: how many entries are tried; at most as many as there are configurations.
+        k: how many entries are tried; at most half as many as there are configurations.
 
     Returns:
         A DataFrame indexed by `learned_on` and `tried_on`, with the columns `J`, `scaled` (J minus
@@ -45,7 +45,7 @@ def compute(scores: ScoreMatrix, k: int = 5) -> pd.DataFrame:
         raise InvalidValueError(
             f"It takes two families of at least {_FEWEST} tasks; there are {len(families)}."
         )
-    k = min(k, len(scores.configurations))
+    k = captions.compared_at(k, len(scores.configurations))
     learner = resampled.list_learner(k)
     rows = {}
     for learned, inside in families.items():
@@ -91,22 +91,33 @@ def draw(ax: "Axes", frame: pd.DataFrame) -> None:
 
 def caption(frame: pd.DataFrame) -> str:
     """What the frame shows, beside what is published."""
+    matrix = frame["J"].unstack("tried_on")
+    differ = matrix.columns[matrix.max() > matrix.min()]
+    shown = (
+        f"J after {findings.trials(frame['k'].iloc[0])} of lists learned from one of {len(matrix)} "
+        "families (rows), tried on each (columns), each column scaled from the best list, 0, to "
+        "the worst, 1. On the diagonal every task is held out in turn."
+    )
+    if differ.empty:
+        return f"{shown} All lists are equally good on each family. {captions.UNREAD}"
+    if equal := len(matrix) - len(differ):
+        shown += f" Families on which all lists are equal do not count: {equal}."
+    frame = frame[frame.index.isin(differ, level="tried_on")]
     learned, tried = (frame.index.get_level_values(name) for name in ("learned_on", "tried_on"))
     own, other = frame[learned == tried], frame[learned != tried]
     donors = other.groupby(level="learned_on")["scaled"].mean().sort_values(kind="stable")
-    first = int((own["scaled"] == 0).sum())
     ours, theirs = own["scaled"].mean(), other["scaled"].mean()
+    single = differ[(matrix[differ] == matrix[differ].min()).sum() == 1]
+    first = sum(matrix[family].idxmin() == family for family in single)
     return " ".join(
         [
-            f"J after {own['k'].iloc[0]} trials of lists learned from one of {len(own)} families "
-            "(rows), tried on each (columns), each column scaled from the best list, 0, to the "
-            "worst, 1. On the diagonal every task is "
-            f"held out in turn. There the mean is {ours:.2f}, elsewhere {theirs:.2f}; a family's "
-            f"own list is the best one for {first} of them (by chance: 1). The lists that serve "
-            f"other families best and worst are those of {donors.index[0]} ({donors.iloc[0]:.2f}) "
-            f"and {donors.index[-1]} ({donors.iloc[-1]:.2f}).",
+            f"{shown} There the mean is {ours:.2f}, elsewhere {theirs:.2f}; a family's own list is "
+            f"the best one for {first} of the {len(single)} on which one list is best (by chance: "
+            f"{len(single) / len(matrix):.2g}). The lists that serve other families best and worst "
+            f"are those of {donors.index[0]} ({donors.iloc[0]:.2f}) and {donors.index[-1]} "
+            f"({donors.iloc[-1]:.2f}).",
             captions.UNREAD,
-            _verdict(first / len(own), ours, theirs),
+            _verdict(first / max(len(single), 1), ours, theirs),
         ]
     )
 

@@ -97,13 +97,19 @@ def caption(frame: pd.DataFrame) -> str:
     most = lists.index.get_level_values("n_configurations").max()
     chosen = part(lists, n_configurations=most)
     told = ", ".join(f"{captions.told(row)} after {k}" for k, row in chosen.iterrows())
-    k = int(chosen.index[chosen.index <= _TOLD].max())
+    most_told = captions.compared_at(_TOLD, most)
+    k = max((k for k in chosen.index if k <= most_told), default=chosen.index[0])
     by_size = part(lists, k=k)["median"]
     near = by_size.index[by_size <= _NEAR * by_size[most]][0]
     parts = [
         captions.setting(frame),
         f"Chosen from all {most:,} configurations, lists reach {told} trials. For k = {k}, "
-        f"{near:,} configurations drawn at random suffice to come within 5 % of that.",
+        + (
+            f"{near:,} configurations drawn at random suffice to"
+            if near > k
+            else "as many drawn at random, without a choice,"
+        )
+        + f" come within {_NEAR - 1:.0%} of that.",
     ]
     if RATES in frame.index.unique("method"):
         rates = part(frame, method=RATES)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from keras_hplist.figures.captions import trials_to_reach
+from keras_hplist.figures.captions import compared_at, trials_to_reach
+from keras_hplist.figures.findings import trials
 from keras_hplist.figures.page import (
     Html,
     Section,
@@ -72,11 +73,11 @@ def list_report(
         f"learned from {learner.scores_.shape[1]} configurations on {len(learner.weights_)} tasks."
     ]
     if learner.held_out_:
-        k = min(5, len(hplist))
+        k = _compared_at(learner, 5)
         reached = quality.loc[k]
         lead.append(
-            f"On tasks that were left out of the choice, the best of the first {k} entries has the "
-            f"mean score {reached['list']:.3f}; the best of {k} random configurations has "
+            f"On tasks that were left out of the choice, the best score after {trials(k)} of the "
+            f"list is {reached['list']:.3f} on average, after {trials(k)} at random "
             f"{reached['random search']:.3f}. Score 0 is the best that is known of a task, 1 is no "
             "better than before training."
         )
@@ -173,6 +174,10 @@ def draw_tasks(ax: "Axes", frame: pd.DataFrame) -> None:
     ax.figure.legend(loc="outside upper left", ncols=2)
 
 
+def _compared_at(learner: "ListLearner", wanted: int) -> int:
+    return min(compared_at(wanted, learner.scores_.shape[1]), len(learner.list_))
+
+
 def _worth(learner: "ListLearner", quality: pd.DataFrame) -> list[str]:
     parts: list[str] = []
     files = {"curve.csv": quality.to_csv()}
@@ -197,7 +202,7 @@ def _worth(learner: "ListLearner", quality: pd.DataFrame) -> list[str]:
     parts.append(figure(draw, quality, caption + "."))
     parts.append(table(pd.DataFrame(rows)))
     if learner.held_out_:
-        k = min(_TRIAL_FOR_TASKS, len(quality))
+        k = _compared_at(learner, _TRIAL_FOR_TASKS)
         tasks = compute_tasks(learner, k)
         files["tasks.csv"] = tasks.to_csv()
         height = 1.4 + 0.22 * min(len(tasks), _NAMED_TASKS)
@@ -205,8 +210,8 @@ def _worth(learner: "ListLearner", quality: pd.DataFrame) -> list[str]:
             figure(
                 draw_tasks,
                 tasks,
-                f"The best score on each task left out, after {k} trial{'s' if k > 1 else ''}; of "
-                "random search the expectation.",
+                f"The best score on each task left out, after {trials(k)}; of random search "
+                "the expectation.",
                 (8.6, height),
                 (4.4, height),
             )
