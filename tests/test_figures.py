@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from keras_hplist import figures
 from keras_hplist.errors import UnknownNameError
-from keras_hplist.figures import figure_1a, figure_1c, figure_s8
+from keras_hplist.figures import figure_1a, figure_1c, figure_s1, figure_s7, figure_s8
 from keras_hplist.figures.ticks import logarithmic
 
 BY_FAMILY = {"1a": figure_1a, "1c": figure_1c}
@@ -84,6 +84,51 @@ def test_dollars_in_names_are_no_formula(module, tmp_path):
     text = file.read_text()
     assert "$bad^{$ (7)" in text and "a$b$ (7)" in text
     assert "mathdefault" not in text
+
+
+def long_name(number: int) -> str:
+    """Of 60 letters, told apart by two in the middle."""
+    return f"_a family of a remarkably long name, version {number:02d} (2nd edition)_family"
+
+
+@pytest.mark.parametrize("module", [figure_1a, figure_1c, figure_s7, figure_s8])
+@pytest.mark.parametrize("wide", [True, False])
+def test_long_names_are_told_apart_and_stay_in_the_picture(module, wide):
+    """Without what all begin with, and with the middle left out where that is not enough."""
+    names = [long_name(number) for number in range(17)]
+    if module is figure_s7:
+        index = pd.MultiIndex.from_product([names, names], names=["learned_on", "tried_on"])
+        frame = pd.DataFrame({"J": 0.5, "scaled": 0.5, "tasks": 2, "k": 5}, index)
+    else:
+        frame = module.compute(facts(51).assign(family=names * 3))
+    size = module.SIZE if wide else getattr(module, "NARROW", (4.4, module.SIZE[1]))
+    picture = Figure(size, layout="constrained")
+    ax = picture.add_subplot()
+    module.draw(ax, frame)
+    picture.draw_without_rendering()
+    labels = ax.get_yticklabels()
+    assert len({label.get_text() for label in labels}) == len(labels) >= 17
+    drawn = [*labels, *ax.get_xticklabels(), ax.xaxis.label, ax.yaxis.label]
+    boxes = [each.get_window_extent() for each in drawn]
+    assert min(box.x0 for box in boxes) >= 0 and max(box.x1 for box in boxes) <= picture.bbox.x1
+    assert min(box.y0 for box in boxes) >= 0
+    assert ax.get_window_extent().width > 0.4 * picture.bbox.width
+
+
+@pytest.mark.parametrize("size", [figure_s1.SIZE, figure_s1.NARROW])
+def test_legends_hold_every_name_inside_the_picture(size):
+    """Also names that begin with "_", which matplotlib leaves out, and long ones."""
+    names = [long_name(number) for number in range(16)] + ["_hidden_family"]
+    places = np.random.default_rng(0).random((34, 2))
+    frame = pd.DataFrame(places, columns=["x", "y"]).assign(family=names * 2)
+    picture = Figure(size, layout="constrained")
+    figure_s1.draw(picture.add_subplot(), frame)
+    picture.draw_without_rendering()
+    (legend,) = picture.legends
+    texts = [text.get_text() for text in legend.get_texts()]
+    assert len(set(texts)) == 17 and " _hidden" in texts
+    assert legend.get_window_extent().x0 >= 0
+    assert legend.get_window_extent().x1 <= picture.bbox.x1
 
 
 @pytest.mark.parametrize(

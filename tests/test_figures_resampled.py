@@ -149,6 +149,19 @@ def test_2_tells_what_it_shows_beside_what_is_published():
     assert "in none of these search spaces, after 1 trial;" in worse and "tuned over" not in worse
 
 
+@pytest.mark.parametrize("size", [(7.0, 4.2), (4.4, 4.2)])
+def test_any_name_of_a_space_is_in_the_legend_and_that_in_the_picture(size):
+    """Hidden from matplotlib by "_", or longer than half a picture."""
+    spaces = {"_mine": scores(), "a search space of our own that has quite a long name": scores()}
+    picture = Figure(size, layout="constrained")
+    figure_2.draw(picture.add_subplot(), figure_2.compute(spaces, None, 4, FIVE))
+    picture.draw_without_rendering()
+    (legend,) = picture.legends
+    texts = [text.get_text() for text in legend.get_texts()]
+    assert len(texts) == 4 and " _mine, list" in texts
+    assert legend.get_window_extent().x1 <= picture.bbox.x1
+
+
 def test_lists_are_compared_within_their_search_space_before_all_is_tried():
     """A space that is better throughout is no reproach to the list of another."""
     good = np.tile([0.1] + [0.9] * 7, (8, 1))

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from keras_hplist.figures.captions import TITLES, title
+from keras_hplist.figures.labels import legend, shortened
 from keras_hplist.figures.resampled import BY_MEAN, LIST, RANDOM, part
 from keras_hplist.figures.ticks import logarithmic
 
@@ -18,7 +19,7 @@ _WAYS = {LIST: "list", RANDOM: "random", BY_MEAN: "tuned"}
 _LINES = {LIST: "-", RANDOM: "--", BY_MEAN: "-."}
 _COUNTS = [digit * 10**power for power in range(9) for digit in (1, 2, 5)]
 _MANY_TICKS = 8
-_INCHES = 1.8  # of an entry in the legend of search spaces
+_LETTERS = 32  # of the name of a search space, in a legend
 
 
 def band(
@@ -44,15 +45,16 @@ def band(
 def draw_spaces(ax: "Axes", frame: pd.DataFrame) -> None:
     """Draw J(k) in several search spaces, as `resampled.compare` returns it."""
     known = list(TITLES)
-    others = [space for space in frame.index.unique("space") if space not in known]
+    spaces = frame.index.unique("space")
+    others = [space for space in spaces if space not in known]
+    names = dict(zip(spaces, shortened(map(title, spaces), _LETTERS)))
     for space, method in frame.droplevel("k").index.unique():
         curve = part(frame, space=space, method=method)
         color = f"C{(known + others).index(space)}"
-        band(ax, curve, f"{title(space)}, {_WAYS[method]}", color, _LINES[method])
+        band(ax, curve, f"{names[space]}, {_WAYS[method]}", color, _LINES[method])
     count_axis(ax, TRIALS, frame.index.get_level_values("k"))
     score_axis(ax)
-    fitting = int(ax.figure.bbox.width / ax.figure.dpi / _INCHES)
-    legend(ax, min(fitting, frame.index.unique("space").size))
+    legend(ax, len(spaces))
 
 
 def draw_lists(ax: "Axes", lists: pd.DataFrame, random: pd.DataFrame, heading: str) -> None:
@@ -103,19 +105,6 @@ def score_axis(ax: "Axes", label: str = SCORE) -> None:
     """Make the vertical axis one of scores: logarithmic, as lists differ where they are good."""
     logarithmic(ax, "y")
     ax.set_ylabel(label)
-
-
-def legend(ax: "Axes", columns: int, heading: str | None = None) -> None:
-    """Put the legend above the axes, where nothing is drawn."""
-    ax.figure.legend(
-        loc="outside upper left",
-        ncols=columns,
-        title=heading,
-        alignment="left",
-        columnspacing=1.2,
-        handlelength=1.8,
-        handletextpad=0.6,
-    )
 
 
 def _short(count: int) -> str:

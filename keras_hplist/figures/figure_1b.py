@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from keras_hplist.figures import resampled
+from keras_hplist.figures.labels import legend
 from keras_hplist.figures.material import Material
 from keras_hplist.learning import ScoreMatrix
 
@@ -62,9 +63,7 @@ def draw(ax: "Axes", frame: pd.DataFrame) -> None:
     ax.set_xlabel("tasks, easiest first")
     ax.set_ylabel("configurations that reach\nthe loss, %")
     ax.grid(visible=False)
-    ax.figure.legend(
-        loc="outside upper left", ncols=4, title="normalised loss reached", alignment="left"
-    )
+    legend(ax, 4, "normalised loss reached")
 
 
 def caption(frame: pd.DataFrame) -> str:

@@ -31,7 +31,9 @@ def compute(facts: pd.DataFrame) -> pd.DataFrame:
 def draw(ax: "Axes", frame: pd.DataFrame) -> None:
     """Draw the histogram."""
     histogram.draw(ax, frame)
-    ax.set_xlabel("seconds of one core for 10,000 steps,\nextrapolated from measured steps")
+    ax.set_xlabel(
+        "seconds of one core for 10,000 steps,\nextrapolated from measured steps", loc="right"
+    )
 
 
 def caption(frame: pd.DataFrame) -> str:

@@ -7,6 +7,7 @@ import pandas as pd
 
 from keras_hplist.errors import InvalidValueError
 from keras_hplist.figures import captions, resampled
+from keras_hplist.figures.labels import beside, legend
 from keras_hplist.figures.material import Material, NotApplicable
 from keras_hplist.figures.plane import FEWEST, on_plane
 from keras_hplist.figures.saving import inches
@@ -75,9 +76,8 @@ def draw(ax: "Axes", frame: pd.DataFrame) -> None:
     size = 34 if len(frame) < _MANY else 14
     if len(unknown):
         ax.scatter(unknown["x"], unknown["y"], size, c="black", marker=".", label="not known")
-    for number, family in enumerate(families):
+    for number, (family, name) in enumerate(zip(families, beside(ax, families))):
         part = frame[frame["family"] == family]
-        name = family.removesuffix("_family")
         ax.scatter(part["x"], part["y"], size, label=name, **_look(number))
     ax.set_xticks([])
     ax.set_yticks([])
@@ -85,13 +85,13 @@ def draw(ax: "Axes", frame: pd.DataFrame) -> None:
     ax.set_ylabel("second dimension of t-SNE (no unit)")
     ax.set_aspect("equal", "datalim")
     width, height = inches(ax)
-    beside = width > height
-    ax.figure.legend(
-        loc="outside right upper" if beside else "outside upper left",
-        ncols=1 if beside else 2,
+    place, columns = ("right upper", 1) if width > height else ("upper left", 2)
+    legend(
+        ax,
+        columns,
+        "family",
+        loc=f"outside {place}",
         fontsize="x-small",
-        title="family",
-        alignment="left",
         markerscale=(34 / size) ** 0.5,
     )
 

@@ -8,6 +8,7 @@ import pandas as pd
 
 from keras_hplist.errors import InvalidValueError
 from keras_hplist.figures import bands, captions, resampled
+from keras_hplist.figures.labels import legend
 from keras_hplist.figures.material import Material, NotApplicable
 from keras_hplist.figures.resampled import RESAMPLING, Resampling
 from keras_hplist.learning import ScoreMatrix
@@ -95,7 +96,7 @@ def draw(ax: "Axes", frame: pd.DataFrame) -> None:
         )
     bands.count_axis(ax, "parameters of the tasks learned from", frame["middle"])
     ax.set_ylabel(f"ratio of J({frame['k'].iloc[0]}), training to test")
-    bands.legend(ax, 2, "tested on tasks of")
+    legend(ax, 2, "tested on tasks of")
 
 
 def caption(frame: pd.DataFrame) -> str:

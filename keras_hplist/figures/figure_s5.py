@@ -92,8 +92,8 @@ def caption(frame: pd.DataFrame) -> str:
     return " ".join(
         [
             captions.setting(frame),
-            f"After {findings.trials(k)} at the full horizon, lists reach {told}, by the horizon at "
-            f"which they were learned; random search reaches {captions.told(random)}.",
+            f"After {findings.trials(k)} at the full horizon, lists reach {told}, by the horizon "
+            f"at which they were learned; random search reaches {captions.told(random)}.",
             how,
             captions.UNREAD,
             f"Here the list of the shortest horizon {kept} random search.",

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from keras_hplist.figures import bands, captions, findings, resampled
+from keras_hplist.figures.labels import legend
 from keras_hplist.figures.material import Material
 from keras_hplist.figures.resampled import LIST, RANDOM, RESAMPLING, Resampling
 from keras_hplist.figures.saving import divide, inches
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 TITLE = "Other normalisations and aggregations"
-SIZE, NARROW = (12.0, 4.0), (4.4, 11.0)
+SIZE, NARROW = (12.0, 4.6), (4.4, 11.0)
 
 DEFAULT = "default"
 VARIANTS = {
@@ -91,6 +92,7 @@ def draw(ax: "Axes", frame: pd.DataFrame) -> None:
     panels = 1 + len(PAIRS)
     left, *others = divide(ax, *((1, panels) if width > height else (panels, 1)))
     _draw_curves(left, _panel(frame, CURVES))
+    legend(left, 1 + len(VARIANTS), "lists learned from")
     for axes, pair in zip(others, PAIRS, strict=True):
         _draw_pair(axes, pair, _panel(frame, pair.name))
 
@@ -198,7 +200,6 @@ def _draw_curves(ax: "Axes", curves: pd.DataFrame) -> None:
     ax.set_box_aspect(1)
     ax.set_ylim(bottom=0)
     ax.set_ylabel("J by the default, held out")
-    ax.legend(title="learned from", title_fontsize="small", fontsize="small")
 
 
 def _draw_pair(ax: "Axes", pair: Pair, cells: pd.DataFrame) -> None:

@@ -7,6 +7,7 @@ import pandas as pd
 
 from keras_hplist.errors import InvalidValueError
 from keras_hplist.figures import captions, findings, resampled
+from keras_hplist.figures.labels import shortened
 from keras_hplist.figures.material import Material, NotApplicable
 from keras_hplist.figures.saving import inches
 from keras_hplist.learning import ScoreMatrix
@@ -19,6 +20,7 @@ TITLE = "Lists of one family, tried on the others"
 SIZE, NARROW = (7.0, 5.6), (4.4, 5.6)
 
 _WIDE = 6.0  # inches; narrower pictures have no room for a scale beside them
+_LETTERS = 24  # of a family's name, of which both axes take their part
 _FEWEST = 2  # tasks of a family, of which one is held out when it is tried on itself
 
 
@@ -76,7 +78,7 @@ def draw(ax: "Axes", frame: pd.DataFrame) -> None:
     for place in range(len(matrix)):
         corner = (place - 0.5, place - 0.5)
         ax.add_patch(Rectangle(corner, 1, 1, fill=False, edgecolor="C3", linewidth=1.5))
-    names = [str(name).removesuffix("_family").replace("_", " ") for name in matrix]
+    names = [name.replace("_", " ") for name in shortened(matrix, _LETTERS)]
     wide = inches(ax)[0] > _WIDE
     size = "small" if wide else "x-small"
     ax.set_yticks(range(len(names)), names, fontsize=size)

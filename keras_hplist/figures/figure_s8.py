@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from keras_hplist.figures import captions
+from keras_hplist.figures.labels import beside
 from keras_hplist.figures.material import Material
 from keras_hplist.figures.ticks import logarithmic
 
@@ -43,10 +44,11 @@ def draw(ax: "Axes", frame: pd.DataFrame) -> None:
         # Evenly spread by a fixed pattern, so that equal times do not hide each other.
         aside = _SPREAD * (2 * (np.arange(len(seconds)) * 0.618034 % 1) - 1)
         ax.scatter(seconds, row + aside, 10, color="C0", alpha=0.45, linewidth=0)
-        median = np.median(seconds)
-        ax.plot([median, median], [row - 0.4, row + 0.4], color="C3", linewidth=2.5)
+        if len(seconds) > 1:  # of one task the line would hide the point
+            median = np.median(seconds)
+            ax.plot([median, median], [row - 0.4, row + 0.4], color="C3", linewidth=2.5)
     counts = frame["family"].value_counts()
-    names = [f"{family.removesuffix('_family')} ({counts[family]})" for family in families]
+    names = [f"{name} ({counts[family]})" for name, family in zip(beside(ax, families), families)]
     ax.set_yticks(range(len(families)), reversed(names), fontsize="small")
     ax.tick_params(axis="y", length=0)
     ax.grid(axis="y", visible=False)

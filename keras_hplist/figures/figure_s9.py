@@ -7,6 +7,7 @@ import pandas as pd
 
 from keras_hplist.errors import InvalidValueError
 from keras_hplist.figures import bands, captions, resampled
+from keras_hplist.figures.labels import legend
 from keras_hplist.figures.material import Material
 from keras_hplist.figures.resampled import ADAM, BY_MEAN, LIST, RESAMPLING, Resampling, part
 from keras_hplist.learning import ScoreMatrix
@@ -88,7 +89,7 @@ def draw(ax: "Axes", frame: pd.DataFrame) -> None:
         ax.plot([], [], "*", color="w", markersize=12, markeredgecolor="k", label="Adam")
     bands.count_axis(ax, "configurations to choose from", lists.index.unique("n_configurations"))
     bands.score_axis(ax)
-    bands.legend(ax, 4, "trials, k")
+    legend(ax, 4, "trials, k")
 
 
 def caption(frame: pd.DataFrame) -> str:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from keras_hplist.figures.labels import beside
 from keras_hplist.figures.ticks import logarithmic
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def draw(ax: "Axes", frame: pd.DataFrame) -> None:
     logarithmic(ax, "x")
     ax.set_ylim(0, top + _ALL_ROWS)
     totals = [*rows.sum(), together.sum()]
-    names = [str(name).removesuffix("_family") for name in rows] + ["all"]
+    names = [*beside(ax, rows), "all"]
     labels = [f"{name} ({total:,})" for name, total in zip(names, totals)]
     ax.set_yticks(range(top + 1), labels, verticalalignment="bottom", fontsize="small")
     ax.tick_params(axis="y", length=0)

@@ -9,6 +9,7 @@ import pandas as pd
 
 from keras_hplist.figures.captions import compared_at, trials_to_reach
 from keras_hplist.figures.findings import trials
+from keras_hplist.figures.labels import beside, legend
 from keras_hplist.figures.page import (
     Html,
     Section,
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 
 _DRAWS = 1000
 _NAMED_TASKS = 30  # more names than that cannot be read beside a picture
-_LETTERS = 4.5  # of a name, for each inch of the picture's width
 _SERVED, _EXAMPLES = 3, 3
 _COLOURS = {"list": "C0", "random search": "C1"}
 _TRIAL_FOR_TASKS = 10  # after so many trials lists and random search are compared task by task
@@ -139,7 +139,7 @@ def draw(ax: "Axes", frame: pd.DataFrame) -> None:
     ax.set_ylim(bottom=0)
     ax.set_xlabel("trials, k")
     ax.set_ylabel("J(k), mean score of the best")
-    ax.figure.legend(loc="outside upper left")
+    legend(ax, 1)
 
 
 def compute_tasks(learner: "ListLearner", k: int) -> pd.DataFrame:
@@ -161,8 +161,7 @@ def draw_tasks(ax: "Axes", frame: pd.DataFrame) -> None:
     for method, colour in _COLOURS.items():
         ax.scatter(frame[method], rows, 22, color=colour, label=method, zorder=2)
     if len(frame) <= _NAMED_TASKS:
-        length = int(_LETTERS * ax.figure.bbox.width / ax.figure.dpi)
-        ax.set_yticks(rows, [_shortened(str(task), length) for task in frame.index])
+        ax.set_yticks(rows, beside(ax, frame.index))
         ax.tick_params(axis="y", length=0, labelsize=9)
     else:
         ax.set_yticks([])
@@ -171,7 +170,7 @@ def draw_tasks(ax: "Axes", frame: pd.DataFrame) -> None:
     ax.set_xlim(-0.02, 1.02)
     ax.set_ylim(-0.7, len(frame) - 0.3)
     ax.set_xlabel("score")
-    ax.figure.legend(loc="outside upper left", ncols=2)
+    legend(ax, 2)
 
 
 def _compared_at(learner: "ListLearner", wanted: int) -> int:
@@ -310,11 +309,3 @@ def _provenance(known: Mapping[str, Any]) -> dict[str, str]:
         "fingerprint of the data": known.get("history", known.get("scores")),
     }
     return {name: str(value) for name, value in told.items() if value not in (None, "")}
-
-
-def _shortened(name: str, length: int) -> str:
-    """A name with its middle left out: beginnings and ends tell tasks apart."""
-    if len(name) <= length:
-        return name
-    half = (length - 1) // 2
-    return f"{name[:half]}…{name[-half:]}"

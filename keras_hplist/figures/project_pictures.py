@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from keras_hplist.figures.labels import beside, legend
 from keras_hplist.figures.ticks import logarithmic
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def draw_best(ax: "Axes", frame: pd.DataFrame) -> None:
     _trials_axis(ax, frame.index.max())
     ax.set_xlabel("trial, in the order of their numbers")
     ax.set_ylabel(frame.attrs["objective"])
-    ax.figure.legend(loc="outside upper left", ncols=1 if _is_narrow(ax) else 3)
+    legend(ax, 3)
 
 
 def draw_expected(ax: "Axes", frame: pd.DataFrame) -> None:
@@ -114,7 +115,7 @@ def draw_expected(ax: "Axes", frame: pd.DataFrame) -> None:
     _trials_axis(ax, frame.index.max())
     ax.set_xlabel("trials")
     ax.set_ylabel("score (0: best known, 1: start)")
-    ax.figure.legend(loc="outside upper left", ncols=1 if _is_narrow(ax) else 2)
+    legend(ax, 2)
 
 
 def draw_map(ax: "Axes", frame: pd.DataFrame) -> None:
@@ -127,9 +128,9 @@ def draw_map(ax: "Axes", frame: pd.DataFrame) -> None:
     problem, tasks = frame.iloc[-1], frame.iloc[:-1]
     families = list(dict.fromkeys(tasks.loc[tasks["nearest"], "family"].dropna()))
     ax.scatter(tasks["x"], tasks["y"], 24, color="0.8", label="other tasks")
-    for number, family in enumerate(families):
+    for number, (family, name) in enumerate(zip(families, beside(ax, families))):
         own = tasks[tasks["family"] == family]
-        ax.scatter(own["x"], own["y"], 30, color=f"C{number}", label=str(family))
+        ax.scatter(own["x"], own["y"], 30, color=f"C{number}", label=name)
     near = tasks[tasks["nearest"]]
     ax.scatter(
         near["x"], near["y"], 110, facecolors="none", edgecolors="0.2", label="nearest tasks"
@@ -142,7 +143,7 @@ def draw_map(ax: "Axes", frame: pd.DataFrame) -> None:
     ax.margins(0.08)
     ax.set_xlabel("t-SNE 1")
     ax.set_ylabel("t-SNE 2")
-    ax.figure.legend(loc="outside upper left", ncols=2 if _is_narrow(ax) else 3)
+    legend(ax, 3)
 
 
 def _astray(results: pd.Series, best: float) -> pd.Series:
@@ -198,7 +199,3 @@ def _trials_axis(ax: "Axes", last: Any) -> None:
 
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     ax.set_xlim(0.5, last + 0.5)
-
-
-def _is_narrow(ax: "Axes") -> bool:
-    return ax.figure.bbox.width / ax.figure.dpi < 6
