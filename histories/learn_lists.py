@@ -34,17 +34,14 @@ class Recipe:
         advice: what to use it for.
         horizons: training steps of the runs that it is learned from; of a task the longest.
         candidates: what it is chosen from; default: all configurations that were measured.
+        chosen_from: what these are, in words.
     """
 
     learner: khl.ListLearner
     advice: str
     horizons: tuple[int, ...] = (200,)
     candidates: Sequence[Mapping[str, Any]] = ()
-
-    @property
-    def chosen_from(self) -> str:
-        """What it is chosen from, in words."""
-        return "finalists of shorter trainings" if self.candidates else "configurations"
+    chosen_from: str = "configurations"
 
     @property
     def history(self) -> khl.History:
@@ -64,25 +61,27 @@ LONG = (1000, 1200)
 FINALISTS = khl.HyperparameterList.load(Path(__file__).parent / "refined" / "finalists-1.json")
 """Configurations that long trainings were measured with; see `refine.py`."""
 
+FROM_FINALISTS = {"candidates": FINALISTS, "chosen_from": "finalists of shorter trainings"}
+
 RECIPES = {
     "nadamw": Recipe(
         khl.ListLearner(100, aggregation="min", split=SPLITS, scale=SCALE, space="nadamw"),
         "Start here, whatever the number of trials.",
         LONG,
-        FINALISTS,
+        **FROM_FINALISTS,
     ),
     "nadamw-five": Recipe(
         khl.ListLearner(5, aggregation="min", split=SPLITS, scale=SCALE, budget=5, space="nadamw"),
         "For five trials, no more and no fewer.",
         LONG,
-        FINALISTS,
+        **FROM_FINALISTS,
     ),
     "nadamw-anytime": Recipe(
         khl.ListLearner(100, aggregation="mean", split=SPLITS, scale=SCALE, space="nadamw"),
         "For trainings that may be stopped at any time: judged by the mean loss over the training. "
         "Steps of all configurations take the same time, so that this is per second.",
         LONG,
-        FINALISTS,
+        **FROM_FINALISTS,
     ),
     "adam8p": Recipe(
         khl.ListLearner(100, aggregation="min", split=SPLITS, scale=SCALE, space="adam8p"),
@@ -91,6 +90,8 @@ RECIPES = {
     "adam1p": Recipe(
         khl.ListLearner(100, aggregation="min", split=SPLITS, space="adam1p"),
         "For any Keras Adam: constant learning rates alone.",
+        # Draws between them lose up to five trials (docs/results.md).
+        candidates=khl.spaces.half_orders().to_dict("records"),
     ),
 }
 

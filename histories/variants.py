@@ -1,11 +1,11 @@
-"""What else was tried for `nadamw`, judged on families that are left out.
+"""What else was tried for `nadamw` and `adam1p`, judged on families that are left out.
 
     python histories/variants.py        # Markdown, for docs/results.md
 
 Shorter trainings, other weights of the families, another scale of the scores, and an order that
-depends on the losses of the trials so far. All are judged on the trainings that the shipped list
-learns from. A result is the test score where the validation score is lowest, or J on validation and
-training.
+depends on the losses of the trials so far; and learning rates beside the half orders of magnitude.
+All are judged on the trainings that the shipped list learns from. A result is the test score where
+the validation score is lowest, or J on validation and training.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -35,6 +35,8 @@ SHORT = (200, 400)
 WORST = 1.5
 SYNTHETIC = ("quadratic_family", "losg_tasks_family")
 """Families without a network or data."""
+JUDGED = {"both": learn_lists.SPLITS, "valid": ("valid",), "test": ("test",)}
+"""The splits by which an entry is chosen, and judged."""
 Scores = NDArray[np.float64]
 Learner = Callable[[Scores, Scores], Callable[[Scores], list[int]]]
 """Learns from scores (task, configuration) and weights to order by a new task's scores on valid."""
@@ -75,15 +77,15 @@ class Measured:
     families: pd.Series
 
     @classmethod
-    def of(cls, history: khl.History, splits: Sequence[str]) -> "Measured":
-        """Scores on the mean of some splits, as the shipped list's learner makes them."""
-        learner = clone(learn_lists.RECIPES["nadamw"].learner).set_params(split=tuple(splits))
+    def of(cls, history: khl.History, splits: Sequence[str], name: str = "nadamw") -> "Measured":
+        """Scores on the mean of some splits, as a shipped list's learner makes them."""
+        learner = clone(learn_lists.RECIPES[name].learner).set_params(split=tuple(splits))
         scores = learner.score(history).to_frame()
         return cls(scores, pd.Series(history.families)[scores.index])
 
-    def without(self, candidates: Sequence[Mapping[str, Any]]) -> "Measured":
+    def without(self, candidates: Sequence[Mapping[str, Any]], space: str = "nadamw") -> "Measured":
         """No list is chosen from these: they are as bad as a score can be."""
-        labels = [configuration_id("nadamw", values) for values in candidates]
+        labels = [configuration_id(space, values) for values in candidates]
         return Measured(self.scores.assign(**dict.fromkeys(labels, WORST)), self.families)
 
     def and_also(self, other: "Measured") -> "Measured":
@@ -125,14 +127,7 @@ def follow(
 def main() -> None:
     """Print the table."""
     recipe = learn_lists.RECIPES["nadamw"]
-    judges = {
-        name: Measured.of(recipe.history, splits)
-        for name, splits in {
-            "both": learn_lists.SPLITS,
-            "valid": ("valid",),
-            "test": ("test",),
-        }.items()
-    }
+    judges = {name: Measured.of(recipe.history, splits) for name, splits in JUDGED.items()}
     shipped = judges["both"]
     short = Measured.of(measured.longest("nadamw", SHORT, recipe.candidates), learn_lists.SPLITS)
     families = shipped.families.unique()
@@ -164,10 +159,36 @@ def main() -> None:
     print("| --- " * (len(TRIALS) + 3) + "|")
     for label, judged in (("modern", modern), ("networks of the suite", networks)):
         for name, (known, importance, learn) in variants.items():
-            results = follow(judges, judged, known, importance, learn)
-            for result, values in zip(("test", "J"), results, strict=True):
-                numbers = " | ".join(f"{value:.3f}" for value in values)
-                print(f"| {label} | {name} | {result} | {numbers} |")
+            print_rows(label, name, follow(judges, judged, known, importance, learn))
+    compare_rates()
+
+
+def compare_rates() -> None:
+    """The same of `adam1p`, from the half orders of magnitude and from draws beside them."""
+    history = measured.complete(measured.suite("adam1p", 200))
+    judges = {name: Measured.of(history, splits, "adam1p") for name, splits in JUDGED.items()}
+    known = judges["both"]
+    equal = dict.fromkeys(known.families.unique(), 1.0)
+    grid = learn_lists.RECIPES["adam1p"].candidates
+    draws = [values for values in history.values().values() if values not in grid]
+    for name, unknown in (
+        ("half orders", draws),
+        ("draws", grid),
+        ("both", []),
+    ):
+        chosen = known.without(unknown, "adam1p")
+        print_rows(
+            f"adam1p, {len(known.families)} tasks",
+            f"{name} ({known.scores.shape[1] - len(unknown)})",
+            follow(judges, list(equal), chosen, equal, linear),
+        )
+
+
+def print_rows(label: str, name: str, results: tuple[Scores, Scores]) -> None:
+    """Two rows of Markdown, of what `follow` returns."""
+    for result, values in zip(("test", "J"), results, strict=True):
+        numbers = " | ".join(f"{value:.3f}" for value in values)
+        print(f"| {label} | {name} | {result} | {numbers} |")
 
 
 if __name__ == "__main__":
