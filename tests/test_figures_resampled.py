@@ -200,6 +200,13 @@ def test_3_learns_from_some_of_the_training_tasks():
     assert "After 4 trials lists reach" in text and "from 9; random search" in text
 
 
+@pytest.mark.parametrize(("tasks", "sizes"), [(16, [1, 3, 12]), (20, [1, 3, 10, 15])])
+def test_3_leaves_out_a_number_next_to_that_of_all(tasks, sizes):
+    """Their lines would lie on each other."""
+    frame = figure_3.compute(scores(tasks), 4, FIVE)
+    assert frame.loc[LIST].index.unique("n_train").tolist() == sizes
+
+
 def test_s9_chooses_from_some_of_the_configurations():
     """Drawn at random; stars are the learning rates from the best constant on, as in figure 2."""
     values, rates = scores().upper, scores(12, 4, seed=1)

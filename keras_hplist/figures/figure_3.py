@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 TITLE = "Lists learned from more and more tasks"
 
 _SIZES = (1, 3, 10, 30, 100, 300)
+_APART = 1.2  # times a round size are all tasks, where both are shown
 _TOLD = 5  # trials, of which the caption tells
 
 
@@ -25,7 +26,8 @@ def compute(
 ) -> pd.DataFrame:
     """J(k) of lists learned from 1, 3, 10, 30, 100, 300, and from all training tasks.
 
-    The tasks of a smaller number are among those of a larger one.
+    The tasks of a smaller number are among those of a larger one. A number that is next to that of
+    all is left out.
 
     Args:
         scores: of one search space.
@@ -48,7 +50,7 @@ def compute(
         resampled.list_learner(trials),
         **resampling._asdict(),
         weights="equal",
-        n_train=[size for size in _SIZES if size < most] + [most],
+        n_train=[size for size in _SIZES if size < most / _APART] + [most],
     )
     method, size = (found.index.get_level_values(level) for level in ("method", "n_train"))
     return resampling.describe(
