@@ -276,7 +276,7 @@ class KerasProgram:
             output = model(x, **mode)
             self._check_call(output, variables)
             loss = model._compute_loss(x, y, output, training=training)
-        if len(scope.state_mapping) > len(variables):
+        if scope.state_mapping.keys() - map(id, [*variables, *model.metrics_variables]):
             raise InvalidValueError(
                 "A layer keeps values from batch to batch that are not among the model's "
                 "variables, as recurrent layers do with stateful=True; members that train side by "
