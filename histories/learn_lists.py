@@ -90,7 +90,7 @@ RECIPES = {
     "adam1p": Recipe(
         khl.ListLearner(100, aggregation="min", split=SPLITS, space="adam1p"),
         "For any Keras Adam: constant learning rates alone.",
-        # Draws between them lose up to five trials (docs/results.md).
+        # Draws between them gain little in few trials (docs/results.md).
         candidates=khl.spaces.half_orders().to_dict("records"),
     ),
 }
