@@ -61,26 +61,27 @@ LONG = (1000, 1200)
 FINALISTS = khl.HyperparameterList.load(Path(__file__).parent / "refined" / "finalists-1.json")
 """Configurations that long trainings were measured with; see `refine.py`."""
 
-FROM_FINALISTS = {"candidates": FINALISTS, "chosen_from": "finalists of shorter trainings"}
+FROM_FINALISTS = {
+    "horizons": LONG,
+    "candidates": FINALISTS,
+    "chosen_from": "finalists of shorter trainings",
+}
 
 RECIPES = {
     "nadamw": Recipe(
         khl.ListLearner(100, aggregation="min", split=SPLITS, scale=SCALE, space="nadamw"),
         "Start here, whatever the number of trials.",
-        LONG,
         **FROM_FINALISTS,
     ),
     "nadamw-five": Recipe(
         khl.ListLearner(5, aggregation="min", split=SPLITS, scale=SCALE, budget=5, space="nadamw"),
         "For five trials, no more and no fewer.",
-        LONG,
         **FROM_FINALISTS,
     ),
     "nadamw-anytime": Recipe(
         khl.ListLearner(100, aggregation="mean", split=SPLITS, scale=SCALE, space="nadamw"),
         "For trainings that may be stopped at any time: judged by the mean loss over the training. "
         "Steps of all configurations take the same time, so that this is per second.",
-        LONG,
         **FROM_FINALISTS,
     ),
     "adam8p": Recipe(

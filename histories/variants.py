@@ -35,8 +35,6 @@ SHORT = (200, 400)
 WORST = 1.5
 SYNTHETIC = ("quadratic_family", "losg_tasks_family")
 """Families without a network or data."""
-JUDGED = {"both": learn_lists.SPLITS, "valid": ("valid",), "test": ("test",)}
-"""The splits by which an entry is chosen, and judged."""
 Scores = NDArray[np.float64]
 Learner = Callable[[Scores, Scores], Callable[[Scores], list[int]]]
 """Learns from scores (task, configuration) and weights to order by a new task's scores on valid."""
@@ -83,6 +81,12 @@ class Measured:
         scores = learner.score(history).to_frame()
         return cls(scores, pd.Series(history.families)[scores.index])
 
+    @classmethod
+    def judges(cls, history: khl.History, name: str = "nadamw") -> dict[str, "Measured"]:
+        """By what an entry is chosen, and judged."""
+        splits = {"both": learn_lists.SPLITS, "valid": ("valid",), "test": ("test",)}
+        return {label: cls.of(history, of_them, name) for label, of_them in splits.items()}
+
     def without(self, candidates: Sequence[Mapping[str, Any]], space: str = "nadamw") -> "Measured":
         """No list is chosen from these: they are as bad as a score can be."""
         labels = [configuration_id(space, values) for values in candidates]
@@ -127,7 +131,7 @@ def follow(
 def main() -> None:
     """Print the table."""
     recipe = learn_lists.RECIPES["nadamw"]
-    judges = {name: Measured.of(recipe.history, splits) for name, splits in JUDGED.items()}
+    judges = Measured.judges(recipe.history)
     shipped = judges["both"]
     short = Measured.of(measured.longest("nadamw", SHORT, recipe.candidates), learn_lists.SPLITS)
     families = shipped.families.unique()
@@ -166,16 +170,12 @@ def main() -> None:
 def compare_rates() -> None:
     """The same of `adam1p`, from the half orders of magnitude and from draws beside them."""
     history = measured.complete(measured.suite("adam1p", 200))
-    judges = {name: Measured.of(history, splits, "adam1p") for name, splits in JUDGED.items()}
+    judges = Measured.judges(history, "adam1p")
     known = judges["both"]
     equal = dict.fromkeys(known.families.unique(), 1.0)
     grid = learn_lists.RECIPES["adam1p"].candidates
     draws = [values for values in history.values().values() if values not in grid]
-    for name, unknown in (
-        ("half orders", draws),
-        ("draws", grid),
-        ("both", []),
-    ):
+    for name, unknown in (("half orders", draws), ("draws", grid), ("both", [])):
         chosen = known.without(unknown, "adam1p")
         print_rows(
             f"adam1p, {len(known.families)} tasks",

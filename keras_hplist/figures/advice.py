@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from keras_hplist.figures import standing
-from keras_hplist.figures.findings import Findings, trials
+from keras_hplist.figures.captions import trials
+from keras_hplist.figures.findings import Findings
 from keras_hplist.figures.page import Html, escape, table
 from keras_hplist.learning.provenance import held_out_curve
 from keras_hplist.lists import HyperparameterList, available_lists

@@ -2,7 +2,6 @@
 
 import pandas as pd
 
-from keras_hplist.figures.findings import trials
 from keras_hplist.figures.resampled import LIST, RANDOM, part, row
 
 TITLES = {
@@ -20,6 +19,11 @@ UNREAD = "The paper draws this figure too; its numbers are not known to this pro
 def title(space: str) -> str:
     """The name of a search space in pictures and captions."""
     return TITLES.get(space, space)
+
+
+def trials(count: int) -> str:
+    """A number of trials in words."""
+    return f"{count} trial{'' if count == 1 else 's'}"
 
 
 def setting(frame: pd.DataFrame) -> str:

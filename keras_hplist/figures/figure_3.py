@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from keras_hplist.errors import InvalidValueError
-from keras_hplist.figures import bands, captions, findings, resampled
+from keras_hplist.figures import bands, captions, resampled
 from keras_hplist.figures.material import Material
 from keras_hplist.figures.resampled import LIST, RANDOM, RESAMPLING, Resampling, part
 from keras_hplist.learning import ScoreMatrix
@@ -81,10 +81,10 @@ def caption(frame: pd.DataFrame) -> str:
     return " ".join(
         [
             captions.setting(frame),
-            f"After {findings.trials(k)} lists reach, by the number of tasks that they were "
+            f"After {captions.trials(k)} lists reach, by the number of tasks that they were "
             f"learned from, {told}; random search is expected at {captions.told(random)}. {ahead}.",
             captions.UNREAD,
-            f"Here more tasks never make a list worse, after {findings.trials(k)}."
+            f"Here more tasks never make a list worse, after {captions.trials(k)}."
             if falls
             else "Here more tasks do not always make a list better: where the lines lie within "
             "each other's bands, these tasks are too few to tell.",

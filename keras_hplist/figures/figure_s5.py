@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from keras_hplist.errors import InvalidValueError
-from keras_hplist.figures import bands, captions, findings, resampled
+from keras_hplist.figures import bands, captions, resampled
 from keras_hplist.figures.material import Material, NotApplicable
 from keras_hplist.figures.resampled import LIST, RANDOM, RESAMPLING, Resampling, part, row
 from keras_hplist.learning import ScoreMatrix
@@ -92,7 +92,7 @@ def caption(frame: pd.DataFrame) -> str:
     return " ".join(
         [
             captions.setting(frame),
-            f"After {findings.trials(k)} at the full horizon, lists reach {told}, by the horizon "
+            f"After {captions.trials(k)} at the full horizon, lists reach {told}, by the horizon "
             f"at which they were learned; random search reaches {captions.told(random)}.",
             how,
             captions.UNREAD,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import pandas as pd
 
-from keras_hplist.figures import bands, captions, findings, resampled
+from keras_hplist.figures import bands, captions, resampled
 from keras_hplist.figures.labels import legend
 from keras_hplist.figures.material import Material
 from keras_hplist.figures.resampled import LIST, RANDOM, RESAMPLING, Resampling
@@ -124,7 +124,7 @@ def caption(frame: pd.DataFrame) -> str:
         [
             "Left: lists learned from scores of each kind, all judged by the default (loss between "
             "that before training and the best known, mean over time) on tasks held out, median "
-            f"over resamplings. After {findings.trials(k)} {reached}; random search reaches "
+            f"over resamplings. After {captions.trials(k)} {reached}; random search reaches "
             f"{at_k[RANDOM]:.3f}.",
             f"Centre and right: Pearson correlation of the scores, {' and '.join(told)}.",
             verdict,

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from keras_hplist.errors import InvalidValueError
-from keras_hplist.figures import captions, findings, resampled
+from keras_hplist.figures import captions, resampled
 from keras_hplist.figures.labels import shortened
 from keras_hplist.figures.material import Material, NotApplicable
 from keras_hplist.figures.saving import inches
@@ -96,7 +96,7 @@ def caption(frame: pd.DataFrame) -> str:
     matrix = frame["J"].unstack("tried_on")
     differ = matrix.columns[matrix.max() > matrix.min()]
     shown = (
-        f"J after {findings.trials(frame['k'].iloc[0])} of lists learned from one of {len(matrix)} "
+        f"J after {captions.trials(frame['k'].iloc[0])} of lists learned from one of {len(matrix)} "
         "families (rows), tried on each (columns), each column scaled from the best list, 0, to "
         "the worst, 1. On the diagonal every task is held out in turn."
     )

@@ -159,8 +159,3 @@ def _list_of(
             f"{given.name!r} that was given has {given.fingerprint}. Give that list, or none."
         )
     return given
-
-
-def trials(count: int) -> str:
-    """A number of trials in words."""
-    return f"{count} trial{'' if count == 1 else 's'}"

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from keras_hplist.figures.captions import compared_at, trials_to_reach
-from keras_hplist.figures.findings import trials
+from keras_hplist.figures.captions import compared_at, trials, trials_to_reach
 from keras_hplist.figures.labels import beside, legend
 from keras_hplist.figures.page import (
     Html,

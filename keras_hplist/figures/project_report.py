@@ -16,7 +16,8 @@ from keras_hplist.errors import InvalidValueError
 from keras_hplist.figures import project_pictures as pictures
 from keras_hplist.figures import standing
 from keras_hplist.figures.advice import what_next, when_to_stop
-from keras_hplist.figures.findings import Findings, find, trials
+from keras_hplist.figures.captions import trials
+from keras_hplist.figures.findings import Findings, find
 from keras_hplist.figures.material import NotApplicable
 from keras_hplist.figures.page import Section, facts, items, page, shown, table
 from keras_hplist.figures.project import read_project

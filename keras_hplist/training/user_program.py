@@ -117,8 +117,8 @@ class KerasProgram:
         """Take a step; returns the variables that are not trained after it.
 
         Raises:
-            InvalidValueError: if the model makes weights in the step, the loss is not one number,
-                or a layer assigns what is trained.
+            InvalidValueError: if the model makes weights in the step or has several outputs, the
+                loss is not one number, or a layer assigns what is trained or not the model's.
         """
         import tensorflow as tf
 
