@@ -16,36 +16,28 @@ import pandas as pd
 import populations
 import pytest
 import tiny_search
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 import keras_hplist as khl
 from keras_hplist.errors import FileFormatError, InvalidValueError, UnknownNameError
-from keras_hplist.figures import project_pictures as pictures
-from keras_hplist.figures import project_report, standing
+from keras_hplist.figures import project_report
 from keras_hplist.figures.advice import what_next
 from keras_hplist.figures.findings import find
 from keras_hplist.figures.project import read_project
 from keras_hplist.learning.evidence import Evidence
-from keras_hplist.lists import drop
-from keras_hplist.spaces import Hyperparameter, SearchSpace
-from keras_hplist.spaces.distributions import Number
 
-TRIED, TASKS = 4, 9
+TRIED = 4
+
+
+@pytest.fixture(scope="module")
+def mine() -> khl.HyperparameterList:
+    """A list of six learning rates that carries its scores on nine tasks."""
+    return populations.learned()[0]
 
 
 @pytest.fixture(scope="module")
 def evidence() -> Evidence:
     """Of the list `mine`."""
-    history = populations.history(tasks=TASKS, rates=9)
-    return Evidence.of(khl.ListLearner(length=6, name="mine").fit(history), history)
-
-
-@pytest.fixture(scope="module")
-def mine(evidence) -> khl.HyperparameterList:
-    """A list of six learning rates that carries its scores."""
-    history = populations.history(tasks=TASKS, rates=9)
-    return evidence.attached_to(khl.ListLearner(length=6, name="mine").fit(history).list_)
+    return populations.learned()[1]
 
 
 @pytest.fixture(scope="module")
@@ -255,18 +247,6 @@ def test_hyperparameters_may_be_called_as_columns_are(tmp_path):
     assert {"trial", "trial (value)", "rank", "rank (value)"} <= set(header)
 
 
-def test_hyperparameters_may_be_called_as_columns_of_the_next_entries():
-    """The list's own columns are then called otherwise; evidence gives them gains."""
-    rows = (Hyperparameter("gain", Number(0.0, 1.0)), Hyperparameter("rank", Number(0, 9)))
-    space = SearchSpace("mine", rows)
-    hplist = khl.HyperparameterList([{"gain": 0.5, "rank": rank} for rank in (1, 2)], space)
-    scores = pd.DataFrame([[0.5, 0.25]], index=["t"])
-    families = pd.Series([None], index=["t"])
-    evidence = Evidence(scores, scores, scores, families)
-    coming = standing.next_entries(hplist, [0], evidence).reset_index()
-    assert coming.to_dict("records") == [{"rank_": 1, "gain_": 0.25, "gain": 0.5, "rank": 2.0}]
-
-
 def test_values_of_several_epochs_are_curves(tmp_path):
     """A tuner that reports every epoch, and the rungs of Hyperband, which continue each other."""
     project = tmp_path / "project"
@@ -285,46 +265,6 @@ def test_values_of_several_epochs_are_curves(tmp_path):
     assert "x" in searched.values["02"] and "tuner/epochs" not in searched.values["02"]
     project_report.write(project, tmp_path / "report")
     assert (tmp_path / "report" / "curves.png").exists()
-
-
-def best_so_far(results) -> Axes:
-    """The picture of the results of a search for the lowest, drawn."""
-    results = pd.Series(results, range(1, len(results) + 1))
-    frame = pd.DataFrame({"objective": results, "best": results.cummin()})
-    frame.attrs["objective"] = "val_loss"
-    ax = Figure(layout="constrained").add_subplot()
-    pictures.draw_best(ax, frame)
-    return ax
-
-
-def test_a_trial_that_exploded_does_not_flatten_the_others():
-    """The axis ends with the others; a mark and the legend tell of it."""
-    ax = best_so_far([0.6, 0.7, 2e8, 0.5, 0.4])
-    low, high = ax.get_ylim()
-    assert 0.35 < low < 0.4 and 0.7 < high < 0.75
-    texts = [text.get_text() for text in ax.figure.legends[0].get_texts()]
-    assert texts == ["best so far", "trial", "off the scale, as far as 2e+08"]
-    assert ax.collections[-1].get_offsets().tolist() == [[3, 1]]
-
-
-def test_results_that_fall_over_decades_are_all_drawn():
-    """On a logarithmic axis; the first is no outlier there."""
-    ax = best_so_far([50.0, 3.0, 0.2, 0.01, 0.5, 0.003])
-    assert ax.get_yscale() == "log" and ax.get_ylim()[1] > 50
-    assert len(ax.figure.legends[0].get_texts()) == 2
-
-
-@pytest.mark.parametrize("start", [0.7, 70.0])
-def test_a_curve_that_exploded_does_not_flatten_the_others(start):
-    """Also below them, where an automatic axis leaves room in proportion to the highest."""
-    losses = [start, 0.6, 0.5, start, 1e8, 2e8, start, 0.6, 0.4]
-    frame = pd.DataFrame({"run": list("aaabbbccc"), "step": [0, 1, 2] * 3, "loss": losses})
-    frame["rank"] = frame["run"].map({"a": 2, "b": 3, "c": 1}).astype("Int64")
-    frame.attrs |= {"measured": "val_loss", "unit": "epochs", "falls": True}
-    ax = Figure().add_subplot()
-    pictures.draw_curves(ax, frame)
-    low, high = ax.get_ylim()
-    assert 0 < low < 0.4 and start < high < 2.1 * start
 
 
 def test_a_running_search_is_reported_as_far_as_it_is(followed, mine, tmp_path):
@@ -416,79 +356,6 @@ def test_arguments_are_checked(followed, tmp_path):
     told = project_report.write(followed, tmp_path / "out", objective="val_mae")
     assert told["objective"] == "val_mae"
     assert "give its file (hyperparameter_list=…)" in text_of(tmp_path / "out" / "report.html")
-
-
-def test_evidence_is_what_the_learner_held_out_and_travels_with_the_list(mine, evidence, tmp_path):
-    """To four digits, under the same fingerprint; what is malformed is an error."""
-    history = populations.history(tasks=TASKS, rates=9)
-    learner = khl.ListLearner(length=6).fit(history)
-    np.testing.assert_allclose(evidence.held_out, learner.held_out_["list"])
-    np.testing.assert_allclose(evidence.entries, learner.scores_[learner.order_])
-    assert (evidence.lowest.to_numpy() <= evidence.held_out.to_numpy() + 1e-6).all()
-    assert mine.fingerprint == learner.list_.fingerprint
-    mine.save(tmp_path / "mine.json")
-    carried = Evidence.carried_by(khl.HyperparameterList.load(tmp_path / "mine.json"))
-    assert carried is not None
-    for name in ("entries", "held_out", "lowest"):
-        np.testing.assert_allclose(getattr(carried, name), getattr(evidence, name), atol=6e-5)
-    assert list(carried.families) == [name.split("_")[0] for name in carried.entries.index]
-    assert Evidence.carried_by(learner.list_) is None
-    document = json.loads((tmp_path / "mine.json").read_text())
-    document["provenance"]["evidence"]["lowest"][0] += " 1"
-    (tmp_path / "mine.json").write_text(json.dumps(document))
-    with pytest.raises(FileFormatError, match=r"evidence .* of list 'mine' is malformed"):
-        Evidence.carried_by(khl.HyperparameterList.load(tmp_path / "mine.json"))
-    with pytest.raises(InvalidValueError, match="quantile"):
-        Evidence.of(khl.ListLearner(normalization="quantile").fit(history), history)
-
-
-def test_without_evidence_the_list_tells_its_mean_only():
-    """J(k) of the provenance, and straight lines between."""
-    shipped = khl.HyperparameterList.load("nadamw")
-    bare = khl.HyperparameterList(
-        shipped, "nadamw", provenance={"J": {"held_out": {"1": 0.5, "3": 0.3, "5": 0.2}}}
-    )
-    assert standing.expected(None, bare, 2)["mean"].to_dict() == {1: 0.5, 3: 0.3, 5: 0.2}
-    gains = standing.further_gains(None, bare, 2, span=2.0)
-    np.testing.assert_allclose(gains["score"], [0.1, 0.15, 0.2])
-    np.testing.assert_allclose(gains["loss"], [0.2, 0.3, 0.4])
-    nothing = khl.HyperparameterList(shipped, "nadamw")
-    assert standing.expected(None, nothing, 2).empty
-    assert standing.further_gains(None, nothing, 2).empty
-
-
-def test_a_part_of_a_list_tells_what_holds_of_its_own_entries(mine, evidence):
-    """Scores go with their entries; what the first k reach holds as far as these are the first."""
-    tail = mine[2:]
-    carried = Evidence.carried_by(tail)
-    np.testing.assert_allclose(carried.entries, evidence.entries[[2, 3, 4, 5]], atol=6e-5)
-    assert list(carried.entries) == [0, 1, 2, 3] and carried.held_out.empty
-    for known in (carried, None):
-        assert standing.expected(known, tail, 3).empty
-        assert standing.further_gains(known, tail, 1).empty
-    gapped = drop(mine, [3])
-    carried = Evidence.carried_by(gapped)
-    assert list(carried.held_out) == list(carried.lowest) == [1, 2, 3]
-    assert list(standing.expected(carried, gapped, 4).index) == [1, 2, 3]
-    assert list(standing.expected(None, gapped, 4).index) == [1, 2, 3]
-    assert list(standing.further_gains(carried, gapped, 1).index) == [1, 2]
-
-
-def test_the_nearest_task_is_the_one_with_the_same_scores(evidence):
-    """A problem on which entries do as on a task is at distance 0 from it, in any unit of loss."""
-    for task in evidence.entries.index[:3]:
-        best = evidence.entries.loc[task].min()
-        other = 1 - 0.6 * (1 - evidence.entries.loc[task]) / (1 - best)  # another best known
-        frame = pd.DataFrame(
-            {"entry": range(6), "score": other, "best": np.minimum.accumulate(other)}
-        )
-        nearest = standing.nearest_tasks(evidence, standing.Scores(frame, 1.0, "valid"))
-        assert nearest.index[0] == task
-        assert nearest["distance"].iloc[0] == pytest.approx(0, abs=1e-6)
-        assert (nearest["usual"] > 0).all()
-    few = standing.Scores(frame.head(2), 1.0, "valid")
-    with pytest.raises(InvalidValueError, match=r"at least 3 entries .* 2 were tried"):
-        standing.nearest_tasks(evidence, few)
 
 
 @pytest.mark.slow
