@@ -7,8 +7,8 @@ import os
 import re
 import sqlite3
 import sys
-import tempfile
 import urllib.parse
+import uuid
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -44,18 +44,20 @@ def write_atomically(
     if path.is_dir():
         raise InvalidValueError(f"{str(path)!r} is a folder; name a file in it.")
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+    temporary = (
+        path.parent / f".{uuid.uuid4().hex}.tmp"
+    )  # short: the file's name may be the longest
     try:
-        with os.fdopen(handle, "wb") as file:
+        with open(temporary, "xb") as file:
             write(file)
             file.flush()
             if sync:
                 os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
     except BaseException as error:
-        Path(temporary).unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.errno and error.filename is None:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        if isinstance(error, OSError) and error.errno and error.filename in (None, str(temporary)):
             raise OSError(error.errno, error.strerror, os.fspath(path)) from error
         raise
 
@@ -197,12 +199,6 @@ def _not_finite(value: Any, place: tuple[str | int, ...] = ()) -> Iterator[tuple
         for key, item in value.items() if isinstance(value, dict) else enumerate(value):
             if not isinstance(item, str):
                 yield from _not_finite(item, (*place, key))
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def _ignore(_: object) -> None:

@@ -1,6 +1,7 @@
 """Hyperparameter lists: their content, their files, and import of the published one."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -170,6 +171,22 @@ def test_a_failed_save_leaves_the_old_file(tmp_path, monkeypatch):
         adam1p(1e-2).save(path)
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_file_has_any_name_and_the_mode_that_the_umask_gives(tmp_path):
+    """The longest name that the file system takes; one that is longer is named in the error."""
+    path = tmp_path / ("x" * 250 + ".json")
+    plain = tmp_path / "plain"
+    umask = os.umask(0o027)
+    try:
+        adam1p(1e-3).save(path)
+        plain.write_text("")
+    finally:
+        os.umask(umask)
+    assert path.stat().st_mode == plain.stat().st_mode
+    with pytest.raises(OSError, match=r"x{251}\.json"):
+        adam1p(1e-3).save(tmp_path / ("x" * 251 + ".json"))
+    assert sorted(tmp_path.iterdir()) == [plain, path]
 
 
 @pytest.mark.parametrize(
