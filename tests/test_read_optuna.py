@@ -244,6 +244,15 @@ def test_an_open_storage_and_a_url_are_read_too(file):
         assert len(read_optuna(storage_of(file.parent, "journal")[0])) == 8
 
 
+@pytest.mark.parametrize("url", ["postgresql://me:secret@nowhere/db", "no://me:secret@host:x/db"])
+def test_a_password_is_not_told(url):
+    """The name of a database stands in messages, reports and histories."""
+    with pytest.raises(FileFormatError) as raised:
+        read_optuna(url)
+    assert str(raised.value).startswith(url.partition("://")[0])
+    assert "secret" not in str(raised.value)
+
+
 def test_damaged_storages_are_named(file):
     """Truncated and scrambled storages read, or raise an error that names the file."""
     assert check_damaged(file, lambda: read_optuna(file)) > 5

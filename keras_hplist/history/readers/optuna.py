@@ -72,7 +72,7 @@ def read_optuna(
     except ImportError as error:
         raise MissingExtraError("optuna", "optuna", "Reading Optuna's storages") from error
 
-    name = os.fspath(storage) if isinstance(storage, str | os.PathLike) else repr(storage)
+    name = _shown(storage)
     builder = HistoryBuilder(name, {"valid": _VALUE}, options)
     wanted = None if studies is None else checked_names("studies", studies)
     with _complaints_about(name):
@@ -132,6 +132,26 @@ def _objective(study: "Study", objective: int | None) -> int:
     return 0
 
 
+def _is_database(text: str) -> bool:
+    return "://" in text and not text.startswith("sqlite:///")
+
+
+def _shown(storage: "str | os.PathLike[str] | BaseStorage") -> str:
+    """What messages and the history call the storage: without the password of a database."""
+    from sqlalchemy import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    if not isinstance(storage, str | os.PathLike):
+        return repr(storage)
+    text = os.fspath(storage)
+    if not _is_database(text):
+        return text
+    try:
+        return make_url(text).render_as_string()  # "***" for the password
+    except (ArgumentError, ValueError):  # no such URL, or no such port
+        return f"{text.partition('://')[0]}://…"
+
+
 def _open(storage: "str | os.PathLike[str] | BaseStorage", builder: HistoryBuilder) -> Any:
     from optuna.storages import JournalStorage, RDBStorage
     from optuna.storages.journal import JournalFileBackend
@@ -139,7 +159,7 @@ def _open(storage: "str | os.PathLike[str] | BaseStorage", builder: HistoryBuild
     if not isinstance(storage, str | os.PathLike):
         return storage
     text = os.fspath(storage)
-    if "://" in text and not text.startswith("sqlite:///"):
+    if _is_database(text):
         return RDBStorage(text, skip_table_creation=True)
     file = Path(text.removeprefix("sqlite:///"))
     if not file.is_file():
