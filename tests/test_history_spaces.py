@@ -88,6 +88,25 @@ def test_the_union_joins_conditions():
     assert late.names == ("y", "kind")
 
 
+def test_conditions_that_exclude_each_other_keep_what_they_allow():
+    """Of one space or of several; where both can hold, the values are joined."""
+    kind = Hyperparameter("kind", Choice(("a", "b", "c")))
+
+    def under(values, distribution):
+        return Hyperparameter("w", distribution, (("kind", values),))
+
+    small, large = Number(1, 10, integer=True), Number(100, 200, integer=True)
+    space = SearchSpace("s", (kind, under(("a",), small), under(("b",), large)))
+    assert union_of([space]) == union_of([space, space]) == space
+    parts = [SearchSpace("s", (kind, row)) for row in space.rows[1:]]
+    assert union_of(parts) == space
+    names = SearchSpace("s", (kind, under(("a",), small), under(("c",), Choice(("x", "y")))))
+    assert union_of([space, names]).rows == (*space.rows, names.rows[-1])
+    overlapping = SearchSpace("s", (kind, under(("a", "b"), Number(5, 20, integer=True))))
+    joined = union_of([parts[0], overlapping])
+    assert joined.rows[-1] == under(("a", "b"), Number(1, 20, integer=True))
+
+
 @pytest.mark.parametrize(
     ("first", "second", "message"),
     [

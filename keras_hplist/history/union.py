@@ -16,6 +16,8 @@ from keras_hplist.spaces.distributions import (
     Value,
 )
 
+Conditions = tuple[tuple[str, tuple[Value, ...]], ...]
+
 
 def union_of(spaces: Sequence[SearchSpace]) -> SearchSpace:
     """The smallest space that holds the configurations of all.
@@ -24,9 +26,10 @@ def union_of(spaces: Sequence[SearchSpace]) -> SearchSpace:
     one is a range and the other chooses among numbers, the range holds these too. Where two differ
     in sampling or default, the first space's holds, but a range that reaches 0 or below is sampled
     linearly; a real number wins over a whole one; a step is kept if one grid holds the values of
-    both. Its conditions on the same parents are joined, value by value; a hyperparameter that one
-    space has under a condition and another without is without. One that stands in only one of the
-    spaces is taken over as it is.
+    both. Rows that are alike but for the values of one parent become one row; those whose
+    conditions exclude each other keep what they allow. A hyperparameter that one space has under a
+    condition and another without is without. One that stands in only one of the spaces is taken
+    over as it is.
 
     Args:
         spaces: at least one; the first gives the name.
@@ -59,24 +62,45 @@ def union_of(spaces: Sequence[SearchSpace]) -> SearchSpace:
 
 def _add(group: list[Hyperparameter], row: Hyperparameter) -> None:
     """Join one more row with those of the same name, in place."""
+    together = [other for other in group if not _exclude_each_other(other, row)]
     distribution = row.distribution
-    if group:
-        distribution = _joined(row.name, group[0].distribution, distribution)
-    parents = [parent for parent, _ in row.when]
-    if not parents:
+    for other in together:
+        distribution = _joined(row.name, other.distribution, distribution)
+    row = dataclasses.replace(row, distribution=distribution)
+    group[:] = [
+        dataclasses.replace(other, distribution=distribution) if other in together else other
+        for other in group
+    ]
+    if not row.when or not all(other.when for other in group):
         group[:] = [group[0] if group and not group[0].when else row]
-    elif not (group and not group[0].when):
-        for index, other in enumerate(group):
-            if [parent for parent, _ in other.when] == parents:
-                when = tuple(
-                    (parent, tuple(dict.fromkeys(mine + theirs)))
-                    for (parent, mine), (_, theirs) in zip(other.when, row.when, strict=True)
-                )
-                group[index] = dataclasses.replace(other, when=when)
-                break
-        else:
-            group.append(row)
-    group[:] = [dataclasses.replace(other, distribution=distribution) for other in group]
+        return
+    for index, other in enumerate(group):
+        when = _either(other.when, row.when)
+        if other.distribution == distribution and when is not None:
+            group[index] = dataclasses.replace(other, when=when)
+            return
+    group.append(row)
+
+
+def _exclude_each_other(first: Hyperparameter, second: Hyperparameter) -> bool:
+    """Whether no value of a common parent makes both active, so that either keeps its values."""
+    allowed = dict(first.when)
+    return any(
+        parent in allowed and set(allowed[parent]).isdisjoint(values)
+        for parent, values in second.when
+    )
+
+
+def _either(first: Conditions, second: Conditions) -> Conditions | None:
+    """The condition that one of two holds; None if the values of several parents differ."""
+    if [parent for parent, _ in first] != [parent for parent, _ in second]:
+        return None
+    if sum(one != other for one, other in zip(first, second, strict=True)) > 1:
+        return None
+    return tuple(
+        (parent, tuple(dict.fromkeys(mine + theirs)))
+        for (parent, mine), (_, theirs) in zip(first, second, strict=True)
+    )
 
 
 def _joined(name: str, first: Distribution, second: Distribution) -> Distribution:
