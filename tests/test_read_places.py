@@ -125,6 +125,19 @@ def test_only_suffixes_of_tables_are_no_part_of_a_name(tmp_path):
     assert read_csv(files, {"valid": "loss"}).tasks == ["mobilenet_0.25", "mobilenet_0.5", "v1.2"]
 
 
+def test_what_a_folder_holds_of_other_tools_is_noted(tmp_path):
+    """It is read as one tool's; what lies among that tool's files is no other's."""
+    ray_tune(tmp_path, 1.0)
+    trial = next((tmp_path / "exp").iterdir())
+    write_session(trial, {"lr": 0.1}, loss=1.0)
+    assert read_logs(tmp_path).report.notes == []
+    write_session(tmp_path / "logs" / "run", {"lr": 0.1}, loss=1.0)
+    assert read_logs(tmp_path).report.notes == [
+        f"{tmp_path} was read with source='ray-tune'; what is there for source='tensorboard' was "
+        "not"
+    ]
+
+
 def test_tasks_that_files_name_are_joined(tmp_path):
     """Parts of one history, and tables with a column of tasks."""
     parts = [tmp_path / "a" / "part.parquet", tmp_path / "b" / "part.parquet"]

@@ -30,7 +30,6 @@ SOURCES: dict[str, Callable[..., History]] = {
 """Reader by the name of the tool whose files it reads."""
 
 # The files of a folder by which a tool is known, the surest sign first; hidden ones are none.
-# Among what a run of MLflow or Ray Tune leaves may be any Parquet file.
 _SIGNS = (
     ("mlflow", "**/meta.yaml"),
     ("ray-tune", "**/params.json"),
@@ -38,6 +37,7 @@ _SIGNS = (
     ("tensorboard", "**/events.out.tfevents.*"),
     ("taskset", "**/*.npz"),
 )
+_WITH_ARTIFACTS = ("mlflow", "ray-tune")  # what lies beside such a sign is the run's, of any kind
 
 
 def read_logs(
@@ -64,14 +64,23 @@ def read_logs(
     """
     paths = [path] if isinstance(path, str | os.PathLike) else path
     given: dict[str, list[str | os.PathLike[str]]] = {}
+    notes = []
     for each in paths:
-        given.setdefault(source or _source_of(Path(each)), []).append(each)
+        first, *others = [source] if source else _sources_of(Path(each))
+        given.setdefault(first, []).append(each)
+        notes += [
+            f"{each} was read with source={first!r}; what is there for source={other!r} was not"
+            for other in others
+        ]
     histories = []
     for name, places in given.items():
         # Read together, KerasTuner's projects of the same name are told apart.
         for place in [places] if name == "keras-tuner" else places:
             histories.append(_read(name, place, options))
-    return _joined(histories)
+    joined = _joined(histories)
+    for note in notes:
+        joined.report.note(note)
+    return joined
 
 
 def select_runs(
@@ -130,11 +139,15 @@ def _read(name: str, place: Any, options: Mapping[str, Any]) -> History:
     return read(place, **options)
 
 
-def _source_of(path: Path) -> str:
+def _sources_of(path: Path) -> list[str]:
+    """The tools whose files a path holds, first the one that it is read as."""
     if not path.exists():
         raise FileNotFoundError(f"There is no file or folder {path}.")
-    found = _source_of_folder(path) if path.is_dir() else _source_of_file(path)
-    if found is None:
+    if path.is_dir():
+        found = _sources_of_folder(path)
+    else:
+        found = [name] if (name := _source_of_file(path)) else []
+    if not found:
         raise FileFormatError(
             f"{path} is not of a kind that is told from its files. Name its source: "
             f"{', '.join(SOURCES)}."
@@ -142,11 +155,17 @@ def _source_of(path: Path) -> str:
     return found
 
 
-def _source_of_folder(folder: Path) -> str | None:
+def _sources_of_folder(folder: Path) -> list[str]:
     # A project of our own tuner holds histories too, and more is known from the project.
-    if projects_in(folder):
-        return "keras-tuner"
-    return next((name for name, sign in _SIGNS if any(visible(folder, sign))), None)
+    taken = set(projects_in(folder))
+    found = ["keras-tuner"] if taken else []
+    for name, sign in _SIGNS:
+        files = [file for file in visible(folder, sign) if taken.isdisjoint(file.parents)]
+        if files:
+            found.append(name)
+        if name in _WITH_ARTIFACTS:
+            taken.update(file.parent for file in files)
+    return found
 
 
 def _source_of_file(file: Path) -> str | None:
