@@ -254,6 +254,20 @@ def test_other_arrow_types_of_the_same_values_are_read(tmp_path):
     assert History.read(tmp_path / "x.parquet").table.schema.equals(SCHEMA)
 
 
+def test_an_empty_cell_inside_a_curve_is_a_loss_that_was_not_measured(tmp_path):
+    """Other programs write null, or NaN as this one."""
+    table = history(run(), run(seed=1)).table
+    curves = table["valid"].to_pylist()
+    curves[0][1] = None
+    column = pa.array(curves, table.schema.field("valid").type)
+    pq.write_table(
+        table.set_column(table.column_names.index("valid"), "valid", column), tmp_path / "x.parquet"
+    )
+    read = History.read(tmp_path)
+    assert np.isnan(read.to_frame()["valid"][0]).tolist() == [False, True, False]
+    assert read.curves("valid").values.shape == (1, 1, 2, 3)
+
+
 def test_seeds_of_32_and_64_bits_are_read(tmp_path):
     """Files of before seeds had 64 bits are the same history; larger seeds make another one."""
     new = history(run(), run(seed=3))

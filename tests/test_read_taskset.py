@@ -109,6 +109,20 @@ def test_wrong_arrays_are_named(published, arrays, change, message):
         read_taskset(published)
 
 
+@pytest.mark.parametrize("splits", [["train", "val"], ["train", "test"]])
+def test_stacked_arrays_hold_texts_or_bytes(tmp_path, splits):
+    """Names of splits are those of a history, with `valid` among them."""
+    stacked = {"loss": np.ones((1, 2, 3, 2)), "hp": np.array([[0.1], [0.2]]), "steps": np.arange(3)}
+    names = {"tasks": ["task"], "splits": ["valid", "test"], "hp_names": ["learning_rate"]}
+    as_bytes = {name: np.array(each, dtype="S") for name, each in names.items()}
+    np.savez(tmp_path / "stacked.npz", **stacked, **as_bytes)
+    history = read_taskset(tmp_path / "stacked.npz")
+    assert (history.tasks, len(history)) == (["task"], 2)
+    np.savez(tmp_path / "stacked.npz", **stacked, **names | {"splits": splits})
+    with pytest.raises(FileFormatError, match=r"stacked\.npz: 'splits' holds .* with 'valid'"):
+        read_taskset(tmp_path / "stacked.npz")
+
+
 def test_damaged_files_are_named(published, tmp_path):
     """Truncated and scrambled archives and documents."""
     assert check_damaged(published, lambda: read_taskset(published)) > 10

@@ -1,6 +1,7 @@
 """The Arrow table of a history: checked, joined, written and read."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -78,7 +79,7 @@ def conform(table: pa.Table) -> pa.Table:
             raise InvalidValueError(f"column {field.name!r}: {error}") from error
         if column.null_count and not field.nullable:
             raise InvalidValueError(f"column {field.name!r} has empty cells.")
-        columns.append(column)
+        columns.append(_without_gaps(column) if field.name in SPLITS else column)
     table = with_definitions(pa.table(columns, schema=SCHEMA), definitions)
     unknown = set(table["status"].unique().to_pylist()) - set(STATUSES)
     if unknown:
@@ -95,6 +96,17 @@ def conform(table: pa.Table) -> pa.Table:
             )
     _check_steps(table)
     return table
+
+
+def _without_gaps(curves: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Curves with NaN for null inside of one, as which other programs write a missing loss."""
+    if not any(chunk.flatten().null_count for chunk in curves.chunks):
+        return curves
+    filled = [
+        curve and [math.nan if loss is None else loss for loss in curve]
+        for curve in curves.to_pylist()
+    ]
+    return pa.chunked_array([pa.array(filled, curves.type)])
 
 
 def _check_steps(table: pa.Table) -> None:

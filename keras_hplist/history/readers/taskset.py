@@ -14,6 +14,7 @@ from keras_hplist.checks import checked_name, checked_path
 from keras_hplist.errors import FileFormatError, InvalidValueError
 from keras_hplist.files import read_json
 from keras_hplist.history.report import ReadReport
+from keras_hplist.history.schema import SPLITS
 from keras_hplist.history.store import History
 
 _SPLITS = {"outer": ("train", None, "valid", "test"), "inner": ("train", "valid", None, "test")}
@@ -129,8 +130,11 @@ def _published(
 
 
 def _stacked(arrays: Mapping[str, np.ndarray], file: Path) -> Iterator[dict[str, Any]]:
-    tasks, splits = (_array(arrays, name, file, 1) for name in ("tasks", "splits"))
-    names, steps = (_array(arrays, name, file, 1) for name in ("hp_names", "steps"))
+    tasks, splits, names = (
+        [_text(each) for each in _array(arrays, name, file, 1).tolist()]
+        for name in ("tasks", "splits", "hp_names")
+    )
+    steps = _array(arrays, "steps", file, 1)
     losses, values = _array(arrays, "loss", file, 4), _array(arrays, "hp", file, 2)
     expected = (len(tasks), len(values), len(steps), len(splits))
     if losses.shape != expected or values.shape[1] != len(names):
@@ -139,15 +143,19 @@ def _stacked(arrays: Mapping[str, np.ndarray], file: Path) -> Iterator[dict[str,
             f"(tasks, configurations, times, splits) = {expected} and "
             f"(configurations, hyperparameters) = {(len(values), len(names))}."
         )
+    if "valid" not in splits or not set(splits) <= set(SPLITS):
+        raise FileFormatError(
+            f"{file}: 'splits' holds {splits}; allowed are {', '.join(SPLITS)}, with 'valid'."
+        )
     for task, configurations in zip(tasks, losses, strict=True):
         for row, curves in zip(values, configurations, strict=True):
             yield _record(
                 file,
-                str(task),
-                {str(split): curves[:, i] for i, split in enumerate(splits)},
+                task,
+                {split: curves[:, i] for i, split in enumerate(splits)},
                 steps,
                 space=_space_of(names),
-                values=dict(zip(map(str, names), row.tolist(), strict=True)),
+                values=dict(zip(names, row.tolist(), strict=True)),
             )
 
 
@@ -155,10 +163,7 @@ def _listed(file: Path, task: str | None) -> Iterator[dict[str, Any]]:
     document = read_json(file, strict=False)  # NaN is in these files
     for number, entry in enumerate(document if isinstance(document, list) else [None]):
         try:
-            curves = {
-                split: np.asarray(entry[split]["loss"], float)
-                for split in ("train", "valid", "test")
-            }
+            curves = {split: np.asarray(entry[split]["loss"], float) for split in SPLITS}
             values = dict(entry["hp"])
             points = {curve.shape for curve in curves.values()}
             if len(points) > 1 or curves["valid"].ndim != 1:
@@ -169,8 +174,8 @@ def _listed(file: Path, task: str | None) -> Iterator[dict[str, Any]]:
                 f"'valid': …, 'test': …}}; {error!r}."
             ) from error
         steps = 200 * np.arange(len(curves["valid"]))
-        yield _record(file, task or _task(file), curves, steps, space=_space_of(values),
-                      values=values)  # fmt: skip
+        space = _space_of(values)
+        yield _record(file, task or _task(file), curves, steps, space=space, values=values)
 
 
 def _record(
