@@ -407,6 +407,19 @@ def test_a_mixed_history_is_learned_from_for_a_given_space():
     assert (learner.scores_.to_numpy() > alone.scores_.to_numpy()).mean() > 0.5
 
 
+def test_the_provenance_tells_of_the_runs_that_were_learned_from():
+    """Not of other spaces' runs, which may be of other lengths."""
+    long = [
+        record | {"task": f"long_{record['task']}", "space": "adam4p", "training_steps": 900}
+        for record in populations.runs(rates=2)
+    ]
+    mixed = History.from_records(populations.runs(rates=5, training_steps=60) + long)
+    learned = ListLearner(length=3, space="adam1p").fit(mixed).list_
+    assert learned.provenance["training_steps"] == [60]
+    with pytest.raises(InvalidValueError, match="families and configurations are for a matrix"):
+        ListLearner(length=3, space="adam1p").fit(mixed, families=["a"])
+
+
 def test_frames_of_nullable_numbers_are_read():
     """Pandas' missing value counts as not measured."""
     scores = pd.DataFrame({"a": pd.array([0.1, None], "Float64"), "b": [0.3, 0.2]})

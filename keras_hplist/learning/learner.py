@@ -187,10 +187,16 @@ class ListLearner(BaseEstimator):
         """
         self.check_parameters()
         if isinstance(X, History):
+            if families is not None or configurations is not None:
+                raise InvalidValueError(
+                    "A history knows the families of its tasks and the values of its "
+                    "configurations; families and configurations are for a matrix of scores."
+                )
             matrix, candidates = self.prepare(X)
+            learned = X.select(task=matrix.tasks, configuration=matrix.configurations)
             source = {
                 "history": X.fingerprint,
-                "training_steps": sorted(set(X.table["training_steps"].to_pylist())),
+                "training_steps": sorted(set(learned.table["training_steps"].to_pylist())),
             }
         else:
             matrix = inputs.matrix_of_scores(X, families)
