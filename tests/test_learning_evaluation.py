@@ -290,6 +290,8 @@ def test_compare_refuses_lists_that_the_history_does_not_know():
     history = populations.history(tasks=2, rates=3)
     with pytest.raises(InvalidValueError, match="no run of any entry of list 'adam1p'"):
         compare([adam1p(0.123)], history)
+    with pytest.raises(InvalidValueError, match="no run of any entry of list 'nadamw'"):
+        compare(["nadamw"], history)
     with pytest.raises(InvalidValueError, match="at least one list"):
         compare([], history)
     with pytest.raises(InvalidValueError, match="different names"):

@@ -151,6 +151,14 @@ def test_drop_leaves_out_ranks():
         drop(LIST, range(4))
 
 
+def test_lists_may_be_given_by_name_or_path(tmp_path):
+    """As for the tuner."""
+    LIST.save(tmp_path / "mine.json")
+    assert list(drop(tmp_path / "mine.json", [0])) == list(LIST[1:])
+    assert len(restrict("adam1p", {"learning_rate": (1e-3, 1e-2)})) == 3
+    assert len(diff("nadamw", "nadamw-five")) == 100
+
+
 @pytest.mark.parametrize("ranks", [[4], [-1], [True], [1.0], "3", 3])
 def test_drop_wants_ranks_of_the_list(ranks):
     """What Python takes for a number, or for several, is refused."""

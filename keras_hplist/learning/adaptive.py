@@ -9,7 +9,7 @@ from keras_hplist.errors import InvalidValueError
 from keras_hplist.learning.evidence import Evidence
 from keras_hplist.learning.selection import start_scores
 from keras_hplist.learning.splits import task_weights
-from keras_hplist.lists import HyperparameterList
+from keras_hplist.lists.hyperparameter_list import ListLike, checked_list
 
 _WIDTH = 0.1
 """The mean distance between roots of losses at which a task counts exp(-1/2) times its weight."""
@@ -32,20 +32,21 @@ class AdaptiveOrder:
     matters nor an addend. A diverged trial is as bad as a start. As long as nothing tells the tasks
     apart, the order is the list's: one loss alone has nothing to be compared with.
 
-    The report on a search knows the start from the learning curves, and names the nearest tasks by
-    scores in units of it, so that these may be others.
+    The report on a search also knows the loss before training, so that its nearest tasks may differ
+    from those that weigh most here.
 
     Args:
         hplist: a list whose provenance carries evidence, as the shipped ones and those of
-            `keras-hplist learn` do.
+            `keras-hplist learn` do; or the name of a shipped one, or the path of a list file.
 
     Raises:
         InvalidValueError: if it carries none.
         FileFormatError: if that is malformed.
     """
 
-    def __init__(self, hplist: HyperparameterList) -> None:
+    def __init__(self, hplist: ListLike) -> None:
         """Read the scores that the list carries."""
+        hplist = checked_list(hplist)
         evidence = Evidence.carried_by(hplist)
         if evidence is None:
             raise InvalidValueError(

@@ -15,7 +15,7 @@ from keras_hplist.learning.inference import completed_values
 from keras_hplist.learning.scores import ScoreMatrix, score_matrix
 from keras_hplist.learning.selection import best_measured, measured_first, start_scores
 from keras_hplist.learning.splits import task_weights
-from keras_hplist.lists import HyperparameterList
+from keras_hplist.lists.hyperparameter_list import HyperparameterList, ListLike, checked_list
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ class Comparison:
 
 
 def compare(
-    lists: Mapping[str, HyperparameterList] | Sequence[HyperparameterList],
+    lists: Mapping[str, ListLike] | Sequence[ListLike],
     history: History,
     *,
     split: str = "valid",
@@ -131,7 +131,8 @@ def compare(
     history never ran some entries: they look worse than they are.
 
     Args:
-        lists: by name, or a sequence of lists with names of their own.
+        lists: by name, or a sequence of lists with names of their own; each may be given as the
+            name of a shipped list or the path of a list file.
         history: runs of the lists' entries, possibly of several search spaces.
         split: this and the next four say how tasks are scored; see
             `keras_hplist.learning.score_matrix`.
@@ -147,7 +148,10 @@ def compare(
     Raises:
         InvalidValueError: if no list is given, or the history ran no entry of a list.
     """
-    named = dict(lists) if isinstance(lists, Mapping) else {given.name: given for given in lists}
+    if isinstance(lists, Mapping):
+        named = {name: checked_list(given) for name, given in lists.items()}
+    else:
+        named = {given.name: given for given in map(checked_list, lists)}
     if not named or len(named) < len(lists):
         raise InvalidValueError("Give at least one list, and lists of different names.")
     matrix = score_matrix(history.curves(split), normalization, aggregation, seeds, horizon)

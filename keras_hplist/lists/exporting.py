@@ -3,13 +3,12 @@
 import csv
 import io
 import json
-import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from keras_hplist.checks import checked_count, checked_name
 from keras_hplist.errors import InvalidValueError
-from keras_hplist.lists.hyperparameter_list import HyperparameterList, checked_list
+from keras_hplist.lists.hyperparameter_list import HyperparameterList, ListLike, checked_list
 from keras_hplist.spaces import Hyperparameter
 from keras_hplist.spaces.distributions import Fixed, Number, Value
 
@@ -160,9 +159,7 @@ TARGETS: dict[str, Callable[[HyperparameterList], str]] = {
 """The text of a list for each tool, by its name."""
 
 
-def export(
-    hplist: HyperparameterList | str | os.PathLike[str], target: str, entries: int | None = None
-) -> str:
+def export(hplist: ListLike, target: str, entries: int | None = None) -> str:
     """The text of a file from which another tool reads a list.
 
     Args:

@@ -95,7 +95,8 @@ class HyperparameterList(Sequence[dict[str, Value]]):
     def source_ranks(self) -> list[int | None]:
         """For each entry its rank in the list of which the provenance tells, as a new list.
 
-        None for one that was not in it. What the provenance says of entries is said by these ranks.
+        None for one that was not in it. Where the provenance speaks of an entry, it means its rank
+        there.
         """
         return list(self._source_ranks)
 
@@ -110,7 +111,14 @@ class HyperparameterList(Sequence[dict[str, Value]]):
     def __getitem__(self, index: int | slice) -> dict[str, Value] | Self:
         """The entry of a rank, or the list of a slice of ranks."""
         if isinstance(index, slice):
-            return self._with(range(len(self))[index])
+            ranks = range(len(self))[index]
+            return type(self)(
+                [self._entries[rank] for rank in ranks],
+                self.space,
+                name=self.name,
+                gains=[self._gains[rank] for rank in ranks],
+                provenance=self.provenance_of(ranks),
+            )
         try:
             return dict(self._entries[index])
         except IndexError:
@@ -135,15 +143,6 @@ class HyperparameterList(Sequence[dict[str, Value]]):
             f"{self.space.name!r}, first {self._entries[0]}>"
         )
 
-    def _with(self, ranks: Iterable[int], **changes: Any) -> Self:
-        ranks = list(ranks)
-        fields: dict[str, Any] = {
-            "name": self.name,
-            "gains": [self._gains[rank] for rank in ranks],
-            "provenance": self.provenance_of(ranks),
-        }
-        return type(self)([self._entries[rank] for rank in ranks], self.space, **fields | changes)
-
     def provenance_of(self, ranks: Sequence[int | None]) -> dict[str, Any]:
         """The provenance of a list that is made of this one's entries.
 
@@ -165,8 +164,8 @@ class HyperparameterList(Sequence[dict[str, Value]]):
 
         Returns:
             A DataFrame whose index `rank` counts from 0, with one column per hyperparameter in the
-            order of the space, and `gain` (float64, NaN where not known). What a hyperparameter is
-            called too is called `rank_` and `gain_`.
+            order of the space, and `gain` (float64, NaN where not known). If a hyperparameter is
+            itself called `rank` or `gain`, they are `rank_` and `gain_`.
         """
         import pandas as pd
 
@@ -288,7 +287,11 @@ def available_lists() -> list[str]:
     )
 
 
-def checked_list(given: "HyperparameterList | str | os.PathLike[str]") -> HyperparameterList:
+ListLike = HyperparameterList | str | os.PathLike[str]
+"""A list, the name of a shipped one, or the path of a list file."""
+
+
+def checked_list(given: ListLike) -> HyperparameterList:
     """The list that was given, loaded if it is a name or a path.
 
     Raises:
@@ -308,7 +311,7 @@ def checked_list_name(name: str) -> str:
 
 
 def get_optimizer(
-    list_or_name: "HyperparameterList | str | os.PathLike[str]",
+    list_or_name: ListLike,
     index: int = 0,
     training_steps: int | None = None,
     **optimizer_kwargs: Any,

@@ -7,7 +7,7 @@ import numpy as np
 
 from keras_hplist.checks import checked_count, checked_name
 from keras_hplist.errors import InvalidValueError
-from keras_hplist.lists.hyperparameter_list import HyperparameterList
+from keras_hplist.lists.hyperparameter_list import HyperparameterList, ListLike, checked_list
 from keras_hplist.spaces import Hyperparameter, SearchSpace, configuration_id
 from keras_hplist.spaces.distributions import Number, Value
 from keras_hplist.spaces.hyperparameter import configured_rows
@@ -21,12 +21,12 @@ for an open end; or a list or set of allowed values."""
 
 
 def restrict(
-    hplist: HyperparameterList, conditions: Mapping[str, Condition], clip: bool = False
+    hplist: ListLike, conditions: Mapping[str, Condition], clip: bool = False
 ) -> HyperparameterList:
     """The entries of a list that meet conditions, in their order.
 
     Args:
-        hplist: the list.
+        hplist: the list, the name of a shipped one, or the path of a list file.
         conditions: hyperparameter to what it may be. Entries in which a hyperparameter is not
             active meet every condition on it.
         clip: move the values of the other entries instead of leaving them out: to the nearest one
@@ -43,6 +43,7 @@ def restrict(
             or, with `clip`, if a condition allows several values and not a range, or the search
             space does not allow a moved value.
     """
+    hplist = checked_list(hplist)
     conditions = {name: _plain(allowed) for name, allowed in conditions.items()}
     for name, allowed in conditions.items():
         checked_name(f"hyperparameter of space {hplist.space.name!r}", name, hplist.space.names)
@@ -72,16 +73,17 @@ def restrict(
     return _kept(hplist, ranks, step)
 
 
-def drop(hplist: HyperparameterList, ranks: Iterable[int]) -> HyperparameterList:
+def drop(hplist: ListLike, ranks: Iterable[int]) -> HyperparameterList:
     """The list without some entries.
 
     Args:
-        hplist: the list.
+        hplist: the list, the name of a shipped one, or the path of a list file.
         ranks: of the entries to leave out, from 0.
 
     Raises:
         InvalidValueError: if a rank is not that of an entry, or none would be left.
     """
+    hplist = checked_list(hplist)
     if not isinstance(ranks, Iterable):
         raise InvalidValueError(f"ranks is {ranks!r}; give several, such as [0, 3].")
     out = {checked_count("each of ranks", rank, 0, len(hplist) - 1) for rank in ranks}
@@ -89,8 +91,12 @@ def drop(hplist: HyperparameterList, ranks: Iterable[int]) -> HyperparameterList
     return _kept(hplist, kept, {"drop": sorted(out)})
 
 
-def diff(first: HyperparameterList, second: HyperparameterList) -> "pd.DataFrame":
+def diff(first: ListLike, second: ListLike) -> "pd.DataFrame":
     """Where the entries of two lists over the same search space stand.
+
+    Args:
+        first: a list, the name of a shipped one, or the path of a list file.
+        second: likewise.
 
     Returns:
         A DataFrame indexed by configuration id, in the order of the second list and then of what is
@@ -102,6 +108,7 @@ def diff(first: HyperparameterList, second: HyperparameterList) -> "pd.DataFrame
     """
     import pandas as pd
 
+    first, second = checked_list(first), checked_list(second)
     if first.space != second.space:
         raise InvalidValueError(
             f"The lists are over different search spaces, {first.space.name!r} and "

@@ -1,15 +1,13 @@
 """The callback that lets the first entries of a list race for the rest of a fit."""
 
 import math
-import os
 import warnings
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from keras_hplist.checks import checked_count, checked_share
-from keras_hplist.lists import HyperparameterList
-from keras_hplist.lists.hyperparameter_list import checked_list
+from keras_hplist.lists.hyperparameter_list import ListLike, checked_list
 from keras_hplist.optimizers import RuleOptimizer
 from keras_hplist.tuning.batch_losses import BatchLosses, begin_means
 from keras_hplist.tuning.deferred import when_built
@@ -73,7 +71,7 @@ class RaceList(TrainingSteps):
 
     def __init__(
         self,
-        hyperparameter_list: HyperparameterList | str | os.PathLike[str],
+        hyperparameter_list: ListLike,
         entries: int = 8,
         *,
         fraction: float = 0.3,
