@@ -103,6 +103,9 @@ def test_a_tuner_project_has_a_report_of_its_own(tmp_path, run, monkeypatch):
     status, out, _ = run(tmp_path / "search", "-o", tmp_path / "out")
     assert status == 0 and "report.html" in out
     assert set(calls[1][1].values()) == {None}
+    status, _, err = run(tmp_path, "-o", tmp_path / "out", *options)  # the folder that it lies in
+    assert status == 0, err
+    assert calls[2] == ((tmp_path, tmp_path / "out"), expected)
     assert run("-o", tmp_path / "out", "--direction", "max")[0] == 2
 
 

@@ -259,6 +259,19 @@ def test_a_search_resumes(heldout, tmp_path, monkeypatch):
     assert [trial.values for trial in store.read_search(file)] == trials
 
 
+def test_joining_files_loses_no_run_of_another_process(heldout, tmp_path):
+    """Runs that were added after the folder was read are joined as well."""
+    store = heldout("store")
+    runs, others = store.Runs(tmp_path, CHEAP), store.Runs(tmp_path, CHEAP)
+    record = {"task": CHEAP, "configuration": "one", "space": "s", "values": {"x": 1.0}}
+    record |= {"steps": [0, 8], "valid": [1.0, 0.5], "training_steps": 8, "status": "ok"}
+    runs.add(record | {"seed": 0})
+    others.add(record | {"seed": 1})
+    runs.pack()
+    assert [file.name for file in runs.folder.iterdir()] == [store.PACKED]
+    assert sorted(store.Runs(tmp_path, CHEAP).records) == [("one", 0), ("one", 1)]
+
+
 def test_readme_names_every_problem(heldout):
     """The table of problems in the README is that of the registry."""
     text = (FOLDER / "README.md").read_text()

@@ -115,6 +115,15 @@ def test_bad_sample_arguments(n, seed):
         spaces.get("nadamw").sample(n, seed)
 
 
+def test_the_last_seed_of_a_sample_is_numpys():
+    """One more is refused, whichever of the two arguments asks for it."""
+    space = spaces.get("nadamw")
+    last = 2**32 - 1 - space.seed_offset
+    assert len(space.sample(2, last - 1)) == 2
+    with pytest.raises(InvalidValueError, match="n is 3; give a whole number from 1 to 2"):
+        space.sample(3, last - 1)
+
+
 def test_half_orders():
     """The grid has 17 learning rates, all of them configurations of adam1p."""
     grid = spaces.half_orders()

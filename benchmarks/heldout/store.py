@@ -55,7 +55,8 @@ class Runs:
 
     def pack(self) -> None:
         """Join all files of the problem to one."""
-        singles = [file for file in self.folder.glob("*.parquet") if file.name != PACKED]
+        self._read_new("*")  # what other processes have made in the meantime
+        singles = [file for file in self._read if file.name != PACKED]
         if singles:
             records = [self.records[key] for key in sorted(self.records)]
             History.from_records(records).write(self.folder / PACKED)

@@ -56,7 +56,7 @@ def report(
     Of a KerasTuner project, also while the search runs: how it stands, what to try next, when to
     stop.
     """
-    from keras_hplist.history.keras_tuner_project import is_project
+    from keras_hplist.history.keras_tuner_project import is_project, projects_in
 
     if out.exists() and not out.is_dir():
         raise InvalidValueError(f"--out {out} is a file; name a folder.")
@@ -65,10 +65,11 @@ def report(
         "objective": objective,
         "direction": direction,
     }
-    if path is not None and numbers is None and is_project(path):
+    asked = any(of_project.values())
+    if path and numbers is None and (is_project(path) or (asked and projects_in(path))):
         _project(path, out, of_project, as_json)
         return
-    if any(of_project.values()):
+    if asked:
         raise typer.BadParameter(
             "they are for the report on a KerasTuner project folder, without --figure.",
             param_hint="--list, --objective, --direction",

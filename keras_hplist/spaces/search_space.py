@@ -114,11 +114,12 @@ class SearchSpace:
             hyperparameter is not active.
 
         Raises:
-            InvalidValueError: if `n` or `seed` is not such an integer.
+            InvalidValueError: if `n` or `seed` is not such an integer, or a seed is beyond NumPy's,
+                which end at 2³² - 1.
         """
         largest = LAST_SEED - self.seed_offset
-        for key, value, smallest in (("n", n, 1), ("seed", seed, 0)):
-            checked_count(key, value, smallest, largest)
+        checked_count("seed", seed, 0, largest)
+        checked_count("n", n, 1, largest - seed + 1)
         seeds = range(seed, seed + n)
         return pd.DataFrame(
             [self.draw(s) for s in seeds],
