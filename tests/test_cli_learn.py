@@ -8,6 +8,7 @@ from pathlib import Path
 
 import keras_tuner
 import numpy as np
+import pandas as pd
 import populations
 import pytest
 
@@ -143,6 +144,24 @@ def test_import_makes_the_folders_of_its_output(history, command):
     output = history.parent / "new" / "folder" / "x.parquet"
     assert command("import", history, "-o", output)[0] == 0
     assert output.is_file()
+
+
+def test_evaluate_follows_lists_learned_as_learn_would(command, tmp_path):
+    """The same options as `learn` has; the numbers are those of `resample`."""
+    history = populations.history(tasks=6, rates=9)
+    history.write(tmp_path / "history")
+    chosen = {"horizon": 30, "weights": "equal", "scale": "median", "budget": 2}
+    options = [str(part) for name, value in chosen.items() for part in (f"--{name}", value)]
+    places = ["evaluate", tmp_path / "history", "--length", "3", "--resamplings", "4", "--json"]
+    status, out, _ = command(*places, *options)
+    assert status == 0
+    learner = khl.ListLearner(length=3, **chosen)
+    expected = khl.evaluation.resample(history, learner, 4, weights="equal").reset_index()
+    told = pd.DataFrame(json.loads(out))
+    pd.testing.assert_frame_equal(told, expected[list(told)], check_dtype=False)
+    status, out, _ = command(*places[:-1])
+    assert status == 0 and "median (quartiles)" in out
+    assert command(*places, "--budget", "4")[0] == 1
 
 
 @pytest.mark.parametrize("seed", ["-1", str(2**32)])

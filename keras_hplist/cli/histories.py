@@ -42,6 +42,15 @@ TrainingSteps = Annotated[
     int | None, typer.Option(min=1, help="Use the runs planned for this many training steps.")
 ]
 Aggregation = Annotated[str, typer.Option(help="Over time: mean, min or last.")]
+Horizon = Annotated[int | None, typer.Option(min=1, help="Cut curves at this many training steps.")]
+Weights = Annotated[str, typer.Option(help="Of tasks: family (families count equally) or equal.")]
+Scale = Annotated[
+    str, typer.Option(help="On which scores count: linear, or median (bent at the median).")
+]
+Budget = Annotated[
+    int | None,
+    typer.Option(min=1, help="Choose the first so many entries for this number of trials."),
+]
 
 
 def import_(
@@ -87,20 +96,10 @@ def learn(
         str,
         typer.Option(help="Learn on this split: valid, train or test; or on several: valid,train."),
     ] = "valid",
-    horizon: Annotated[
-        int | None, typer.Option(min=1, help="Cut curves at this many training steps.")
-    ] = None,
-    weights: Annotated[
-        str, typer.Option(help="Of tasks: family (families count equally) or equal.")
-    ] = "family",
-    scale: Annotated[
-        str,
-        typer.Option(help="On which scores count: linear, or median (bent at the median)."),
-    ] = "linear",
-    budget: Annotated[
-        int | None,
-        typer.Option(min=1, help="Choose the first so many entries for this number of trials."),
-    ] = None,
+    horizon: Horizon = None,
+    weights: Weights = "family",
+    scale: Scale = "linear",
+    budget: Budget = None,
     seed: Annotated[
         int, typer.Option(min=0, max=LAST_SEED, help="Seed of surrogates and splits.")
     ] = 0,
@@ -199,15 +198,27 @@ def evaluate(
     split: Annotated[str, typer.Option(help="How tasks are left out.")] = "tasks",
     normalization: Annotated[str, typer.Option(help="How losses become scores.")] = "initial",
     aggregation: Aggregation = "mean",
+    horizon: Horizon = None,
+    weights: Weights = "family",
+    scale: Scale = "linear",
+    budget: Budget = None,
     seed: Annotated[int, typer.Option(min=0, max=LAST_SEED, help="Seed of the splits.")] = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Say what a list learned from these runs is worth on tasks it was not learned from."""
+    """Say what lists learned on the validation losses of these runs are worth on tasks left out."""
     from keras_hplist.learning import ListLearner
     from keras_hplist.learning.evaluation import resample
     from keras_hplist.learning.provenance import REPORTED
 
-    learner = ListLearner(length=length, normalization=normalization, aggregation=aggregation)
+    learner = ListLearner(
+        length=length,
+        normalization=normalization,
+        aggregation=aggregation,
+        horizon=horizon,
+        weights=weights,
+        scale=scale,
+        budget=budget,
+    )
     learner.check_parameters()
     with _noted():
         history = _read(paths, source, options, space, training_steps)
@@ -219,6 +230,7 @@ def evaluate(
             seed=seed,
             normalization=normalization,
             aggregation=aggregation,
+            weights=weights,
         ).reset_index()
     frame = frame[frame["k"].isin(REPORTED)]
     if as_json:

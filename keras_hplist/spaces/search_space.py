@@ -224,8 +224,8 @@ class SearchSpace:
 
         Any KerasTuner oracle over it samples this distribution: scales are kept, and what is zero
         in a share of the configurations hangs on a switch of its own under `hplist/`. KerasTuner
-        expresses decay rates to within 1e-3 (see `Number.register`). `from_keras_tuner` turns its
-        values back into a configuration.
+        expresses decay rates to within 1e-3 (see `Number.in_keras_tuner`). `from_keras_tuner` turns
+        its values back into a configuration.
         """
         import keras_tuner
 

@@ -37,7 +37,7 @@ from keras_hplist.history.store import History
 
 
 class Options(TypedDict, total=False):
-    """How the runs of another tool become rows; every reader takes these by keyword."""
+    """How the runs of a tuner become rows: keywords of all readers but those of benchmark data."""
 
     task: str
     """Name of the task of all runs. Default: what the source calls the group of runs."""
