@@ -55,14 +55,14 @@ SPLITS = ("valid", "train")
 SCALE = "median"
 """Good configurations differ little as seen from the start, and count all the same."""
 
-LONG = (1000, 1200)
+SUITE, MODERN = 1000, 1200
 """Training steps of the suite's tasks and of the modern problems."""
 
 FINALISTS = khl.HyperparameterList.load(Path(__file__).parent / "refined" / "finalists-1.json")
 """Configurations that long trainings were measured with; see `refine.py`."""
 
-FROM_FINALISTS = {
-    "horizons": LONG,
+FROM_FINALISTS: dict[str, Any] = {
+    "horizons": (SUITE, MODERN),
     "candidates": FINALISTS,
     "chosen_from": "finalists of shorter trainings",
 }
@@ -77,6 +77,12 @@ RECIPES = {
         khl.ListLearner(5, aggregation="min", split=SPLITS, scale=SCALE, budget=5, space="nadamw"),
         "For five trials, no more and no fewer.",
         **FROM_FINALISTS,
+    ),
+    "nadamw-modern": Recipe(
+        khl.ListLearner(100, aggregation="min", split=SPLITS, scale=SCALE, space="nadamw"),
+        "For networks with attention, normalization or residual connections, and for tables; on "
+        "others `nadamw` is better.",
+        **FROM_FINALISTS | {"horizons": (MODERN,)},
     ),
     "nadamw-anytime": Recipe(
         khl.ListLearner(100, aggregation="mean", split=SPLITS, scale=SCALE, space="nadamw"),
