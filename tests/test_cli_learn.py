@@ -173,6 +173,17 @@ def test_a_seed_that_no_generator_takes_is_wrong_usage(subcommand, seed, command
     assert "equal to 0" in err if seed == "-1" else "equal to 4294967295" in err
 
 
+def test_what_was_left_out_is_noted_once(tmp_path, command):
+    """As a line, without the place in the code."""
+    flat = [run | {"task": "flat", "valid": [1.0] * 6} for run in populations.runs(1, 4)]
+    khl.History.from_records(populations.runs(4, 4) + flat).write(tmp_path / "history")
+    status, _, err = command("learn", tmp_path / "history", "-o", tmp_path / "mine.json")
+    assert status == 0
+    told = [line for line in err.splitlines() if "flat" in line]
+    assert len(told) == 1 and told[0].startswith("note: 1 tasks were left out")
+    assert "UserWarning" not in err
+
+
 def test_an_empty_name_is_refused_before_anything_is_read(tmp_path, command):
     """A file could not bear it."""
     status, _, err = command("learn", tmp_path / "x", "-o", tmp_path / "y", "--name", "")

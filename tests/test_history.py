@@ -91,6 +91,8 @@ def test_status_follows_the_end_of_the_curve(losses, status):
         ({"seed": "x"}, "task 'a', column 'seed'"),
         ({"seed": 2**63}, r"task 'a': seed is \d+; a history holds seeds below 2\*\*63. Number"),
         ({"batch_size": 2**40}, "task 'a', column 'batch_size'"),
+        ({"seconds": -1.0}, "'seconds': a run of task 'a' took -1.0; give seconds of at least 0"),
+        ({"seconds": np.inf}, "'seconds': a run of task 'a' took inf"),
     ],
 )
 def test_a_bad_record_is_named_with_task_and_column(changes, message):

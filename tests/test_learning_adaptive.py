@@ -204,7 +204,7 @@ def test_lists_without_scores_and_unknown_ranks_are_refused():
     scores = pd.DataFrame(np.random.default_rng(0).random((4, 3)))
     with pytest.raises(InvalidValueError, match=r"carries no scores.*keras-hplist learn"):
         AdaptiveOrder(tiny_list())
-    with pytest.raises(InvalidValueError, match="no entry 9; the list has the entries 0 to 2"):
+    with pytest.raises(InvalidValueError, match="is 9; give a whole number from 0 to 2"):
         AdaptiveOrder(told_list(scores, None)).next_entry({9: 0.1})
 
 
@@ -227,3 +227,18 @@ def test_the_order_pays_where_tasks_are_of_few_kinds():
         fixed.append(new[:3].min())
         adaptive.append(min(losses.values()) / unit)
     assert np.mean(adaptive) < np.mean(fixed)
+
+
+@pytest.mark.parametrize(
+    ("losses", "message"),
+    [
+        ({99: 0.1}, "rank of an entry that was tried is 99; give a whole number from 0 to 8"),
+        ({0.0: 0.1}, r"rank of an entry that was tried is 0\.0"),
+        ({0: None}, "loss of entry 0 is None; give a number, NaN if it diverged"),
+        ({0: "0.1"}, "loss of entry 0 is '0.1'"),
+    ],
+)
+def test_ranks_and_losses_are_checked(losses, message):
+    """Before anything is computed of them."""
+    with pytest.raises(InvalidValueError, match=message):
+        AdaptiveOrder(WHOLE).next_entry(losses)

@@ -280,6 +280,10 @@ def test_j_by_seconds_waits_for_each_trial_to_end():
     assert curve[0.5] == 1.0
     assert curve[1.5] == pytest.approx(comparison.curve["two"][1])
     assert curve[10.0] == pytest.approx(comparison.curve["two"][2])
+    assert comparison.after_seconds(1.5)["two"].tolist() == [curve[1.5]]
+    for budgets in ([-1], ["soon"], [np.nan], None):
+        with pytest.raises(InvalidValueError, match="Budgets are numbers of seconds"):
+            comparison.after_seconds(budgets)
     without = History.from_records(populations.runs(tasks=3, rates=6, seconds=None))
     with pytest.raises(InvalidValueError, match=r"seconds of every run of list 'two'\.$"):
         compare({"two": adam1p(rates[2])}, without).after_seconds([1])

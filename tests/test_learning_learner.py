@@ -172,6 +172,22 @@ def test_explanations_add_up():
             learner.explain(rank)
 
 
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({}, "more than any other configuration at this point"),
+        ({"scale": "median"}, "more, on the scale from the median, than any other"),
+        ({"cost": "seconds"}, "more for its seconds than any other"),
+        ({"budget": 2}, "one of 2 that were chosen together"),
+    ],
+)
+def test_an_explanation_says_what_the_choice_was_made_by(options, reason):
+    """A choice by cost, on another scale, or for a budget is not that of the largest gain."""
+    learner = ListLearner(length=4, **options).fit(populations.history())
+    assert reason in str(learner.explain(0))
+    assert "more than any" in str(learner.explain(2)) or options.keys() & {"scale", "cost"}
+
+
 def test_entries_after_saturation_say_so():
     """From the second pass on an explanation tells of the pass, and gains are 0."""
     learner = ListLearner().fit(frame([[0.0, 0.1, 0.2]]))
@@ -418,6 +434,40 @@ def test_the_provenance_tells_of_the_runs_that_were_learned_from():
     assert learned.provenance["training_steps"] == [60]
     with pytest.raises(InvalidValueError, match="families and configurations are for a matrix"):
         ListLearner(length=3, space="adam1p").fit(mixed, families=["a"])
+
+
+def test_runs_beyond_the_space_that_others_define_widen_it():
+    """As where both define it: what one study lacks has its default, and no task is lost."""
+    space = SearchSpace("mine", (Hyperparameter("rate", Number(1e-4, 1.0, "log")),))
+    study = [
+        {"task": "a", "space": "mine", "values": {"rate": rate}, "steps": [9], "valid": [rate]}
+        for rate in (1e-3, 1e-2, 1e-1)
+    ]
+    log = [
+        record | {"task": "b", "values": {"rate": 30 * record["values"]["rate"], "batch": batch}}
+        for record, batch in zip(study, (8, 32, 16), strict=True)
+    ]
+    defined = History.from_records(study, spaces=[space])
+    history = History.concat([defined, History.from_records(log)])
+    learner = ListLearner(length=6).fit(history)
+    assert (len(learner.list_), learner.dropped_) == (6, ())
+    assert [row.distribution for row in learner.list_.space.rows] == [
+        Number(1e-4, 3.0, "log"),
+        Number(8, 32, integer=True),
+    ]
+
+
+def test_a_task_on_which_only_one_run_did_not_diverge_says_so():
+    """Though its losses alone are all equal."""
+    runs = [
+        {"task": "a", "space": "adam1p", "steps": [9], "valid": [loss], "values": values}
+        for loss, values in zip(
+            (0.5, NAN, 0.5), ({"learning_rate": rate} for rate in (0.01, 0.1, 0.001)), strict=True
+        )
+    ]
+    learner = ListLearner(length=3).fit(History.from_records(runs))
+    assert sorted(learner.scores_.to_numpy()[0]) == [0, 0, 1]
+    assert learner.order_[-1] == learner.scores_.columns[learner.scores_.to_numpy()[0].argmax()]
 
 
 def test_frames_of_nullable_numbers_are_read():

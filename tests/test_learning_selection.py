@@ -142,6 +142,12 @@ def test_a_budget_is_never_served_worse_than_by_the_greedy_order(scores, data):
     assert reached[budget - 1] <= (weights @ best_after(scores, plain.order))[budget - 1] + 1e-9
     start = weights @ start_scores(scores)
     assert start - chosen.gains.cumsum() == pytest.approx(reached, abs=1e-9)
+    tried = np.fmin(scores, start_scores(scores)[:, None])
+    for k in np.flatnonzero(chosen.passes[budget:] == 0) + budget:  # the rest is greedy
+        best = tried[:, chosen.order[:k]].min(axis=1)
+        gains = weights @ np.maximum(best[:, None] - tried, 0)
+        gains[chosen.order[:k]] = 0
+        assert gains[chosen.order[k]] == pytest.approx(gains.max(), abs=1e-9)
 
 
 def test_after_saturation_the_tasks_are_covered_anew():

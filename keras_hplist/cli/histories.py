@@ -134,10 +134,9 @@ def learn(
     learner.check_parameters()
     with _noted() as notes:
         history = _read(paths, source, options, space, training_steps)
-        learner.fit(history)
-    learned = learner.list_
-    with contextlib.suppress(InvalidValueError):  # ranks, or one task, are no evidence
-        learned = Evidence.of(learner, history).attached_to(learned)
+        learned = learner.fit(history).list_
+        with contextlib.suppress(InvalidValueError):  # ranks, or one task, are no evidence
+            learned = Evidence.of(learner, history).attached_to(learned)
     learned.save(output)
     if report is not None:
         from keras_hplist.figures.list_report import list_report

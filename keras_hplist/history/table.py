@@ -95,6 +95,7 @@ def conform(table: pa.Table) -> pa.Table:
                 f"column {split!r}: a run of task {task!r} has not one loss for every step."
             )
     _check_steps(table)
+    _check_seconds(table)
     return table
 
 
@@ -123,6 +124,17 @@ def _check_steps(table: pa.Table) -> None:
                 f"whole numbers from 0 that increase: {table['steps'][first].as_py()}."
             )
         row += len(chunk)
+
+
+def _check_seconds(table: pa.Table) -> None:
+    seconds = table["seconds"].to_numpy()
+    wrong = (seconds < 0) | np.isinf(seconds)  # NaN is not known
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise InvalidValueError(
+            f"column 'seconds': a run of task {table['task'][row].as_py()!r} took {seconds[row]}; "
+            "give seconds of at least 0, or none where they are not known."
+        )
 
 
 def _check_values(table: pa.Table) -> None:

@@ -1,10 +1,12 @@
 """The order of a list, adapted to what its first trials on a new problem gave."""
 
+import numbers
 from collections.abc import Collection, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_hplist.checks import checked_count
 from keras_hplist.errors import InvalidValueError
 from keras_hplist.learning.evidence import Evidence
 from keras_hplist.learning.selection import start_scores
@@ -51,8 +53,9 @@ class AdaptiveOrder:
         if evidence is None:
             raise InvalidValueError(
                 f"The list {hplist.name!r} carries no scores of its entries by task, by which they "
-                "could be put in another order. Learn it with `keras-hplist learn`, attach them "
-                "with Evidence.of(learner, history).attached_to(list), or try it in its own order."
+                "could be put in another order. Learn it with `keras-hplist learn`; attach them, "
+                "keras_hplist.learning.Evidence.of(learner, history).attached_to(list); or try it "
+                "in its own order."
             )
         weights = hplist.provenance.get("weights")
         self._length = len(hplist)
@@ -79,16 +82,18 @@ class AdaptiveOrder:
             to gain on a task; where none has, the lowest rank. None if there is none left.
 
         Raises:
-            InvalidValueError: if the list has no such entry.
+            InvalidValueError: if the list has no such entry, or a loss is no number.
         """
-        taken = {*losses, *running}
-        if foreign := sorted(taken - set(range(self._length))):
-            raise InvalidValueError(
-                f"There is no entry {foreign[0]!r}; the list has the entries 0 to "
-                f"{self._length - 1}."
-            )
+        for rank in (*losses, *running):
+            checked_count("The rank of an entry that was tried", rank, 0, self._length - 1)
+        for rank, loss in losses.items():
+            if isinstance(loss, bool) or not isinstance(loss, numbers.Real):
+                raise InvalidValueError(
+                    f"The loss of entry {rank} is {loss!r}; give a number, NaN if it diverged."
+                )
         telling = {rank: loss for rank, loss in losses.items() if rank in self._known}
-        return next_column(self._scores, self._weights, telling, taken - telling.keys())
+        waiting = {*losses, *running} - telling.keys()
+        return next_column(self._scores, self._weights, telling, waiting)
 
 
 def next_column(

@@ -43,19 +43,25 @@ class Comparison:
             {method: self.weights @ frame for method, frame in self.best.items()}
         ).rename_axis("k")
 
-    def after_seconds(self, budgets: Sequence[float]) -> pd.DataFrame:
+    def after_seconds(self, budgets: float | Sequence[float]) -> pd.DataFrame:
         """J by the seconds spent on each task, one run after the other.
 
         Args:
-            budgets: seconds for each task.
+            budgets: seconds for each task, of at least 0; one number or several.
 
         Returns:
             A DataFrame budgets × lists: the weighted mean over tasks of the best score among the
             entries that end within the budget; 1, the start, before the first.
 
         Raises:
-            InvalidValueError: if the time of a run is not known.
+            InvalidValueError: if a budget is no such number, or the time of a run is not known.
         """
+        try:
+            seconds = np.atleast_1d(np.asarray(budgets, float))
+        except (TypeError, ValueError):
+            seconds = np.array([np.nan])
+        if not (seconds >= 0).all():
+            raise InvalidValueError("Budgets are numbers of seconds, none below 0: [10, 60].")
         columns = {}
         for name, times in self.times.items():
             if times.isna().to_numpy().any():
@@ -70,9 +76,9 @@ class Comparison:
                 )
             columns[name] = [
                 float(self.weights @ anytime(self.best[name].to_numpy(), times.to_numpy(), budget))
-                for budget in budgets
+                for budget in seconds
             ]
-        return pd.DataFrame(columns, index=pd.Index(budgets, name="seconds"))
+        return pd.DataFrame(columns, index=pd.Index(seconds, name="seconds"))
 
     def significance(self, k: int) -> pd.DataFrame:
         """Every pair of methods after k trials, task by task.

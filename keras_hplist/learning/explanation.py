@@ -22,6 +22,7 @@ class Explanation:
         gain: by how much it lowers J over the training tasks.
         before: J of the entries before it.
         pass_number: in which pass over the tasks it was chosen, from 0.
+        reason: why it was chosen before all others that were left.
         improves: DataFrame by task, largest weighted improvement first: `before` (the best score
             among earlier entries), `after` (its own), `weight`.
         serves: the tasks on which no other entry of the list is better, and no earlier one equal.
@@ -33,6 +34,7 @@ class Explanation:
     gain: float
     before: float
     pass_number: int
+    reason: str
     improves: pd.DataFrame
     serves: list[Any]
 
@@ -55,9 +57,10 @@ class Explanation:
         else:
             lines.append(
                 f"  It lowers the mean score from {self.before:.4f} to "
-                f"{self.before - self.gain:.4f}, more than any other configuration at this point, "
-                f"by improving {len(self.improves)} of the tasks, most of all:"
+                f"{self.before - self.gain:.4f}: {self.reason}."
             )
+            if len(self.improves):
+                lines.append(f"  It improves {len(self.improves)} of the tasks, most of all:")
             for task, row in self.improves.head(_SHOWN).iterrows():
                 lines.append(f"    {task}: {row['before']:.4f} -> {row['after']:.4f}")
             if len(self.improves) > _SHOWN:
@@ -76,6 +79,7 @@ def explain_entry(
     positions: np.ndarray,
     rank: int,
     passes: np.ndarray,
+    reason: str,
     values: dict[str, Any] | None,
 ) -> Explanation:
     """Explain one entry.
@@ -86,6 +90,7 @@ def explain_entry(
         positions: columns of the entries, in list order.
         rank: of the entry, from 0.
         passes: the pass in which each entry was chosen.
+        reason: why it was chosen.
         values: its hyperparameters.
     """
     array = scores.to_numpy()
@@ -105,6 +110,7 @@ def explain_entry(
         gain=float(weights @ earlier) - reached,
         before=float(weights @ earlier),
         pass_number=int(passes[rank]),
+        reason=reason,
         improves=improves.iloc[order],
         serves=served_tasks(scores, positions)[rank],
     )

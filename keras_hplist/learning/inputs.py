@@ -12,6 +12,7 @@ import pandas as pd
 from keras_hplist import spaces
 from keras_hplist.errors import InvalidValueError
 from keras_hplist.history import History
+from keras_hplist.history.union import union_of
 from keras_hplist.learning.inference import completed_values, infer_space
 from keras_hplist.learning.normalization import known_mean
 from keras_hplist.learning.scores import ScoreMatrix
@@ -63,8 +64,19 @@ def candidates_of_history(history: History, space: "str | spaces.SearchSpace | N
     if given is None and names[0] in spaces.names():
         given = spaces.get(names[0])
     elif given is None and names[0] in history.space_definitions:
-        given = spaces.SearchSpace.from_config(history.space_definitions[names[0]])
+        defined = spaces.SearchSpace.from_config(history.space_definitions[names[0]])
+        # Not every study that is joined to one need have defined the space.
+        others = [entry for entry in history.values().values() if not _lies_in(defined, entry)]
+        given = union_of([defined, infer_space(names[0], others)]) if others else defined
     return Candidates(history.values(), given, names[0])
+
+
+def _lies_in(space: spaces.SearchSpace, values: Mapping[str, Any]) -> bool:
+    try:
+        completed_values(space, values)
+    except InvalidValueError:
+        return False
+    return True
 
 
 def candidates_of_labels(
@@ -194,6 +206,7 @@ def canonical(matrix: ScoreMatrix, candidates: Candidates) -> tuple[ScoreMatrix,
             seconds=None if matrix.seconds is None else _joined(matrix.seconds, columns),
             configurations=tuple(matrix.configurations[group[0]] for group in columns),
         )
+        matrix = _with_scores(matrix, f"they ran nothing in the search space {space.name!r}")
     return matrix, Candidates(values, space, space.name)
 
 
@@ -211,13 +224,10 @@ def without_unknown(matrix: ScoreMatrix) -> ScoreMatrix:
         why = "no configuration improves on the start, or all losses are equal"
         _warn("tasks", matrix.dropped, why)
     known = ~np.isnan(matrix.upper)
-    tasks, configurations = known.any(axis=1), known.any(axis=0)
-    if not tasks.any():
+    if not known.any():
         raise InvalidValueError("Every score is NaN; there is nothing to learn from.")
-    if not tasks.all():
-        empty = tuple(t for t, full in zip(matrix.tasks, tasks, strict=True) if not full)
-        _warn("tasks", empty, "they have no score")
-        matrix = replace(matrix.rows(tasks), dropped=matrix.dropped + empty)
+    configurations = known.any(axis=0)
+    matrix = _with_scores(matrix, "they have no score")
     if not configurations.all():
         labels = matrix.configurations
         _warn(
@@ -227,6 +237,16 @@ def without_unknown(matrix: ScoreMatrix) -> ScoreMatrix:
         )
         matrix = matrix.columns(configurations)
     return matrix
+
+
+def _with_scores(matrix: ScoreMatrix, why: str) -> ScoreMatrix:
+    """The matrix without tasks that have no score; the reason goes into a warning."""
+    known = ~np.isnan(matrix.upper).all(axis=1)
+    if known.all():
+        return matrix
+    empty = tuple(t for t, full in zip(matrix.tasks, known, strict=True) if not full)
+    _warn("tasks", empty, why)
+    return replace(matrix.rows(known), dropped=matrix.dropped + empty)
 
 
 def fingerprint(matrix: ScoreMatrix) -> str:

@@ -365,8 +365,14 @@ class ListLearner(BaseEstimator):
         check_is_fitted(self)
         rank = checked_count("rank", rank, 0, len(self._positions) - 1)
         values = self._values[self._positions[rank]] if self._values else None
+        if self.budget is not None and rank < self.budget:
+            reason = f"one of {self.budget} that were chosen together for so many trials"
+        else:
+            most = "more" if self.cost is None else "more for its seconds"
+            scale = "" if self.scale == "linear" else ", on the scale from the median,"
+            reason = f"{most}{scale} than any other configuration at this point"
         return explain_entry(
-            self.scores_, self.weights_, self._positions, rank, self.passes_, values
+            self.scores_, self.weights_, self._positions, rank, self.passes_, reason, values
         )
 
     def _completed(

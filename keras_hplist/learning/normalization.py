@@ -227,6 +227,8 @@ def _start(losses: np.ndarray, best: float) -> float:
     first, worst = losses[..., 0][known[..., 0]], losses[known].max()
     median = np.median(first) if first.size else best
     if median <= best:
+        if worst <= best and np.isposinf(losses).any():  # what tells runs apart is who diverged
+            return best + max(1.0, abs(best))
         return worst
     if (known & (losses != losses[..., :1])).any():
         return median

@@ -7,7 +7,7 @@ configurations: Wistuba et al. 2015).
 """
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -46,6 +46,7 @@ def greedy(
     length: int | None = None,
     weights: np.ndarray | None = None,
     costs: np.ndarray | None = None,
+    first: Sequence[int] = (),
 ) -> Selection:
     """Order configurations greedily: each next one lowers J the most.
 
@@ -64,6 +65,7 @@ def greedy(
         length: how many to choose; default and at most all.
         weights: float array (task,), not negative, with a positive sum; default: equal.
         costs: float array (configuration,), positive; if given, the choice is by gain per cost.
+        first: indices of configurations that the order begins with.
 
     Returns:
         The order with its gains.
@@ -79,23 +81,28 @@ def greedy(
     length = checked_length(length, scores.shape[1])
     start = start_scores(scores)
     tasks = np.arange(len(scores))
-    alone = _lost_gains(scores, tasks, start, np.full(len(scores), -np.inf), weights)
-    order: list[int] = []
-    gains: list[float] = []
-    passes: list[int] = []
+    nothing = np.full(len(scores), -np.inf)
+    alone = _lost_gains(scores, tasks, start, nothing, weights)
+    order = [int(index) for index in first]
+    gains = reductions(scores, np.array(order, int), weights).tolist()
+    passes = [0] * len(order)
+    begun, left = start, alone
+    if order:
+        begun = best_after(scores, np.array(order))[:, -1]
+        left = _lost_gains(scores, tasks, begun, nothing, weights)
     number = 0
     while len(order) < length:
         open_ = np.ones(scores.shape[1], bool)
         open_[order] = False
         chosen = list(
-            islice(_cover(scores, start, weights, costs, alone.copy(), open_), length - len(order))
+            islice(_cover(scores, begun, weights, costs, left.copy(), open_), length - len(order))
         )
-        if not chosen:  # nothing that is left improves any task
+        if not chosen and begun is start:  # nothing that is left improves any task
             chosen = [(int(index), 0.0) for index in np.flatnonzero(open_)[: length - len(order)]]
         order += [index for index, _ in chosen]
         gains += [gain if number == 0 else 0.0 for _, gain in chosen]
         passes += [number] * len(chosen)
-        number += 1
+        number, begun, left = number + 1, start, alone
     return Selection(np.array(order), np.array(gains), np.array(passes))
 
 
@@ -109,7 +116,7 @@ def best_for_budget(
 
     The greedy order is good for every number of trials and best for none. Of its first `budget`
     entries each in turn is swapped for what lowers J(budget) most, until no swap lowers it. What is
-    chosen stands in greedy order; the rest of the greedy order follows.
+    chosen stands in greedy order, and the rest follows greedily.
 
     Args:
         scores, length, weights: as `greedy`.
@@ -139,10 +146,9 @@ def best_for_budget(
                 chosen[place] = int(j.argmin())
                 improved = True
     first = greedy(filled[:, chosen], weights=weights)
-    rest = np.flatnonzero(~np.isin(whole.order, chosen))[: len(whole.order) - len(chosen)]
-    order = np.concatenate([chosen[first.order], whole.order[rest]])
-    passes = np.concatenate([first.passes, whole.passes[rest]])
-    return Selection(order, reductions(scores, order, weights), passes)
+    order = greedy(scores, length, weights, first=chosen[first.order].tolist())
+    passes = np.concatenate([first.passes, order.passes[len(chosen) :]])
+    return Selection(order.order, order.gains, passes)
 
 
 def reductions(scores: np.ndarray, order: np.ndarray, weights: np.ndarray) -> np.ndarray:
