@@ -10,7 +10,7 @@ from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
 import keras_hplist as khl
-from keras_hplist.figures import project_report
+from keras_hplist.reports import project_report
 
 
 def build_model(hp):

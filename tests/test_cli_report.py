@@ -15,8 +15,9 @@ import pytest
 from test_list_report import Tags, contents
 
 from keras_hplist import figures
-from keras_hplist.figures import project_report, report
+from keras_hplist.figures import report
 from keras_hplist.history import History
+from keras_hplist.reports import project_report
 
 FEW = ("1b", "S7", "S9")
 

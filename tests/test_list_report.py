@@ -16,9 +16,10 @@ import pytest
 import keras_hplist as khl
 from keras_hplist import lists
 from keras_hplist.errors import MissingExtraError
-from keras_hplist.figures import list_report, page
+from keras_hplist.figures import page
 from keras_hplist.history import ReadReport
 from keras_hplist.learning import ListLearner, best_after
+from keras_hplist.reports import list_report
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from keras_hplist.figures import project_pictures as pictures
+from keras_hplist.reports import project_pictures as pictures
 
 
 def best_so_far(results) -> Axes:

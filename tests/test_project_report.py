@@ -19,11 +19,11 @@ import tiny_search
 
 import keras_hplist as khl
 from keras_hplist.errors import FileFormatError, InvalidValueError, UnknownNameError
-from keras_hplist.figures import project_report
-from keras_hplist.figures.advice import what_next
-from keras_hplist.figures.findings import find
-from keras_hplist.figures.project import read_project
 from keras_hplist.learning.evidence import Evidence
+from keras_hplist.reports import project_report
+from keras_hplist.reports.advice import what_next
+from keras_hplist.reports.findings import find
+from keras_hplist.reports.project import read_project
 
 TRIED = 4
 

@@ -9,9 +9,9 @@ import pytest
 
 import keras_hplist as khl
 from keras_hplist.errors import FileFormatError, InvalidValueError
-from keras_hplist.figures import standing
 from keras_hplist.learning.evidence import Evidence
 from keras_hplist.lists import drop
+from keras_hplist.reports import standing
 from keras_hplist.spaces import Hyperparameter, SearchSpace
 from keras_hplist.spaces.distributions import Number
 

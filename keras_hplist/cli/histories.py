@@ -139,8 +139,8 @@ def learn(
             learned = Evidence.of(learner, history).attached_to(learned)
     learned.save(output)
     if report is not None:
-        from keras_hplist.figures.list_report import list_report
         from keras_hplist.files import write_text
+        from keras_hplist.reports.list_report import list_report
 
         write_text(report, list_report(learner, history.report, notes))
     curve = _followed(learner)

@@ -78,7 +78,7 @@ def report(
 
 
 def _project(project: Path, out: Path, options: dict[str, str | None], as_json: bool) -> None:
-    from keras_hplist.figures import project_report
+    from keras_hplist.reports import project_report
 
     told = project_report.write(project, out, **options)
     if as_json:

@@ -1,4 +1,7 @@
-"""The paper's figures from measured data: one module each, `compute` a table, then `draw` it."""
+"""The paper's figures from measured data: one module each, `compute` a table, then `draw` it.
+
+`report` puts them on a page. The modules for drawing and pages serve `keras_hplist.reports` too.
+"""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Protocol, cast

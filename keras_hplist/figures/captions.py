@@ -1,4 +1,4 @@
-"""What the captions of several figures say in the same words."""
+"""What captions of figures, and reports, say in the same words."""
 
 import pandas as pd
 

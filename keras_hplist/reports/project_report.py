@@ -13,18 +13,18 @@ import pandas as pd
 
 import keras_hplist
 from keras_hplist.errors import InvalidValueError
-from keras_hplist.figures import project_pictures as pictures
-from keras_hplist.figures import standing
-from keras_hplist.figures.advice import what_next, when_to_stop
 from keras_hplist.figures.captions import trials
-from keras_hplist.figures.findings import Findings, find
 from keras_hplist.figures.material import NotApplicable
 from keras_hplist.figures.page import Section, facts, items, page, shown, table
-from keras_hplist.figures.project import read_project
-from keras_hplist.figures.report_files import ReportFiles
 from keras_hplist.figures.saving import require_matplotlib
 from keras_hplist.files import write_text
 from keras_hplist.lists import HyperparameterList
+from keras_hplist.reports import project_pictures as pictures
+from keras_hplist.reports import standing
+from keras_hplist.reports.advice import what_next, when_to_stop
+from keras_hplist.reports.findings import Findings, find
+from keras_hplist.reports.project import read_project
+from keras_hplist.reports.report_files import ReportFiles
 
 _ROWS = 50  # of the table on the page; the file has all
 

@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from keras_hplist.figures import standing
 from keras_hplist.figures.captions import trials
-from keras_hplist.figures.findings import Findings
 from keras_hplist.figures.page import Html, escape, table
 from keras_hplist.learning.provenance import held_out_curve
 from keras_hplist.lists import HyperparameterList, available_lists
+from keras_hplist.reports import standing
+from keras_hplist.reports.findings import Findings
 
 _PLAIN = ("loss", "val_loss", "accuracy", "val_accuracy")  # KerasTuner knows their direction
 _FIRST = 10  # trials to begin with

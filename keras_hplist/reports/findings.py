@@ -8,11 +8,11 @@ from typing import Any
 import pandas as pd
 
 from keras_hplist.errors import InvalidValueError
-from keras_hplist.figures import standing
-from keras_hplist.figures.project import Project
 from keras_hplist.learning.evidence import Evidence
 from keras_hplist.lists import HyperparameterList, available_lists
 from keras_hplist.lists.hyperparameter_list import checked_list
+from keras_hplist.reports import standing
+from keras_hplist.reports.project import Project
 
 _SUGGESTED = "nadamw"  # to those who have not followed a list
 

@@ -123,7 +123,7 @@ def draw_map(ax: "Axes", frame: pd.DataFrame) -> None:
 
     Args:
         ax: to draw on.
-        frame: what `keras_hplist.figures.standing.task_map` returned.
+        frame: what `keras_hplist.reports.standing.task_map` returned.
     """
     problem, tasks = frame.iloc[-1], frame.iloc[:-1]
     families = list(dict.fromkeys(tasks.loc[tasks["nearest"], "family"].dropna()))

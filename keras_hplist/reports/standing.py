@@ -14,7 +14,6 @@ import pandas as pd
 from keras_hplist.checks import checked_name
 from keras_hplist.errors import InvalidValueError
 from keras_hplist.figures.plane import FEWEST, on_plane
-from keras_hplist.figures.project import Project
 from keras_hplist.history.curves import DEFAULT_TIMES
 from keras_hplist.learning.evaluation import QUARTILES
 from keras_hplist.learning.evidence import Evidence
@@ -22,6 +21,7 @@ from keras_hplist.learning.normalization import NORMALIZATIONS, InitialScale, No
 from keras_hplist.learning.provenance import held_out_curve
 from keras_hplist.learning.scores import score_matrix
 from keras_hplist.lists import HyperparameterList
+from keras_hplist.reports.project import Project
 
 FURTHER = (1, 2, 3, 5, 10, 20)
 """Numbers of further trials whose gain is estimated."""
