@@ -197,7 +197,6 @@ def assert_each_ran_once_in_order(
         assert ("ArithmeticError" in (trial["message"] or "")) == (outcome == "crash")
     ends = sorted(trial["hplist"]["ended"] for trial in trials)
     assert ends == list(range(len(trials)))
-    assert not list(Path(folder).rglob("*.tmp"))
     # A kill leaves no torn file of ours; KerasTuner itself writes the tuner's file in place.
     assert {path.name.split(".")[0] for path in Path(folder).rglob("*.damaged*")} <= {"tuner0"}
 

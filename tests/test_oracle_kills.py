@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 import warnings
 from pathlib import Path
 
@@ -188,6 +189,20 @@ def test_a_kill_before_the_first_tuner_file_loses_no_result(tmp_path):
     (tmp_path / "project/tuner0.json").unlink()
     search(tmp_path, log=tmp_path / "log")
     assert_each_ran_once_in_order(tmp_path, tmp_path / "log")
+
+
+def test_a_search_deletes_what_killed_writers_left_and_not_what_is_being_written(tmp_path):
+    """Workers that outlived their chief may be writing while the next one starts."""
+    search(tmp_path, max_trials=2)
+    folder = tmp_path / "project"
+    left = [folder / ".oracle.json.abc.tmp", folder / "trial_0001/.trial.json.abc.tmp"]
+    written = [folder / ".oracle.json.def.tmp", folder / "trial_0001/.trial.json.def.tmp"]
+    for path in left + written:
+        path.write_text("{")
+    for path in left:
+        os.utime(path, (time.time() - 120,) * 2)
+    search(tmp_path)
+    assert [path.exists() for path in left + written] == [False, False, True, True]
 
 
 def test_looking_at_a_running_search_changes_nothing_in_its_folder(tmp_path):
