@@ -125,7 +125,7 @@ def collect(
     folder = Folder(checked_folder(out))
     engines.check(engine, n_jobs)
     training_steps = checked_count("training_steps", training_steps, 1)
-    steps = timing.evaluation_steps(training_steps, evaluations)
+    steps = timing.evaluation_steps(training_steps, evaluations).tolist()
     budget_seconds = plan.parse_budget(budget)
     check_memory(memory)
     chosen = spaces.get(space)
@@ -140,7 +140,7 @@ def collect(
         "n_configurations": len(values),
         **origin,
         "training_steps": training_steps,
-        "evaluations": steps.tolist(),
+        "evaluations": steps,
     }
     if not isinstance(seeds, Iterable):
         raise InvalidValueError(f"seeds is {seeds!r}; give each of them, such as (0, 1).")
@@ -150,7 +150,6 @@ def collect(
     sent = {t.name: t for t, g in zip(resolved, given) if not isinstance(g, str)}
     for name, task in sent.items():
         check_packable(f"Task {name!r}", task)
-    horizon = (training_steps, tuple(steps.tolist()))
     check_backend()  # now, not in every unit: what has failed is not run again
     with folder.alone():
         units = plan.make_units(resolved, values, seeds, settings, memory)
@@ -164,13 +163,19 @@ def collect(
         ordered: Iterable[plan.Unit] = plan.longest_first(waiting)
         if budget_seconds is not None:
             end = began + budget_seconds
-            left = iter(lambda: end - time.monotonic(), None)
             cheapest = plan.cheapest_first(waiting, per_family)
-            ordered = plan.within(cheapest, left, estimate, left_out)
+            ordered = plan.within(cheapest, lambda: end - time.monotonic(), estimate, left_out)
         families: Counter[str] = Counter()
         with Progress(waiting, training_steps, progress) as shown:
             works = (
-                Work(unit, sent.get(unit.task, unit.task), chosen.name, *horizon, memory)
+                Work(
+                    unit,
+                    sent.get(unit.task, unit.task),
+                    chosen.name,
+                    training_steps,
+                    tuple(steps),
+                    memory,
+                )
                 for unit in ordered
             )
             for work, result in engines.run(engine, n_jobs, train, works):

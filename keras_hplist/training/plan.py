@@ -6,7 +6,7 @@ import math
 import numbers
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -153,11 +153,14 @@ class Estimate:
 
 
 def within(
-    units: Iterable[Unit], seconds_left: "Iterator[float]", estimate: Estimate, left_out: list[Unit]
+    units: Iterable[Unit],
+    seconds_left: Callable[[], float],
+    estimate: Estimate,
+    left_out: list[Unit],
 ) -> Iterator[Unit]:
     """The units that still fit when their turn comes; the others go to `left_out`."""
     for unit in units:
-        if estimate.seconds(unit) <= next(seconds_left):
+        if estimate.seconds(unit) <= seconds_left():
             yield unit
         else:
             left_out.append(unit)
