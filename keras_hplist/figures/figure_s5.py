@@ -57,10 +57,12 @@ def compute(
     full = full.rows(np.array([all(task in each for each in known) for task in full.tasks], bool))
     if not full.tasks:
         raise InvalidValueError(f"No task has runs of the {FULL} and of {', '.join(short)}.")
-    lists, random = {}, {}
-    for horizon, matrix in {**short, FULL: full}.items():
-        found = resampled.curves(full, trials, resampling, _like(full, matrix))
-        lists[horizon], random = found[LIST], {FULL: found[RANDOM]}
+    found = {
+        horizon: resampled.curves(full, trials, resampling, _like(full, matrix))
+        for horizon, matrix in {**short, FULL: full}.items()
+    }
+    lists = {horizon: each[LIST] for horizon, each in found.items()}
+    random = {FULL: found[FULL][RANDOM]}
     parts = {
         way: resampled.summary(each, "horizon") for way, each in ((LIST, lists), (RANDOM, random))
     }
