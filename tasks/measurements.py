@@ -165,15 +165,15 @@ def facts() -> Mapping[str, Facts]:
     return shipped().facts
 
 
-def time_reference(repeats: int = 3) -> float:
-    """Seconds of `REFERENCE` on this machine, now: the shortest of some tries."""
+def time_reference() -> float:
+    """Seconds of `REFERENCE` on this machine, now: the shortest of three tries."""
     import numpy as np
     from threadpoolctl import threadpool_limits
 
     matrix = np.full((_SIZE, _SIZE), 1 / _SIZE, np.float32)
     times = []
     with threadpool_limits(1):
-        for _ in range(repeats):
+        for _ in range(3):
             began = time.process_time()
             matrix @ matrix
             times.append(time.process_time() - began)

@@ -123,9 +123,8 @@ def text_classifier(
     initializer: Initializer,
     trainable_init: bool,
     reduction: str,
-    classes: int = 2,
 ) -> Definition:
-    """Classification by a recurrent core, which reads padding as well; softmax cross-entropy.
+    """Two classes, by a recurrent core that reads padding as well; softmax cross-entropy.
 
     Args:
         texts: the corpus.
@@ -135,9 +134,8 @@ def text_classifier(
         initializer: of the output layer.
         trainable_init: whether the first state is trained.
         reduction: a key of `REDUCTIONS`.
-        classes: number of classes.
     """
     recurrent = recurrent_block(core, vocabulary, texts.patch_length, embedding, trainable_init)
-    head = dense_block(core[1]["core_dim"], classes, initializer).named("logits")
+    head = dense_block(core[1]["core_dim"], 2, initializer).named("logits")
     network = chain(recurrent, function(REDUCTIONS[reduction]), head)
     return texts.define(network, cross_entropy, outputs="Logits of the classes.")

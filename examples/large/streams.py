@@ -12,6 +12,8 @@ from keras_hplist.tasks.data import ImageSplit, Split, TextSplit
 
 Batch = tuple[NDArray[Any], NDArray[np.int32]]
 
+_SHIFT = 4  # pixels at most by which an image is moved
+
 
 def stream(batch: Callable[[int], Batch], start: int, stop: int) -> tf.data.Dataset:
     """The batches of the steps from `start` to before `stop`.
@@ -35,25 +37,26 @@ def standardized(images: NDArray[np.float32]) -> NDArray[np.float32]:
     return (images - np.float32(0.5)) / np.float32(0.25)
 
 
-def augmented(split: ImageSplit, step: int, batch_size: int, seed: int, margin: int = 4) -> Batch:
+def augmented(split: ImageSplit, step: int, batch_size: int, seed: int) -> Batch:
     """A batch of randomly shifted and mirrored images, standardised.
+
+    An image is shifted by at most four pixels each way; its edges are continued by reflection.
 
     Args:
         split: what to draw from.
         step: which batch.
         batch_size: its size.
         seed: of order, shifts and mirroring.
-        margin: by how many pixels at most an image is shifted; edges are continued by reflection.
 
     Returns:
         Images (float32, batch × H × W × C) and labels (int32, batch).
     """
     images, labels = split.batch(step, batch_size, seed)
     height, width = images.shape[1:3]
-    around = ((0, 0), (margin, margin), (margin, margin), (0, 0))
+    around = ((0, 0), (_SHIFT, _SHIFT), (_SHIFT, _SHIFT), (0, 0))
     padded = np.pad(standardized(images), around, mode="reflect")
     rng = np.random.default_rng((seed, step))
-    down, right = rng.integers(0, 2 * margin + 1, (2, batch_size, 1))
+    down, right = rng.integers(0, 2 * _SHIFT + 1, (2, batch_size, 1))
     rows, columns = down + np.arange(height), right + np.arange(width)
     mirrored = rng.random((batch_size, 1)) < 0.5
     columns = np.where(mirrored, columns[:, ::-1], columns)

@@ -27,12 +27,11 @@ def check_output(path: Path, option: str = "--output") -> None:
     checked_folder(folder, f"{option} {path}")
 
 
-def check_history_output(path: Path, option: str = "--output") -> None:
+def check_history_output(path: Path) -> None:
     """See whether a history can be written; folders that are missing will be made.
 
     Args:
         path: of a file that ends in `.parquet`, or of a folder.
-        option: by which the user gave it.
 
     Raises:
         InvalidValueError: if a file has the place of a folder or a folder that of a file, or the
@@ -40,12 +39,12 @@ def check_history_output(path: Path, option: str = "--output") -> None:
     """
     is_file = path.suffix == ".parquet"
     if is_file and path.is_dir():
-        raise InvalidValueError(f"{option} {path} is a folder; name a file in it.")
+        raise InvalidValueError(f"--output {path} is a folder; name a file in it.")
     if not is_file and path.is_file():
         raise InvalidValueError(
-            f"{option} {path} is a file; name a folder, or a file that ends in .parquet."
+            f"--output {path} is a file; name a folder, or a file that ends in .parquet."
         )
-    checked_folder(path.parent if is_file else path, f"{option} {path}")
+    checked_folder(path.parent if is_file else path, f"--output {path}")
 
 
 def check_apart(outputs: Mapping[str, Path | None], inputs: Iterable[Path] = ()) -> None:

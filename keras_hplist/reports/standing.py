@@ -28,6 +28,7 @@ FURTHER = (1, 2, 3, 5, 10, 20)
 NOTICEABLE = 0.01
 """A gain above this, in score, is worth a word."""
 NEAREST = 5
+_NEXT = 5  # entries that are shown of those to come
 _ENOUGH = 3  # entries that must have been tried before tasks are compared
 _COUNTED = {
     "mean": "the mean loss over the training",
@@ -261,16 +262,14 @@ def next_entries(
     tried: Iterable[int],
     evidence: Evidence | None = None,
     near: Iterable[str] = (),
-    count: int = 5,
 ) -> pd.DataFrame:
-    """The first entries that were not tried, in order of the list.
+    """The first five entries that were not tried, in order of the list.
 
     Args:
         hplist: the list.
         tried: ranks that were.
         evidence: of the list.
         near: tasks that the problem resembles.
-        count: how many at most.
 
     Returns:
         DataFrame indexed by rank: with evidence `gain` and `gain on the nearest tasks`, by how much
@@ -278,7 +277,7 @@ def next_entries(
         nearest; then the values. What a hyperparameter is called too is called `rank_`, `gain_`.
     """
     ranks = sorted(set(tried))
-    coming = [rank for rank in range(len(hplist)) if rank not in set(ranks)][:count]
+    coming = [rank for rank in range(len(hplist)) if rank not in set(ranks)][:_NEXT]
     frame = pd.DataFrame(
         [hplist[rank] for rank in coming],
         pd.Index(coming, name=hplist.space.free_name("rank")),

@@ -9,6 +9,7 @@ import numpy as np
 
 _SIZES = (0.5, 2.0, 8.0, 32.0)  # working sets in MiB at which bandwidth is measured
 _MEBIBYTE = 2**20
+_MEASURED_SECONDS = 0.02  # for which each operation is repeated
 _COMPILE_SECONDS = 1.0  # of a program without weights
 _COMPILE_SECONDS_PER_WEIGHT = 0.1
 
@@ -71,9 +72,9 @@ def measure() -> Machine:
     return Machine(flops, tuple(bandwidths))
 
 
-def _best(work: Any, seconds: float = 0.02) -> float:
+def _best(work: Any) -> float:
     work()
-    best, end = float("inf"), time.perf_counter() + seconds
+    best, end = float("inf"), time.perf_counter() + _MEASURED_SECONDS
     while time.perf_counter() < end:
         start = time.perf_counter()
         work()

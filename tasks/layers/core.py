@@ -7,7 +7,7 @@ from typing import Any
 
 from keras import ops
 
-from ..initializers import SONNET, ZEROS, Initializer
+from ..initializers import SONNET, Initializer
 from ..program import Block, Weight, chain, function
 
 ACTIVATIONS: dict[str, Callable[[Any], Any]] = {
@@ -57,23 +57,17 @@ def dense_block(
     inputs: int,
     outputs: int,
     initializer: Initializer = SONNET,
-    bias: Initializer | None = ZEROS,
-    uses: float = 1.0,
 ) -> Block:
     """Affine layer on rows: (N, inputs) to (N, outputs), with or without population axis.
 
     Args:
         inputs: number of inputs.
         outputs: number of outputs.
-        initializer: of the kernel (inputs, outputs).
-        bias: initialiser of the bias; None for no bias.
-        uses: rows per example of the batch.
+        initializer: of the kernel (inputs, outputs); the bias starts at zero.
     """
-    kernel = Weight("kernel", (inputs, outputs), initializer, uses)
-    if bias is None:
-        return Block((kernel,), lambda w, x, draws: dense(x, w[0]))
+    kernel = Weight("kernel", (inputs, outputs), initializer, uses=1)
     return Block(
-        (kernel, Weight("bias", (outputs,), bias)),
+        (kernel, Weight("bias", (outputs,))),
         lambda w, x, draws: add_bias(dense(x, w[0]), w[1]),
     )
 
@@ -83,7 +77,6 @@ def mlp_blocks(
     act: str,
     initializer: Initializer = SONNET,
     scope: str = "dense",
-    last: bool = False,
     between: Sequence[Block] = (),
 ) -> list[Block]:
     """Dense layers between the given sizes, with an activation between them.
@@ -93,13 +86,12 @@ def mlp_blocks(
         act: name of the activation.
         initializer: of every kernel; biases start at zero.
         scope: layer i is named `<scope><i>`.
-        last: whether the last layer is activated too.
         between: one more block for each activated layer, before its activation.
     """
     blocks = []
     for i, (inputs, outputs) in enumerate(itertools.pairwise(sizes)):
         blocks.append(dense_block(inputs, outputs, initializer).named(f"{scope}{i}"))
-        if last or i < len(sizes) - 2:
+        if i < len(sizes) - 2:
             blocks += [*between[i : i + 1], activation(act)]
     return blocks
 
