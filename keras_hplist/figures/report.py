@@ -13,7 +13,7 @@ from keras_hplist.figures import NUMBERS, FigureModule, load
 from keras_hplist.figures import page as html
 from keras_hplist.figures.material import Material
 from keras_hplist.figures.page import Section
-from keras_hplist.figures.saving import save
+from keras_hplist.figures.saving import save_with_table
 from keras_hplist.files import write_text
 from keras_hplist.history import SPLITS, History
 
@@ -64,11 +64,7 @@ class Drawn:
             The files, by their kind: "png", "svg" and "csv".
         """
         stem = out / f"figure_{self.number.lower()}"
-        files = {kind: stem.with_suffix(f".{kind}") for kind in ("png", "svg", "csv")}
-        for kind in ("png", "svg"):
-            save(self.module.draw, self.frame, files[kind], self.size)
-        write_text(files["csv"], self.frame.to_csv(), sync=False)
-        return files
+        return save_with_table(self.module.draw, self.frame, stem, self.size)
 
 
 def suite_facts() -> pd.DataFrame:

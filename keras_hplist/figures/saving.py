@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from keras_hplist.errors import MissingExtraError
-from keras_hplist.files import write_atomically
+from keras_hplist.files import write_atomically, write_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -100,6 +100,33 @@ def save(
     """
     content = picture(draw, frame, Path(path).suffix.removeprefix("."), size)
     write_atomically(path, lambda file: _write(file, content))
+
+
+def save_with_table(
+    draw: "Callable[[Axes, pd.DataFrame], None]",
+    frame: "pd.DataFrame",
+    stem: Path,
+    size: tuple[float, float] | None = None,
+) -> dict[str, Path]:
+    """Draw one figure and write it, and the table that it shows.
+
+    Args:
+        draw: the `draw` function of a figure's module.
+        frame: what its `compute` returned; its index is written too.
+        stem: the path of the files without their endings; its folder is made if it is missing.
+        size: width and height in inches; default: the style's.
+
+    Returns:
+        The files, by their kind and ending: "png", "svg" and "csv".
+
+    Raises:
+        MissingExtraError: if matplotlib is not installed.
+    """
+    files = {kind: stem.with_name(f"{stem.name}.{kind}") for kind in ("png", "svg", "csv")}
+    for kind in ("png", "svg"):
+        save(draw, frame, files[kind], size)
+    write_text(files["csv"], frame.to_csv())
+    return files
 
 
 def _write(file: Any, content: bytes) -> None:

@@ -170,6 +170,7 @@ def _curves(findings: Findings, files: ReportFiles) -> list[str]:
             "callback keras_hplist.callbacks.CurveRecorder does."
         ]
     frame = frame.assign(rank=frame["trial"].map(project.trials["rank"]).astype("Int64"))
+    frame = frame.set_index("trial")
     frame.attrs |= {
         "measured": project.measured,
         "unit": project.unit,

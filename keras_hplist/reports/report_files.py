@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from keras_hplist.figures.page import Html, downloads, figure
-from keras_hplist.figures.saving import save
+from keras_hplist.figures.saving import save_with_table
 from keras_hplist.files import write_text
 
 if TYPE_CHECKING:
@@ -37,11 +37,9 @@ class ReportFiles:
         caption: str,
     ) -> Html:
         """A picture for the page, also written as `<name>.png`, `.svg` and `.csv`."""
-        for kind in ("png", "svg"):
-            save(draw, frame, self._folder / f"{name}.{kind}")
-            self.paths.append(str(self._folder / f"{name}.{kind}"))
-        text = frame.to_csv(index=frame.index.name is not None)
-        return Html(figure(draw, frame, caption) + self.text(f"{name}.csv", text))
+        files = save_with_table(draw, frame, self._folder / name)
+        self.paths += map(str, files.values())
+        return Html(figure(draw, frame, caption) + downloads({f"{name}.csv": frame.to_csv()}))
 
     def text(self, name: str, text: str) -> Html:
         """Write a text; a link for the page that saves it."""
