@@ -272,9 +272,10 @@ def next_entries(
         near: tasks that the problem resembles.
 
     Returns:
-        DataFrame indexed by rank: with evidence `gain` and `gain on the nearest tasks`, by how much
-        the entry lowers the mean of the best score of what was tried, over all tasks and over the
-        nearest; then the values. What a hyperparameter is called too is called `rank_`, `gain_`.
+        DataFrame indexed by `rank`: with evidence `gain` and `gain on the nearest tasks`, by how
+        much the entry lowers the mean of the best score of what was tried, over all tasks and over
+        the nearest; then the values. If a hyperparameter is itself called `rank` or `gain`, the
+        index or the column is `rank_` or `gain_`.
     """
     ranks = sorted(set(tried))
     coming = [rank for rank in range(len(hplist)) if rank not in set(ranks)][:_NEXT]

@@ -31,7 +31,7 @@ class _Cluster:
 
 
 def _wanted(n_jobs: int, cores: int) -> int:
-    """How many units are worked on at once: `n_jobs`, or all cores but -1 - `n_jobs`."""
+    """How many units are worked on at once: -1 is one for each core, -2 leaves one core free."""
     return n_jobs if n_jobs > 0 else max(cores + 1 + n_jobs, 1)
 
 

@@ -75,9 +75,8 @@ def bayesian(oracle: "HyperparameterListOracle") -> dict[str, Any] | None:
         gaussian_process.trials[trial.trial_id] = _completed(
             trial, searched, trial.score if usable else worst
         )
-    with threadpool_limits(
-        1
-    ):  # its matrices are so small that more threads cost three times as much
+    # Its matrices are so small that more threads take three times as long.
+    with threadpool_limits(1):
         proposed = gaussian_process.populate_space("")["values"]
     configuration = oracle.hyperparameter_list.space.from_keras_tuner(proposed)
     if oracle.was_tried(configuration):

@@ -10,11 +10,11 @@ from keras_hplist.checks import checked_count, checked_share
 from keras_hplist.lists.hyperparameter_list import ListLike, checked_list
 from keras_hplist.optimizers import RuleOptimizer
 from keras_hplist.tuning.batch_losses import BatchLosses, begin_means
-from keras_hplist.tuning.deferred import when_built
 from keras_hplist.tuning.errors import SetupError
 from keras_hplist.tuning.model_state import ModelState, inner_optimizer
 from keras_hplist.tuning.training_steps import TrainingSteps, optimizer_steps
 from keras_hplist.tuning.validation import checked_validation_arguments, evaluate_apart
+from keras_hplist.tuning.when_built import when_built
 
 
 @dataclass

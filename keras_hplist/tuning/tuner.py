@@ -249,9 +249,9 @@ class HyperparameterListTuner(SharedTuner):
     def _decisive_values(self, hp: keras_tuner.HyperParameters) -> dict[str, Any]:
         """The values on which the model depends: the user's, and what its build uses of others."""
         used = {name: hp.values.get(name) for name in self.hypermodel.names_used}
-        return self._own_values(hp) | used
+        return self._model_values(hp) | used
 
-    def _own_values(self, hp: keras_tuner.HyperParameters) -> dict[str, Any]:
+    def _model_values(self, hp: keras_tuner.HyperParameters) -> dict[str, Any]:
         """The values of the user's hyperparameters, which the list does not set."""
         listed = self.hyperparameter_list.space.names if self.hypermodel.swaps_optimizer else ()
         return {
@@ -366,7 +366,7 @@ class HyperparameterListTuner(SharedTuner):
         print("Search space summary")
         print(self._list_line())
         print(f"The list sets {', '.join(self.hyperparameter_list.space.names)}.")
-        own = self._own_values(self.oracle.get_space())
+        own = self._model_values(self.oracle.get_space())
         if own:
             treatment = {"default": "held at", "random": "drawn at random for each trial, not"}
             print(f"Of the model, {treatment[self._architecture]} their defaults:")

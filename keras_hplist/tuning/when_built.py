@@ -1,4 +1,4 @@
-"""Models that TensorFlow's `fit` builds with its first batch; other backends build them before."""
+"""Waiting until a model has its variables: TensorFlow's `fit` may make them in its first batch."""
 
 from collections.abc import Callable
 from typing import Any
