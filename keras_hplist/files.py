@@ -7,6 +7,7 @@ import os
 import re
 import sqlite3
 import sys
+import time
 import urllib.parse
 import uuid
 from collections.abc import Callable, Iterable, Iterator
@@ -22,6 +23,7 @@ SQLITE_MAGIC = b"SQLite format 3\0"
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")  # half of a pair as JSON writes it
 
 _LONGEST = 255  # bytes of a name, in most file systems
+_ABANDONED = 60  # seconds since the last write, of which one takes milliseconds
 
 
 def write_atomically(
@@ -65,6 +67,22 @@ def write_atomically(
 def write_text(path: str | os.PathLike[str], text: str, *, sync: bool = True) -> None:
     """Write UTF-8 text atomically (see `write_atomically`)."""
     write_atomically(path, lambda file: _ignore(file.write(text.encode())), sync=sync)
+
+
+def sweep(folder: Path, pattern: str) -> None:
+    """Delete temporary files of processes that were killed while they wrote.
+
+    These are the ones last written to more than a minute ago: another process may be writing a
+    younger one, and could not rename it if it were gone.
+
+    Args:
+        folder: where to look.
+        pattern: of `Path.glob`, for the folders in it that files were written to.
+    """
+    for path in folder.glob(f"{pattern}/.*.tmp"):
+        with contextlib.suppress(FileNotFoundError):  # renamed since
+            if time.time() - path.stat().st_mtime > _ABANDONED:
+                path.unlink()
 
 
 def read_json(path: str | os.PathLike[str], *, strict: bool = True) -> Any:

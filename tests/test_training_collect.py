@@ -138,6 +138,19 @@ def test_compaction_that_was_killed_is_ended_by_the_next(out, tmp_path):
     assert len(list(killed.glob("task=*/*.parquet"))) == 2
 
 
+def test_what_a_killed_process_left_half_written_is_deleted(out, tmp_path):
+    """Once it is a minute old: a worker that outlived the process may be writing a younger one."""
+    folder = shutil.copytree(out, tmp_path / "copy")
+    old = [folder / ".one.tmp", next(folder.glob("task=*")) / ".two.tmp"]
+    young = folder / ".three.tmp"
+    for file in (*old, young):
+        file.write_bytes(b"PAR1")
+    for file in old:
+        os.utime(file, (time.time() - 90,) * 2)
+    compact(folder)
+    assert young.exists() and not any(file.exists() for file in old)
+
+
 def test_merged_files_that_the_index_does_not_name_are_never_written_over(out, tmp_path):
     """A lost or damaged index is told, with the ways out; a renamed merged file keeps its units."""
     given = [regression("a"), regression("b")]

@@ -22,7 +22,7 @@ from typing import Any
 import filelock
 
 from keras_hplist.errors import FileFormatError, InvalidValueError
-from keras_hplist.files import checked_folder, folder_of_task, read_json, write_text
+from keras_hplist.files import checked_folder, folder_of_task, read_json, sweep, write_text
 from keras_hplist.history import History
 from keras_hplist.training.plan import Unit
 
@@ -102,6 +102,8 @@ class Folder:
     def alone(self) -> Iterator[None]:
         """Keep other processes from writing into the folder; one that is killed lets go of it.
 
+        What such a one left half written is deleted.
+
         Raises:
             InvalidValueError: if another process writes into it.
         """
@@ -115,6 +117,8 @@ class Folder:
                 "choose another folder; History.concat joins what is in several."
             ) from None
         try:
+            for pattern in (".", "task=*"):
+                sweep(self.path, pattern)
             yield
         finally:
             lock.release()

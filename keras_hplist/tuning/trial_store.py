@@ -12,13 +12,11 @@ a file is then the one before, missing or empty, an empty one is set aside, and 
 trials that ended in that half minute run again. That is cheaper than a sync per trial.
 """
 
-import contextlib
 import copy
 import json
 import math
 import os
 import re
-import time
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
@@ -30,13 +28,12 @@ from keras_tuner.engine.trial import Trial, TrialStatus
 from keras_tuner.src import backend
 
 from keras_hplist.errors import FileFormatError
-from keras_hplist.files import parse_json, read_json, write_text
+from keras_hplist.files import parse_json, read_json, sweep, write_text
 from keras_hplist.spaces.bookkeeping import INDEX
 
 FINISHED = (TrialStatus.COMPLETED, TrialStatus.FAILED)
 _STATUSES = (*FINISHED, TrialStatus.RUNNING, TrialStatus.INVALID)
 _DAMAGED = ".damaged"
-_ABANDONED = 60  # seconds since the last write, of which one takes milliseconds
 # What Python and Keras raise on JSON that is not laid out as expected.
 _MALFORMED = (AttributeError, LookupError, TypeError, ValueError)
 
@@ -154,18 +151,11 @@ class TrialStore:
         self._damaged.clear()
 
     def sweep(self) -> None:
-        """Once, delete the temporary files of processes that were killed while they wrote.
-
-        These are the ones last written to more than a minute ago: a worker of this search may be
-        writing a younger one, and could not rename it if it were gone.
-        """
+        """Once, delete the temporary files of processes that were killed while they wrote."""
         if _is_local(self.folder) and not self._swept:
             self._swept = True
-            for pattern in (".*.tmp", "trial_*/.*.tmp"):
-                for path in Path(self.folder).glob(pattern):
-                    with contextlib.suppress(FileNotFoundError):  # renamed since
-                        if time.time() - path.stat().st_mtime > _ABANDONED:
-                            path.unlink()
+            for pattern in (".", "trial_*"):
+                sweep(Path(self.folder), pattern)
 
 
 def save_state(path: str, state: Mapping[str, Any]) -> None:
