@@ -37,7 +37,7 @@ def loss(run: int, step: int) -> float:
 
 
 def fill(uri: str) -> None:
-    """Two experiments: four ended runs, a running and a deleted one; a run without steps."""
+    """Two experiments: four ended runs, a running and a deleted one; two runs without steps."""
     client = mlflow.tracking.MlflowClient(tracking_uri=uri)
     digits = client.create_experiment("digits")
     for index, (rate, end) in enumerate(zip(RATES, ENDS, strict=True)):
@@ -51,11 +51,13 @@ def fill(uri: str) -> None:
         client.set_terminated(run, end)
     client.create_run(digits, run_name="running")
     client.delete_run(client.create_run(digits, run_name="deleted").info.run_id)
-    steps = client.create_run(client.create_experiment("no steps"), run_name="single").info.run_id
-    client.log_param(steps, "lr", 1e-3)
-    for time, value in enumerate((3.0, 2.0, 1.0)):
-        client.log_metric(steps, "val_loss", value, timestamp=1000 + time)
-    client.set_terminated(steps)
+    no_steps = client.create_experiment("no steps")
+    for values in ((3.0, 2.0, 1.0), (4.0,)):
+        run = client.create_run(no_steps).info.run_id
+        client.log_param(run, "lr", 1e-3)
+        for time, value in enumerate(values):
+            client.log_metric(run, "val_loss", value, timestamp=1000 + time)
+        client.set_terminated(run)
 
 
 @pytest.fixture(scope="module", params=["folder", "sqlite"])
@@ -105,12 +107,13 @@ def test_running_and_deleted_runs_are_dropped(store):
     ]
 
 
-def test_values_without_steps_are_numbered_by_time(store):
-    """MLflow logs step 0 where none is given; the report says what was assumed."""
-    history = read_mlflow(store, experiments=["no steps"])
-    row = history.to_frame().iloc[0]
-    assert row["steps"].tolist() == [1, 2, 3]
-    assert row["valid"].tolist() == [3.0, 2.0, 1.0]
+@pytest.mark.parametrize("experiments", [["no steps"], None])
+def test_values_without_steps_are_numbered_by_time(store, experiments):
+    """From 1, whatever else is read, though MLflow logs step 0; the report says so."""
+    history = read_mlflow(store, experiments=experiments)
+    rows = history.select(task="no steps").to_frame()
+    assert sorted(rows["steps"].map(list)) == [[1], [1, 2, 3]]
+    assert sorted(rows["valid"].map(list)) == [[3.0, 2.0, 1.0], [4.0]]
     assert "without steps" in str(history.report)
 
 

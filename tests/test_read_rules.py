@@ -170,6 +170,28 @@ def test_steps_are_counted_from_the_end_of_the_first_epoch(tmp_path):
         assert history.to_frame()["steps"][0].tolist() == expected
 
 
+@pytest.mark.parametrize("other", [[1, 2, 3], [0, 50, 100]])
+def test_whether_epochs_are_counted_from_0_is_told_of_each_task_for_itself(tmp_path, other):
+    """What else is read changes nothing; the report says of which task."""
+    for name, steps in (("a", [0, 1, 2]), ("b", other)):
+        _logged_by_ray(tmp_path / name, steps, None)
+    history = read_ray_tune(tmp_path, step="n")
+    both = history.to_frame().set_index("task")["steps"].map(list)
+    assert both["a/experiment"] == [1, 2, 3]
+    assert both["b/experiment"] == other
+    assert "from 0: one was added to each in a/experiment" in str(history.report)
+    assert str(read_ray_tune(tmp_path / "a", step="n").report).endswith("one was added to each")
+
+
+def test_a_task_only_some_of_whose_runs_count_from_0_is_noted(tmp_path):
+    """Their step 0 is not known to be before training."""
+    for name, steps in (("a", [0, 1, 2]), ("b", [1, 2, 3])):
+        _logged_by_ray(tmp_path / name, steps, None)
+    told, given = (read_ray_tune(tmp_path, step="n", task="m", first_epoch=f) for f in (None, 1))
+    assert "only some runs of m count 0, 1, 2, …" in str(told.report)
+    assert "only some runs" not in str(given.report)
+
+
 def _logged_by_ray(folder, steps, first):
     """A trial of Ray Tune, whose steps are a user's own."""
     trial = folder / "experiment" / "trial"

@@ -33,8 +33,8 @@ def read_mlflow(
     """Read the runs of an MLflow tracking store; each experiment is a task.
 
     A run that MLflow calls KILLED is `pruned`, FAILED `failed`; RUNNING, SCHEDULED and deleted runs
-    are dropped. Where all values of a metric were logged without a step, they are numbered in the
-    order of their times.
+    are dropped. Where all values of a metric were logged without a step, they are numbered 1, 2, …
+    in the order of their times.
 
     Args:
         path: the folder `mlruns`, the SQLite file, or its URL `sqlite:///…`.
@@ -60,7 +60,14 @@ def read_mlflow(
     if not place.exists():
         raise FileNotFoundError(f"There is no MLflow store at {place}.")
     found = set()
-    for run in _folder(place, builder) if place.is_dir() else _database(place):
+    runs = list(_folder(place, builder) if place.is_dir() else _database(place))
+    numbered = {
+        (run.experiment, metric)
+        for run in runs
+        for metric, points in run.points.items()
+        if len(points) > 1 and _without_steps(points)
+    }
+    for run in runs:
         found.add(run.experiment)
         if wanted is not None and run.experiment not in wanted:
             continue
@@ -70,8 +77,8 @@ def read_mlflow(
         metrics = {}
         for metric in builder.wanted & set(run.points):
             points = sorted(run.points[metric])
-            if len(points) > 1 and not any(step for _, step, _ in points):
-                points = [(time, n, value) for n, (time, _, value) in enumerate(points)]
+            if (run.experiment, metric) in numbered and _without_steps(points):
+                points = [(time, n, value) for n, (time, _, value) in enumerate(points, start=1)]
                 builder.report.note("values logged without steps are numbered in order of time")
             metrics[metric] = curve((step, value) for _, step, value in points)
         builder.add(
@@ -110,6 +117,10 @@ class _Run:
         if isinstance(self.start, int) and isinstance(self.end, int):
             return (self.end - self.start) / 1000
         return None
+
+
+def _without_steps(points: Collection[tuple[int, int, float]]) -> bool:
+    return not any(step for _, step, _ in points)  # MLflow logs step 0 where none is given
 
 
 def _folder(root: Path, builder: HistoryBuilder) -> Iterator[_Run]:

@@ -55,8 +55,8 @@ class Options(TypedDict, total=False):
     steps_per_epoch: float
     """Optimizer updates in one unit of the source's steps. Default: 1, steps stay as logged."""
     first_epoch: Literal[0, 1]
-    """How the source numbers the end of the first epoch. Default: 0 if the steps of every run are
-    0, 1, 2, …; else steps stay as logged."""
+    """How the source numbers the end of the first epoch. Default: of each task for itself, 0 if the
+    steps of all its runs are 0, 1, 2, …; else steps stay as logged."""
     training_steps: int
     """The updates every run was planned for. Default: the last step of the task's longest run."""
     space: str
@@ -255,10 +255,10 @@ class HistoryBuilder:
 
     def _count_updates(self, runs: "list[_Run]") -> None:
         """Turn the source's steps into optimizer updates, in place."""
-        first = self._first_epoch(runs)
+        first = self._first_epochs(runs)
         scale = self._options.get("steps_per_epoch", 1)
         for run in runs:
-            updates = np.round((run.steps + 1 - first) * scale, 6)
+            updates = np.round((run.steps + 1 - first[run.columns["task"]]) * scale, 6)
             if updates[-1] > LAST_STEP:
                 raise FileFormatError(
                     f"{run.trial}: the steps of {self._objective!r} are {shown(run.steps)}; "
@@ -272,18 +272,31 @@ class HistoryBuilder:
                 )
             run.steps = updates.astype(np.int64)
         _check_same_unit(runs)
-        if runs and first == 0:
-            self.report.note("steps count finished epochs from 0: one was added to each")
+        if from_0 := sorted(task for task in first if first[task] == 0):
+            where = f" in {', '.join(from_0)}" if len(from_0) < len(first) else ""
+            self.report.note(f"steps count finished epochs from 0: one was added to each{where}")
         if runs and scale != 1:
             self.report.note(f"steps were multiplied by {scale:g}, the updates in an epoch")
 
-    def _first_epoch(self, runs: "list[_Run]") -> int:
-        """What the source calls the first step, 0 or 1: 0 if all runs count 0, 1, 2, ..."""
+    def _first_epochs(self, runs: "list[_Run]") -> dict[str, int]:
+        """What each task calls its first step, 0 or 1: 0 if all its runs count 0, 1, 2, ..."""
+        by_task: dict[str, list[np.ndarray]] = defaultdict(list)
+        for run in runs:
+            by_task[run.columns["task"]].append(run.steps)
         given = self._options.get("first_epoch")
         if given is not None:
-            return given
-        curves = [run.steps for run in runs if len(run.steps) > 1] or [run.steps for run in runs]
-        return 0 if all(np.array_equal(s, np.arange(len(s))) for s in curves) else 1
+            return dict.fromkeys(by_task, given)
+        first = {}
+        for task, steps in by_task.items():
+            curves = [s for s in steps if len(s) > 1] or steps
+            epochs = [np.array_equal(s, np.arange(len(s))) for s in curves]
+            first[task] = 0 if all(epochs) else 1
+            if any(epochs) and not all(epochs):
+                self.report.note(
+                    f"only some runs of {task} count 0, 1, 2, …: their step 0 was taken as before "
+                    "training; if it is the first epoch, read them with first_epoch=0"
+                )
+        return first
 
     def _minimize(self, runs: "list[_Run]", direction: str) -> None:
         if direction == "max":
