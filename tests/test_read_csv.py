@@ -222,6 +222,27 @@ def test_columns_that_count_steps_must_be_mapped(tmp_path):
         read_csv(file, {"valid": "loss", "steps": "epoch"})
 
 
+@pytest.mark.parametrize(
+    ("name", "first", "expected"),
+    [
+        ("epoch", 0, [1, 2, 3]), ("Epochs", 0, [1, 2, 3]), ("epoch", 1, [1, 2, 3]),
+        ("step", 0, [0, 1, 2]),
+    ],
+)  # fmt: skip
+def test_a_column_called_epoch_that_begins_with_0_counts_finished_epochs(
+    tmp_path, name, first, expected
+):
+    """As of other tools; a step 0 of another name is before training."""
+    rows = [f"0.1,{step},1\n" for step in range(first, first + 3)]
+    (tmp_path / "runs.csv").write_text(f"lr,{name},loss\n{''.join(rows)}")
+    columns = {"steps": name, "valid": "loss"}
+    history = read_csv(tmp_path / "runs.csv", columns, hyperparameters=["lr"])
+    assert history.table["steps"].to_pylist() == [expected]
+    assert ("one was added" in str(history.report)) == (name != "step" and not first)
+    given = read_csv(tmp_path / "runs.csv", columns, hyperparameters=["lr"], first_epoch=1)
+    assert given.table["steps"].to_pylist() == [list(range(first, first + 3))]
+
+
 def test_runs_in_different_units_are_refused(tmp_path):
     """Ten points by epoch and ten by update, in one task."""
     file = tmp_path / "runs.csv"

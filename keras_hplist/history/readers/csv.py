@@ -32,7 +32,8 @@ _MAPPED = ("task", "run", "steps", *SPLITS, "status", "family", "seconds", *_WHO
 _NAMES = ("task", "run", "status", "family")
 _UNNAMED = re.compile(r"|Unnamed: [\d.]+|__index_level_\d+__")
 """What a column is called that has no name, as the index of a table that pandas wrote."""
-_STEPS = {"step", "steps", "epoch", "epochs", "iteration", "iterations", "iter", "global_step"}
+_EPOCHS = ("epoch", "epochs")
+_STEPS = {"step", "steps", *_EPOCHS, "iteration", "iterations", "iter", "global_step"}
 
 
 def read_csv(
@@ -62,7 +63,8 @@ def read_csv(
         **options: see `Options`. `hyperparameters` names the columns that hold them; by default,
             where every row is a run, they are all that are not mapped and have a name, which the
             index of a table of pandas has not. An empty cell: the run has no such hyperparameter.
-            Steps stay as given unless `first_epoch` is.
+            Whether the steps are finished epochs from 0 is asked only of a column called `epoch` or
+            `epochs`, in whatever case; the steps of others stay as given unless `first_epoch` is.
 
     Returns:
         The history. Without a `task` column the task is the file's name without the suffixes of
@@ -87,7 +89,8 @@ def read_csv(
         checked_text(f"The column that {name!r} is mapped to", mapped)
     files = [Path(path)] if isinstance(path, str | os.PathLike) else [Path(p) for p in path]
     metrics = {split: columns.get(split) for split in SPLITS}
-    options.setdefault("first_epoch", 1)
+    if columns.get("steps", "").lower() not in _EPOCHS:
+        options.setdefault("first_epoch", 1)
     builder = HistoryBuilder(", ".join(map(os.fspath, files)), metrics, options)
     text = [columns[key] for key in _NAMES if key in columns] + [options.get("task_key") or ""]
     for file in files:
