@@ -118,6 +118,20 @@ def test_a_yaml_sidecar_is_read(tmp_path, monkeypatch):
         read_csv_logger(tmp_path)
 
 
+def test_numbers_that_yaml_takes_for_texts_are_numbers(tmp_path):
+    """`1e-3` has no point, which YAML 1.1 asks for; whole numbers in quotes are names."""
+    pytest.importorskip("yaml", reason="PyYAML is an extra")
+    write_run(tmp_path, "a", {})
+    (tmp_path / "a.json").unlink()
+    values = "{lr: 1e-3, opt: {eps: 1E8, betas: [9e-1, 1]}, data: '007', tag: 1e-3x}"
+    for document in (values, f"values: {values}"):
+        (tmp_path / "a.yaml").write_text(document)
+        history = read_csv_logger(tmp_path)
+        assert list(history.values().values()) == [
+            {"lr": 1e-3, "opt/eps": 1e8, "opt/betas": "[0.9, 1]", "data": "007", "tag": "1e-3x"}
+        ]
+
+
 def test_a_run_without_sidecar_is_dropped(logs):
     """The report says why."""
     (logs / "lr=0.1" / "hparams.json").unlink()

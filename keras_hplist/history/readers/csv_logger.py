@@ -13,7 +13,7 @@ from keras_hplist.history.readers.documents import read_mapping
 from keras_hplist.history.readers.steps import Curve
 from keras_hplist.history.readers.tables import numbers, read_table
 from keras_hplist.history.readers.trials import HistoryBuilder, Options, Trial
-from keras_hplist.history.readers.values import state_in
+from keras_hplist.history.readers.values import parse_value, state_in
 from keras_hplist.history.store import History
 
 _SUFFIXES = (".json", ".yaml", ".yml")
@@ -112,12 +112,15 @@ def _sidecar(file: Path, name: str | None, alone: bool) -> Path | None:
 def _described(file: Path) -> dict[str, Any]:
     """What a sidecar says of its run: `values`, `state`, `seconds` and `columns` of a `Trial`."""
     document = read_mapping(file)
-    if "values" not in document:
-        return {"values": document}
-    if not isinstance(document["values"], Mapping):
+    values = document.get("values", document)
+    if not isinstance(values, Mapping):
         raise FileFormatError(
-            f"{file}: 'values' is {document['values']!r}; it must map hyperparameters to values."
+            f"{file}: 'values' is {values!r}; it must map hyperparameters to values."
         )
+    if file.suffix != ".json":
+        values = _with_numbers(values)
+    if "values" not in document:
+        return {"values": values}
     unknown = sorted(set(document) - {"values", "status", "seconds", *_COLUMNS})
     if unknown:
         raise FileFormatError(
@@ -125,11 +128,21 @@ def _described(file: Path) -> dict[str, Any]:
             f"seconds, {', '.join(_COLUMNS)}."
         )
     return {
-        "values": document["values"],
+        "values": values,
         "state": state_in(document.get("status", "ok"), os.fspath(file)),
         "seconds": document.get("seconds"),
         "columns": {key: document[key] for key in _COLUMNS if key in document},
     }
+
+
+def _with_numbers(value: Any) -> Any:
+    """A value of a YAML document with texts such as `1e-3`, no number in YAML 1.1, as numbers."""
+    if isinstance(value, Mapping):
+        return {name: _with_numbers(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_with_numbers(each) for each in value]
+    number = parse_value(value) if isinstance(value, str) else None
+    return number if isinstance(number, float) else value
 
 
 def _curves(
