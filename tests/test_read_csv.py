@@ -1,6 +1,7 @@
 """`read_csv` on CSV and Parquet files in the layouts people keep."""
 
 import gzip
+import re
 from decimal import Decimal
 
 import numpy as np
@@ -108,6 +109,51 @@ def test_text_that_looks_like_a_number_stays_text(tmp_path):
         {"commit": "12e4567", "lr": 1}, {"commit": "1234567", "lr": 2}, {"lr": 4}
     ]  # fmt: skip
     assert history.report.dropped == [("row 4", "hyperparameter 'commit' is not finite")]
+
+
+def test_the_decimal_sign_may_be_a_comma(tmp_path):
+    """As spreadsheets write it; the text of names is left as it is."""
+    file = tmp_path / "runs.csv"
+    text = "id;lr;data;units;commit;loss;step\n"
+    rows = ["a;1,5E-3;v1,2;8;1e999;2,5;0", "a;1,5E-3;v1,2;8;1e999;0,25;1", "b;0,1;v2;8;0,5;-1;1,0"]
+    file.write_text(text + "".join(f"{row}\n" for row in rows))
+    names = ["lr", "data", "units", "commit"]
+    columns = {"run": "id", "valid": "loss", "steps": "step"}
+    history = read_csv(file, columns, hyperparameters=names, delimiter=";", decimal=",")
+    assert sorted(history.values().values(), key=lambda values: values["lr"]) == [
+        {"lr": 0.0015, "data": "v1,2", "units": 8, "commit": "1e999"},
+        {"lr": 0.1, "data": "v2", "units": 8, "commit": "0.5"},
+    ]
+    assert sorted(history.table["valid"].to_pylist()) == [[-1], [2.5, 0.25]]
+    file.write_text(text + "a;0,1;v1;8;x;0,5;0\na;0,1;v1;8;x;1.000;1\n")
+    with pytest.raises(FileFormatError, match=r"row 3, column 'loss': '1\.000' is not a number"):
+        read_csv(file, columns, hyperparameters=names, delimiter=";", decimal=",")
+    with pytest.raises(FileFormatError, match=r"row 2, .*'0,5' is not .* give decimal=','"):
+        read_csv(file, columns, hyperparameters=names, delimiter=";")
+    with pytest.raises(UnknownNameError, match="decimal sign ';'"):
+        read_csv(file, columns, hyperparameters=names, decimal=";")
+
+
+@pytest.mark.parametrize(
+    ("cells", "told"),
+    [
+        (["0.1", "N/A", "0.2"], "column 'x' is text, though 2 of 3 cells are numbers; 'N/A' is"),
+        (["0,1", "0,2", "", "0,3"], "3 of 3 .*, as '0,1'. If .* give decimal=','"),
+        (["0,1", "N/A", "0,2"], "2 of 3 .*; 'N/A' is none. If the decimal sign of '0,1' is"),
+        (["relu", "tanh", "1"], None),
+        (["0.1", "0.2"], None),
+    ],
+)
+def test_a_hyperparameter_that_is_text_though_most_cells_are_numbers_is_noted(
+    tmp_path, cells, told
+):
+    """It is a category to whoever learns from it. The names of tasks are texts on purpose."""
+    file = tmp_path / "runs.csv"
+    file.write_text("x;data;loss\n" + "".join(f"{c};{n};1\n" for n, c in enumerate(cells)))
+    report = read_csv(file, {"valid": "loss"}, task_key="data", delimiter=";").report
+    found = [note for note in report.notes if "is text" in note]
+    assert len(found) == (told is not None)
+    assert not told or re.search(told, found[0])
 
 
 @pytest.mark.parametrize(

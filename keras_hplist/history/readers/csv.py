@@ -15,9 +15,11 @@ from keras_hplist.errors import FileFormatError, InvalidValueError
 from keras_hplist.history.places import place_of
 from keras_hplist.history.readers.steps import Curve
 from keras_hplist.history.readers.tables import (
+    DECIMALS,
     bare,
     column,
     hyperparameter,
+    note_numbers_among_texts,
     numbers,
     read_table,
 )
@@ -42,6 +44,7 @@ def read_csv(
     *,
     empty: Literal["missing", "nan"] = "missing",
     delimiter: str = ",",
+    decimal: Literal[".", ","] = ".",
     **options: Unpack[Options],
 ) -> History:
     """Read tables whose columns are named by the caller.
@@ -60,6 +63,8 @@ def read_csv(
         empty: what an empty cell in the place of a loss means: "missing", no measurement, or "nan",
             a diverged run. pandas writes NaN as an empty cell, both to CSV and to Parquet.
         delimiter: what separates the cells of a CSV file.
+        decimal: the decimal sign of its numbers. It is the comma where a spreadsheet of many
+            European languages wrote them, as a rule with `delimiter=";"`.
         **options: see `Options`. `hyperparameters` names the columns that hold them; by default,
             where every row is a run, they are all that are not mapped and have a name, which the
             index of a table of pandas has not. An empty cell: the run has no such hyperparameter.
@@ -76,8 +81,9 @@ def read_csv(
         FileNotFoundError: if there is no such file.
         InvalidValueError: if `columns` and `hyperparameters` leave open what to read, or an
             argument is not allowed.
-        UnknownNameError: if a file has no such column, or `empty` is another word.
+        UnknownNameError: if a file has no such column, or `empty` or `decimal` is another text.
     """
+    checked_name("decimal sign", decimal, DECIMALS)
     checked_name("meaning of empty cells", empty, ("missing", "nan"))
     if not isinstance(columns, Mapping):
         raise InvalidValueError(
@@ -94,15 +100,18 @@ def read_csv(
     builder = HistoryBuilder(", ".join(map(os.fspath, files)), metrics, options)
     text = [columns[key] for key in _NAMES if key in columns] + [options.get("task_key") or ""]
     for file in files:
-        table = read_table(file, delimiter, names=text)
+        table = read_table(file, delimiter, names=text, decimal=decimal)
         names = options.get("hyperparameters")
         if names is None:
             names = _hyperparameters(table, columns, file, builder.report)
-        losses = {name: numbers(table, name, file) for name in metrics.values() if name}
+        losses = {n: numbers(table, n, file, decimal=decimal) for n in metrics.values() if n}
         if empty == "nan":
             losses = {name: (loss, np.ones(len(loss), bool)) for name, (loss, _) in losses.items()}
-        cells = {name: hyperparameter(table, name, file, delimiter) for name in names}
-        for trial in _trials(table, columns, cells, file, losses, builder):
+        cells = {n: hyperparameter(table, n, file, delimiter, decimal) for n in names}
+        for name in cells:
+            if name not in text:
+                note_numbers_among_texts(builder.report, cells[name], name, file, decimal)
+        for trial in _trials(table, columns, cells, file, losses, builder, decimal):
             builder.add(trial)
     return builder.history()
 
@@ -137,15 +146,16 @@ def _trials(
     file: Path,
     losses: Mapping[str, tuple[np.ndarray, np.ndarray]],
     builder: HistoryBuilder,
+    decimal: str,
 ) -> Iterator[Trial]:
     context = {
-        key: _whole_numbers(table, columns[key], file)
+        key: _whole_numbers(table, columns[key], file, decimal)
         if key in _WHOLE
         else column(table, columns[key], file).to_pylist()
         for key in ("task", "run", "status", "family", "seconds", *_WHOLE)
         if key in columns
     }
-    steps = _steps(table, columns, context, file)
+    steps = _steps(table, columns, context, file, decimal)
     runs: dict[Any, list[int]] = defaultdict(list)
     for row, key in enumerate(_keys(table, columns, context, cells)):
         runs[key].append(row)
@@ -200,12 +210,16 @@ def _keys(
 
 
 def _steps(
-    table: pa.Table, columns: Mapping[str, str], context: Mapping[str, list], file: Path
+    table: pa.Table,
+    columns: Mapping[str, str],
+    context: Mapping[str, list],
+    file: Path,
+    decimal: str,
 ) -> np.ndarray:
     """The step of each row; where a row is a run, the last of it."""
     if "steps" not in columns:
         return np.array([step or 1 for step in context.get("training_steps", [1] * len(table))])
-    steps, given = numbers(table, columns["steps"], file)
+    steps, given = numbers(table, columns["steps"], file, decimal=decimal)
     if not given.all():
         raise FileFormatError(
             f"{file}, row {np.argmin(given) + 2}, column {columns['steps']!r}: the cell is empty."
@@ -228,11 +242,11 @@ def _curve(
     return steps[order], losses[order]
 
 
-def _whole_numbers(table: pa.Table, name: str, file: Path) -> list[int | None]:
+def _whole_numbers(table: pa.Table, name: str, file: Path, decimal: str) -> list[int | None]:
     cells = column(table, name, file)
     if pa.types.is_integer(cells.type):  # exactly; float64 rounds what is beyond 2**53
         return cells.to_pylist()
-    values, given = numbers(table, name, file)
+    values, given = numbers(table, name, file, decimal=decimal)
     bad = np.flatnonzero(given & ~(values == np.round(values)))  # NaN is not whole either
     if bad.size:
         raise FileFormatError(

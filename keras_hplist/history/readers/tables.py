@@ -16,6 +16,8 @@ from keras_hplist.errors import FileFormatError, InvalidValueError, UnknownNameE
 from keras_hplist.history.readers.values import parse_value
 from keras_hplist.history.report import ReadReport
 
+DECIMALS = (".", ",")
+_SWAPPED = str.maketrans(".,", ",.")
 _SUFFIXES = (".csv", ".tsv", ".txt", ".parquet", ".gz", ".bz2", ".zst")
 
 
@@ -24,6 +26,7 @@ def read_table(
     delimiter: str = ",",
     report: ReadReport | None = None,
     names: Iterable[str] = (),
+    decimal: str = ".",
 ) -> pa.Table:
     """Read a CSV file (plain or compressed, with a header) or a Parquet file.
 
@@ -35,6 +38,7 @@ def read_table(
         report: if given, a last line of a CSV file that has no line break, as a killed process
             leaves it, is left out and noted here.
         names: columns of a CSV file that hold names, and are text even if all are digits.
+        decimal: the decimal sign of a CSV file, one of `DECIMALS`.
 
     Returns:
         The table; the types of the other CSV columns are inferred from all rows.
@@ -55,7 +59,7 @@ def read_table(
         if parquet:
             table = pq.ParquetFile(file).read()
         else:
-            table = _read_csv(file, delimiter, report, names)
+            table = _read_csv(file, delimiter, report, names, decimal)
         columns = table.column_names
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         kind = "Parquet" if parquet else "CSV"
@@ -67,7 +71,7 @@ def read_table(
 
 
 def _read_csv(
-    file: Path, delimiter: str, report: ReadReport | None, names: Iterable[str]
+    file: Path, delimiter: str, report: ReadReport | None, names: Iterable[str], decimal: str
 ) -> pa.Table:
     return pyarrow.csv.read_csv(
         file if report is None else _whole_lines(file, report),
@@ -78,6 +82,7 @@ def _read_csv(
             null_values=[""],
             strings_can_be_null=True,
             column_types=dict.fromkeys(names, pa.string()),
+            decimal_point=decimal,
         ),
     )
 
@@ -111,7 +116,9 @@ def column(table: pa.Table, name: str, file: str | os.PathLike[str]) -> pa.Chunk
     return table.column(found[0])
 
 
-def hyperparameter(table: pa.Table, name: str, file: Path, delimiter: str = ",") -> list[Any]:
+def hyperparameter(
+    table: pa.Table, name: str, file: Path, delimiter: str = ",", decimal: str = "."
+) -> list[Any]:
     """A column of hyperparameters, None where a cell is empty.
 
     Args:
@@ -120,6 +127,7 @@ def hyperparameter(table: pa.Table, name: str, file: Path, delimiter: str = ",")
         file: the table's file; it is read again if a CSV file seems to have an infinite value,
             which may be text that looks like a number, such as the commit `12e4567`.
         delimiter: what separates the cells of a CSV file.
+        decimal: the decimal sign of a CSV file.
 
     Raises:
         UnknownNameError, FileFormatError: as `column`.
@@ -128,8 +136,33 @@ def hyperparameter(table: pa.Table, name: str, file: Path, delimiter: str = ",")
     floats = file.suffix != ".parquet" and pa.types.is_floating(cells.type)
     if floats and pc.any(pc.is_inf(cells)).as_py():
         texts = column(read_table(file, delimiter, names=[name]), name, file).to_pylist()
-        return [None if text is None else parse_value(text) for text in texts]
+        values = [None if text is None else parse_value(_pointed(text, decimal)) for text in texts]
+        return [t if isinstance(v, str) else v for t, v in zip(texts, values, strict=True)]
     return cells.to_pylist()
+
+
+def note_numbers_among_texts(
+    report: ReadReport, cells: Iterable[Any], name: str, file: Path, decimal: str | None = None
+) -> None:
+    """Note a column of hyperparameters that is text, so a category, though most are numbers.
+
+    Args:
+        report: is told.
+        cells: of the column.
+        name: the column.
+        file: the table's file.
+        decimal: the decimal sign of a CSV file, if the user can choose it.
+    """
+    texts = [cell for cell in cells if isinstance(cell, str)]
+    others = [t for t in texts if not (_is_number(t) or _is_number(t.translate(_SWAPPED)))]
+    if 2 * len(others) >= len(texts):
+        return
+    hints = [hint for text in texts if (hint := _decimal_hint(text, decimal))]
+    example = f"; {others[0]!r} is none" if others else f", as {texts[0]!r}"
+    report.note(
+        f"{file}: column {name!r} is text, though {len(texts) - len(others)} of {len(texts)} "
+        f"cells are numbers{example}.{hints[0] if hints else ''}".removesuffix(".")
+    )
 
 
 def numbers(
@@ -137,6 +170,7 @@ def numbers(
     name: str,
     file: str | os.PathLike[str],
     missing: Collection[str] = (),
+    decimal: str | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """A column of numbers.
 
@@ -145,6 +179,7 @@ def numbers(
         name: the column.
         file: the table's file, for messages.
         missing: texts that stand for a missing number.
+        decimal: the decimal sign, if the user can choose it.
 
     Returns:
         The numbers, float64 of shape (rows,), and a mask of the same shape that is True where a
@@ -164,15 +199,34 @@ def numbers(
             given[row] = False
             continue
         try:
-            values[row] = _number(cell)
+            values[row] = _number(cell, decimal)
         except (TypeError, ValueError):
             raise FileFormatError(
                 f"{os.fspath(file)}, row {row + 2}, column {name!r}: {cell!r} is not a number."
+                + _decimal_hint(cell, decimal)
             ) from None
     return values, given
 
 
-def _number(cell: Any) -> float:
+def _number(cell: Any, decimal: str | None) -> float:
     if isinstance(cell, bool):
         raise TypeError
-    return float(cell)
+    return float(_pointed(cell, decimal) if isinstance(cell, str) else cell)
+
+
+def _is_number(text: str) -> bool:
+    return type(parse_value(text)) in (int, float)
+
+
+def _pointed(text: str, decimal: str | None) -> str:
+    """A number's text with a point for its decimal sign; 1.234 is no number with a comma."""
+    return text.translate(_SWAPPED) if decimal == "," else text
+
+
+def _decimal_hint(cell: Any, decimal: str | None) -> str:
+    """How to mend a cell that is a number with the other decimal sign; else empty."""
+    if not isinstance(cell, str) or decimal is None or _is_number(_pointed(cell, decimal)):
+        return ""
+    (other,) = set(DECIMALS) - {decimal}
+    is_other = _is_number(_pointed(cell, other))
+    return f" If the decimal sign of {cell!r} is {other!r}, give decimal={other!r}." * is_other

@@ -17,6 +17,7 @@ from keras_hplist.history.readers.tables import (
     bare,
     column,
     hyperparameter,
+    note_numbers_among_texts,
     numbers,
     read_table,
 )
@@ -80,7 +81,7 @@ def read_wandb(
     if "config" in table.column_names:
         runs = _scripted(table, file)
     else:
-        runs = _exported(table, file, builder.wanted, options.get("hyperparameters"))
+        runs = _exported(table, file, builder, options.get("hyperparameters"))
     names = Counter(run.name for run in runs)
     found = _curves(curve_files, builder.wanted, names, step) if curves else None
     for run in runs:
@@ -95,7 +96,7 @@ def read_wandb(
 
 
 def _exported(
-    table: pa.Table, file: Path, wanted: frozenset[str], names: Sequence[str] | None
+    table: pa.Table, file: Path, builder: HistoryBuilder, names: Sequence[str] | None
 ) -> list[Trial]:
     """The runs of a table exported from a project's page."""
     logged = [name for name in table.column_names if name not in _ABOUT_RUNS]
@@ -105,7 +106,9 @@ def _exported(
             f"hyperparameters=[…]. Columns: {', '.join(logged)}."
         )
     values = {name: hyperparameter(table, name, file) for name in names}
-    summary = {name: numbers(table, name, file) for name in wanted & set(logged)}
+    for name, cells in values.items():
+        note_numbers_among_texts(builder.report, cells, name, file)
+    summary = {name: numbers(table, name, file) for name in builder.wanted & set(logged)}
     run_names, states = (column(table, name, file).to_pylist() for name in ("Name", "State"))
     seconds = numbers(table, "Runtime", file)[0] if "Runtime" in table.column_names else None
     trials = []
