@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import tiny_search
 
-from keras_hplist.errors import FileFormatError, HPListError, UnknownNameError
+from keras_hplist.errors import FileFormatError, HPListError, InvalidValueError, UnknownNameError
 from keras_hplist.history import History, read_keras_tuner, read_logs
 from keras_hplist.learning import ListLearner
 from keras_hplist.lists import HyperparameterList
@@ -339,6 +339,32 @@ def test_another_metric_can_be_chosen_and_an_unknown_one_is_named(tmp_path):
     np.testing.assert_allclose(2 * losses[0], losses[1], rtol=1e-6)
     with pytest.raises(UnknownNameError, match=r"'val_los'.*'val_loss'"):
         read_keras_tuner(tmp_path / "p", metric="val_los")
+
+
+@pytest.mark.parametrize("metric", [None, "loss"])
+def test_a_project_whose_trials_all_failed_does_not_stop_the_reading_of_others(tmp_path, metric):
+    """They are kept as failed runs, of which no metric is known."""
+
+    def run(hp):
+        formula(hp)
+        raise RuntimeError("out of memory")
+
+    search(keras_tuner.RandomSearch, tmp_path, "bad", trials=2, run=run)
+    search(keras_tuner.RandomSearch, tmp_path, "good", trials=2)
+    history = read_keras_tuner(tmp_path, metric)
+    assert history.select(task="bad").to_frame()["status"].tolist() == ["failed"] * 2
+    assert history.select(task="good").to_frame()["status"].tolist() == ["ok"] * 2
+
+
+def test_a_metric_that_no_score_tells_is_asked_for_by_the_readers_argument(tmp_path):
+    """Trials whose scores are none of their metrics."""
+    search(keras_tuner.RandomSearch, tmp_path, "p", trials=2, run=lambda hp: {"val_loss": 1.0})
+    for file in tmp_path.glob("p/*/trial.json"):
+        file.write_text(
+            file.read_text().replace("val_loss", "mae").replace('"score": 1', '"score": 2')
+        )
+    with pytest.raises(InvalidValueError, match=r"logged: mae\. Choose with metric='…'"):
+        read_keras_tuner(tmp_path)
 
 
 def test_recorded_curves_are_read_instead_of_single_values(tmp_path):

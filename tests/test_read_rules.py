@@ -104,6 +104,16 @@ def test_a_metric_that_no_run_has_is_refused_though_one_crashed(tmp_path):
         read_ray_tune(tmp_path, "valid_loss")
 
 
+def test_failed_runs_are_kept_also_where_no_run_logged_anything(tmp_path):
+    """No choice of a metric would help: what is not failed is dropped."""
+    ray_trial(tmp_path, "a", [])
+    ray_trial(tmp_path, "b", [])
+    (tmp_path / "exp" / "b" / "error.txt").unlink()
+    history = read_ray_tune(tmp_path)
+    assert history.to_frame()["status"].tolist() == ["failed"]
+    assert history.report.dropped == [("b", "no values of 'val_loss'")]
+
+
 def test_a_failed_run_without_losses_is_kept(tmp_path):
     """It counts as failed; one that is said to be ok is dropped."""
     write(tmp_path, "a", [], values={"lr": 0.1}, status="failed")

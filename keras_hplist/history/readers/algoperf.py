@@ -47,7 +47,8 @@ def read_algoperf(path: str | os.PathLike[str], **options: Unpack[Options]) -> H
     if not root.is_dir():
         raise FileNotFoundError(f"There is no folder {root}.")
     options.setdefault("first_epoch", 1)
-    builder = HistoryBuilder(root, {split: f"{split}_loss" for split in _SPLITS}, options)
+    metrics = {split: f"{split}_loss" for split in _SPLITS}
+    builder = HistoryBuilder(root, metrics, options, choose=None)
     runs, curves = _table(root, "runs"), _table(root, "curves")
     trials = list(_gathered(runs, curves) if runs and curves else _logs(root))
     longest: Counter[Any] = Counter()

@@ -9,8 +9,8 @@ from typing import Any, Unpack
 
 import numpy as np
 
-from keras_hplist.checks import checked_text
-from keras_hplist.errors import FileFormatError, UnknownNameError
+from keras_hplist.checks import checked_name, checked_text
+from keras_hplist.errors import FileFormatError
 from keras_hplist.history.keras_tuner_project import (
     CURVES,
     StoredTrial,
@@ -76,7 +76,7 @@ def read_keras_tuner(
         FileNotFoundError: if there is no such folder.
         FileFormatError: if there is no project in it.
         InvalidValueError: if an argument is not allowed.
-        UnknownNameError: if no trial of a project has the metric.
+        UnknownNameError: if the trials of a project have other metrics alone.
     """
     if metric is not None:
         checked_text("metric", metric, or_else="None")
@@ -147,11 +147,10 @@ def _read_trials(project: Path, place: Place, metric: str | None, options: Optio
         report.source.append(str(project))
         return History.from_records([], report=report)
     name = metric or objective_of(stored)
-    observed = [trial.metrics[name] for trial in stored if name in trial.metrics]
-    directions = {each.direction for each in observed} - {None}
-    if metric is not None and not directions:
-        known = {each for trial in stored for each in trial.metrics}
-        raise UnknownNameError(f"metric of the project {project}", metric, known)
+    known = {each for trial in stored for each in trial.metrics}
+    if metric is not None and known:  # nothing is known where all trials failed
+        checked_name(f"metric of the project {project}", metric, known)
+    directions = {t.metrics[name].direction for t in stored if name in t.metrics} - {None}
 
     defined = {str(trial.space): trial.space for trial in stored}
     own = {key: _space([rows]) for key, rows in defined.items()}
@@ -168,7 +167,7 @@ def _read_trials(project: Path, place: Place, metric: str | None, options: Optio
     if any(0 in steps for steps in curves):  # KerasTuner counts epochs from 0
         options = {"first_epoch": 0, **options}
     end = longest or max((max(steps) for steps in curves), default=1)
-    builder = HistoryBuilder(project, {"valid": name}, options)
+    builder = HistoryBuilder(project, {"valid": name}, options, choose="metric")
     for trial in stored:
         if trial.id in continued:
             builder.drop(f"{task}/{trial.id}", "continued as another trial")

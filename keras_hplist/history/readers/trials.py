@@ -102,6 +102,7 @@ class HistoryBuilder:
         metrics: split to the name of its metric, or None. The first that is named, in the order
             valid, train, test, is the objective: a run's points are those at which it was logged.
         options: what the user asked for.
+        choose: the reader's argument that names the metric, for messages; None: it has none.
 
     Attributes:
         source: as given.
@@ -117,6 +118,7 @@ class HistoryBuilder:
         source: str | os.PathLike[str],
         metrics: Mapping[str, str | None],
         options: Options,
+        choose: str | None = "{split}",
     ) -> None:
         """Check the options, before any file is opened."""
         self.source = os.fspath(source)
@@ -132,6 +134,7 @@ class HistoryBuilder:
         self._split, self._objective = next(iter(self._metrics.items()))
         self.wanted = frozenset(self._metrics.values())
         self._options = _checked(options)
+        self._choose = f" Choose with {choose.format(split=self._split)}='…'." if choose else ""
         self._trials: list[Trial] = []
         self._logged: set[str] = set()
         self._places: dict[Place, Place] = {}
@@ -156,17 +159,19 @@ class HistoryBuilder:
 
         Raises:
             FileFormatError: if the source holds no runs, or steps in several units.
-            InvalidValueError: if no run has the metric, or an option does not fit the runs.
+            InvalidValueError: if the runs logged other metrics alone, or an option does not fit
+                them.
         """
         if not self._trials and not self.report.dropped:
             raise FileFormatError(f"{self.source} holds no runs.")
         self._name_places()
         runs = [run for trial in self._trials if (run := self._run(trial))]
         measured = [run for run in runs if len(run.steps)]
-        if self._trials and not measured and self._objective not in self._logged:
+        logged = ", ".join(sorted(self._logged))
+        if self._trials and not measured and logged and self._objective not in self._logged:
             raise InvalidValueError(
                 f"No run of {self.source} has values of the metric {self._objective!r}; logged: "
-                f"{', '.join(sorted(self._logged)) or 'nothing'}. Choose with {self._split}='…'."
+                f"{logged}.{self._choose}"
             )
         self._count_updates(measured)
         if measured:
