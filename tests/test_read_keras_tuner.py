@@ -367,6 +367,25 @@ def test_a_metric_that_no_score_tells_is_asked_for_by_the_readers_argument(tmp_p
         read_keras_tuner(tmp_path)
 
 
+def test_of_several_metrics_that_equal_the_scores_that_of_a_validation_split_is_read(tmp_path):
+    """The report names the objective, of projects that differ with their names."""
+    for name, metrics in (("p", ("mae", "val_mae")), ("q", ("mae", "val_loss"))):
+        search(
+            keras_tuner.RandomSearch,
+            tmp_path,
+            name,
+            trials=2,
+            run=lambda hp, metrics=metrics: dict.fromkeys(metrics, hp.Float("x", 0, 1)),
+            objective=keras_tuner.Objective(metrics[1], "min"),
+        )
+    notes = read_keras_tuner(tmp_path / "p").report.notes
+    assert "the objective is taken to be 'val_mae'; read another with metric='…'" in notes
+    assert not any("objective" in n for n in read_keras_tuner(tmp_path / "p", "mae").report.notes)
+    told = str(read_keras_tuner(tmp_path).report)
+    assert "the objective of p is taken to be 'val_mae'" in told
+    assert "the objective of q is taken to be 'val_loss'" in told
+
+
 def test_recorded_curves_are_read_instead_of_single_values(tmp_path):
     """Where our recorder left learning curves, they are the history; trials without are told."""
     search(keras_tuner.RandomSearch, tmp_path, "p", trials=3)

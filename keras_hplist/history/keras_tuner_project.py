@@ -168,7 +168,10 @@ def oracle_state(project: Path, report: ReadReport) -> Mapping[str, Any]:
 
 
 def objective_of(trials: Iterable[StoredTrial]) -> str:
-    """The metric whose values are the trials' scores; `val_loss` if that is one of them."""
+    """The metric whose values are the trials' scores.
+
+    Of several, `val_loss`, or else the first of a validation split.
+    """
     candidates: list[str] | None = None
     names: list[str] = []
     for trial in trials:
@@ -181,8 +184,10 @@ def objective_of(trials: Iterable[StoredTrial]) -> str:
             ]
             candidates = equal if candidates is None else [n for n in candidates if n in equal]
     if candidates is None:
-        candidates = [name for name in names if name.startswith("val_")] or names
-    return "val_loss" if "val_loss" in candidates or not candidates else candidates[0]
+        candidates = names
+    if not candidates or "val_loss" in candidates:
+        return "val_loss"
+    return next((name for name in candidates if name.startswith("val_")), candidates[0])
 
 
 def _trial(document: Mapping[str, Any]) -> StoredTrial:

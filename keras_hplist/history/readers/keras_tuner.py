@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -64,7 +65,8 @@ def read_keras_tuner(
         directory: a project folder, or a folder with project folders in it, at any depth; or
             several of these.
         metric: which metric to read; default: the losses where our tuner recorded curves, in each
-            other project its objective.
+            other project its objective: the metric that is equal to the scores; of several,
+            `val_loss`, or else the first of a validation split. The report names it.
         **options: see `Options`; `space` names the search space, and so the configurations;
             default: as the published space that a project is over, else "custom". Spaces of the
             same name are joined by `keras_hplist.history.union.union_of`.
@@ -82,12 +84,19 @@ def read_keras_tuner(
         checked_text("metric", metric, or_else="None")
     given = [directory] if isinstance(directory, str | os.PathLike) else directory
     histories = []
+    objectives: defaultdict[str, list[str]] = defaultdict(list)  # metric -> tasks read of it
     for place, project in _projects([Path(folder) for folder in given]).items():
         if (project / CURVES).is_dir() and metric in (None, "val_loss"):
             histories.append(_read_curves(project, place, metric, options.get("task")))
         else:
-            histories.append(_read_trials(project, place, metric, options))
-    return History.concat(histories)
+            histories.append(_read_trials(project, place, metric, options, objectives))
+    history = History.concat(histories)
+    for name, tasks in objectives.items():
+        where = f" of {', '.join(tasks)}" if len(objectives) > 1 else ""
+        history.report.note(
+            f"the objective{where} is taken to be {name!r}; read another with metric='…'"
+        )
+    return history
 
 
 def _projects(roots: Sequence[Path]) -> dict[Place, Path]:
@@ -140,7 +149,13 @@ def _read_curves(project: Path, place: Place, metric: str | None, task: object) 
     return history
 
 
-def _read_trials(project: Path, place: Place, metric: str | None, options: Options) -> History:
+def _read_trials(
+    project: Path,
+    place: Place,
+    metric: str | None,
+    options: Options,
+    objectives: defaultdict[str, list[str]],
+) -> History:
     report, task = ReadReport(), place[-1]
     stored = trials(project, report, task)
     if not stored:
@@ -150,6 +165,8 @@ def _read_trials(project: Path, place: Place, metric: str | None, options: Optio
     known = {each for trial in stored for each in trial.metrics}
     if metric is not None and known:  # nothing is known where all trials failed
         checked_name(f"metric of the project {project}", metric, known)
+    if metric is None and known:
+        objectives[name].append(task)
     directions = {t.metrics[name].direction for t in stored if name in t.metrics} - {None}
 
     defined = {str(trial.space): trial.space for trial in stored}
