@@ -285,6 +285,8 @@ def test_what_is_no_storage_is_refused(tmp_path):
     """Missing files, other files and empty databases."""
     with pytest.raises(FileNotFoundError):
         read_optuna(tmp_path / "nothing.db")
+    with pytest.raises(FileFormatError, match="is a folder; give the SQLite file or the journal"):
+        read_optuna(tmp_path)
     (tmp_path / "other.txt").write_text("hello")
     with pytest.raises(FileFormatError, match="neither"):
         read_optuna(tmp_path / "other.txt")

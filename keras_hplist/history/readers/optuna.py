@@ -162,6 +162,10 @@ def _open(storage: "str | os.PathLike[str] | BaseStorage", builder: HistoryBuild
     if _is_database(text):
         return RDBStorage(text, skip_table_creation=True)
     file = Path(text.removeprefix("sqlite:///"))
+    if file.is_dir():
+        raise FileFormatError(
+            f"{file} is a folder; give the SQLite file or the journal file of Optuna's storage."
+        )
     if not file.is_file():
         raise FileNotFoundError(f"There is no storage of Optuna at {file}.")
     with file.open("rb") as start:
