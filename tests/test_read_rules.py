@@ -269,7 +269,7 @@ def test_wrong_options_are_refused_before_anything_is_read(options, message):
 @pytest.mark.parametrize(
     ("source", "options", "message"),
     [
-        ("csv", {}, "'csv' .*missing a required argument: 'columns'"),
+        ("csv", {}, "'csv' needs 'columns': give columns=…, .* --set 'columns=…'"),
         ("csv", {"columns": 5}, "columns is 5; give a mapping"),
         ("csv", {"columns": {"valid": ["loss"]}}, r"'valid' is mapped to is \['loss'\]"),
         ("csv", {"columns": {"valid": "loss"}, "delimiter": ";;"}, "delimiter is ';;'; give one"),

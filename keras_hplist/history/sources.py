@@ -60,7 +60,8 @@ def read_logs(
         UnknownNameError: if there is no such source.
         FileNotFoundError: if there is no such file or folder.
         FileFormatError: if the files are not a source's, or damaged.
-        InvalidValueError: if the reader has no such option, or cannot take its value.
+        InvalidValueError: if the reader has no such option, cannot take its value, or needs one
+            that is not given.
     """
     paths = [path] if isinstance(path, str | os.PathLike) else path
     given: dict[str, list[str | os.PathLike[str]]] = {}
@@ -128,10 +129,17 @@ def _joined(histories: Sequence[History]) -> History:
 def _read(name: str, place: Any, options: Mapping[str, Any]) -> History:
     read = SOURCES[checked_name("source", name, SOURCES)]
     signature = inspect.signature(read)
+    _, *others = signature.parameters.values()
+    for needed in (p.name for p in others if p.default is p.empty and p.kind != p.VAR_KEYWORD):
+        if needed not in options:
+            raise InvalidValueError(
+                f"The reader of {name!r} needs {needed!r}: give {needed}=…, or from a shell "
+                f"--set '{needed}=…' with its value as JSON."
+            )
     try:
         signature.bind(place, **options)
     except TypeError as error:
-        _, *arguments = (p.name for p in signature.parameters.values() if p.kind != p.VAR_KEYWORD)
+        arguments = [p.name for p in others if p.kind != p.VAR_KEYWORD]
         raise InvalidValueError(
             f"The reader of {name!r} cannot take these options: {error}. Its own are: "
             f"{', '.join(arguments) or 'none'}."
