@@ -95,6 +95,15 @@ def test_texts_for_numbers_that_json_lacks_are_read(tmp_path, text):
         read_ray_tune(tmp_path)
 
 
+def test_a_time_that_no_training_takes_is_not_known(tmp_path):
+    """As where a clock was set back; the run itself counts."""
+    text = "lr,loss,took\n0.1,1,-5\n0.2,1,inf\n0.3,1,7.5\n"
+    (tmp_path / "runs.csv").write_text(text)
+    history = read_csv(tmp_path / "runs.csv", {"valid": "loss", "seconds": "took"})
+    assert history.to_frame()["seconds"].dropna().tolist() == [7.5]
+    assert len(history) == 3
+
+
 def test_a_metric_that_no_run_has_is_refused_though_one_crashed(tmp_path):
     """A misspelt name would else leave nothing but the crashed run."""
     ray_trial(tmp_path, "a", [2, 1])

@@ -324,7 +324,7 @@ class HistoryBuilder:
                 "steps": run.steps,
                 "training_steps": planned[run.columns["task"]],
                 "status": "diverged" if diverged else run.trial.state,
-                "seconds": run.trial.seconds,
+                "seconds": _known_seconds(run.trial.seconds),
                 "source": f"{run.trial.place}: {run.trial.name}",
                 "seed": repeats[key],
                 **losses,
@@ -361,6 +361,11 @@ class _Run:
     columns: dict[str, Any]
     steps: np.ndarray
     losses: dict[str, np.ndarray]
+
+
+def _known_seconds(seconds: float | None) -> float | None:
+    """None for what no training takes, as where a clock was set back."""
+    return seconds if seconds is not None and 0 <= seconds < math.inf else None
 
 
 def _check_same_unit(runs: Sequence[_Run]) -> None:
