@@ -168,6 +168,9 @@ def test_s6_tells_lists_of_one_worth_as_one():
     same = matrix(np.tile([0.2, 0.4, 0.6, 0.8], (8, 1)))
     text = figure_s6.caption(figure_s6.compute(dict.fromkeys(figure_s6.VARIANTS, same)))
     assert "After 2 trials they all reach 0.200; random search reaches" in text
+    flat = matrix(np.full((8, 4), 0.5))
+    text = figure_s6.caption(figure_s6.compute(dict.fromkeys(figure_s6.VARIANTS, flat)))
+    assert "quantile undefined (paper" in text and "all the same, they have no correlation" in text
 
 
 def test_s7_counts_families_on_which_one_list_is_best():

@@ -112,14 +112,15 @@ def caption(frame: pd.DataFrame) -> str:
     )
     quantile, minimum = ours = [_panel(frame, pair.name)["pearson"].iloc[0] for pair in PAIRS]
     told = (
-        f"{pair.name} {number:.3f} (paper: {pair.paper})"
+        f"{pair.name} {_shown(number)} (paper: {pair.paper})"
         for pair, number in zip(PAIRS, ours, strict=True)
     )
-    verdict = (
-        "As in the paper, the minimum over time changes scores less than ranks do."
-        if quantile < minimum
-        else "In the paper it is the minimum over time that changes scores less; not so here."
-    )
+    if np.isnan(ours).any():
+        verdict = "Where scores are all the same, they have no correlation."
+    elif quantile < minimum:
+        verdict = "As in the paper, the minimum over time changes scores less than ranks do."
+    else:
+        verdict = "In the paper it is the minimum over time that changes scores less; not so here."
     return " ".join(
         [
             "Left: lists learned from scores of each kind, all judged by the default (loss between "
@@ -202,6 +203,10 @@ def _draw_curves(ax: "Axes", curves: pd.DataFrame) -> None:
     ax.set_ylabel("J by the default, held out")
 
 
+def _shown(correlation: float) -> str:
+    return "undefined" if np.isnan(correlation) else f"{correlation:.3f}"
+
+
 def _draw_pair(ax: "Axes", pair: Pair, cells: pd.DataFrame) -> None:
     from matplotlib.colors import LogNorm
 
@@ -219,8 +224,8 @@ def _draw_pair(ax: "Axes", pair: Pair, cells: pd.DataFrame) -> None:
     bar = ax.figure.colorbar(image, cax=ax.inset_axes((1.04, 0, 0.05, 1)), format="{x:,g}")
     bar.minorticks_off()
     bar.set_label("runs")
-    ours = cells["pearson"].iloc[0]
-    ax.set_title(f"Pearson {ours:.3f} (paper: {pair.paper})", fontsize="medium")
+    ours = _shown(cells["pearson"].iloc[0])
+    ax.set_title(f"Pearson {ours} (paper: {pair.paper})", fontsize="medium")
     ax.grid(visible=False)
     ax.set_xlabel(f"score, {pair.x}")
     ax.set_ylabel(f"score, {pair.y}")
