@@ -13,6 +13,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from own_steps import OwnSteps
 
 import keras_hplist as khl
@@ -108,6 +109,34 @@ def test_every_n_steps_gives_the_mean_loss_of_the_steps_between(tmp_path):
     np.testing.assert_allclose(row["train"], means, rtol=1e-5)
     np.testing.assert_allclose(row["valid"][[1, 3, 5]], history["val_loss"], rtol=1e-6)
     assert np.isfinite(row["valid"]).all()
+
+
+def test_batches_of_different_sizes_count_by_their_samples(tmp_path):
+    """In Keras's running mean they do: each still gets its own loss, and each epoch Keras's."""
+    sizes = [1, 20, 2, 17]
+    parts = [slice(sum(sizes[:n]), sum(sizes[: n + 1])) for n in range(4)]
+    data = tf.data.Dataset.from_generator(
+        lambda: ((X[part], Y[part] * 10 / size) for part, size in zip(parts, sizes)),
+        output_signature=(tf.TensorSpec((None, 3)), tf.TensorSpec((None, 1))),
+    )
+
+    def curve(every, folder):
+        model = compiled_model(khl.optimizers.Adam1p(1e-9))  # stands still
+        losses = [
+            model.evaluate(X[part], Y[part] * 10 / size, verbose=0)
+            for part, size in zip(parts, sizes)
+        ]
+        recorder = khl.callbacks.CurveRecorder(folder, "toy", every=every, initial=False)
+        history = model.fit(data, epochs=2, verbose=0, callbacks=[recorder])
+        return only_row(folder), losses, history.history["loss"]
+
+    row, losses, _ = curve(1, tmp_path / "each")
+    np.testing.assert_allclose(row["train"], losses * 2, rtol=1e-4)
+    row, losses, logged = curve(2, tmp_path / "second")
+    two = [np.average(losses[n : n + 2], weights=sizes[n : n + 2]) for n in (0, 2)]
+    np.testing.assert_allclose(row["train"], two * 2, rtol=1e-4)
+    row, _, logged = curve("epoch", tmp_path / "epochs")
+    np.testing.assert_allclose(row["train"], logged, rtol=1e-6)
 
 
 @pytest.mark.parametrize("mean", [False, True], ids=["of the batch", "mean"])

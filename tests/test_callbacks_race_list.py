@@ -391,6 +391,20 @@ def test_heats_are_judged_by_the_losses_of_their_batches_whatever_a_train_step_r
         assert heat["loss"] == pytest.approx(np.mean(second_half), rel=1e-4)
 
 
+def test_batches_of_different_sizes_give_no_impossible_losses():
+    """Where every sample has the same loss, so has every heat."""
+    sizes = [1, 31] * 32
+    data = tf.data.Dataset.from_generator(
+        lambda: ((np.zeros((size, 3)), np.full((size, 1), 3.0)) for size in sizes),
+        output_signature=(tf.TensorSpec((None, 3)), tf.TensorSpec((None, 1))),
+    )
+    still = khl.HyperparameterList([{"learning_rate": r} for r in (1e-8, 2e-8)], "adam1p")
+    race = khl.callbacks.RaceList(still, entries=2, training_steps=64)
+    compiled_model(still).fit(data, callbacks=[race], verbose=0)
+    assert len(race.results) == 2
+    assert [heat["loss"] for heat in race.results] == pytest.approx([4.0] * 2)
+
+
 def test_without_a_training_loss_the_validation_data_judge():
     """A train step may report nothing of the name; then nothing but these can judge a heat."""
     race = khl.callbacks.RaceList(RATE_LIST, entries=4, validation_data=(X, Y))

@@ -48,7 +48,8 @@ def trained(*callbacks):
 
 recorder = khl.callbacks.CurveRecorder(folder + "/plain", "toy", every=3, validation_data=VALID)
 out["recorded"], out["plain"] = trained(recorder), trained()
-out["steps"] = khl.History.read(folder + "/plain").to_frame()["steps"][0].tolist()
+recorded = khl.History.read(folder + "/plain").to_frame()
+out["steps"], out["train"] = (recorded[name][0].tolist() for name in ("steps", "train"))
 
 def whole_batches(callback, index, epochs, first=(keras.Input((3,)),)):
     keras.utils.set_random_seed(0)
@@ -98,6 +99,13 @@ def test_recording_in_the_middle_of_an_epoch_changes_nothing(results):
     for recorded, plain in zip(results["recorded"], results["plain"]):
         assert recorded == pytest.approx(plain, rel=1e-6)
     assert results["steps"] == [0, 3, 4, 6, 8]
+
+
+def test_train_losses_are_those_of_the_batches(results):
+    """Told from Keras's running means, though JAX keeps these outside the variables too."""
+    _, three, last, half, rest = results["train"]
+    losses = results["plain"][0]
+    assert [(3 * three + last) / 4, (half + rest) / 2] == pytest.approx(losses, rel=1e-5)
 
 
 def test_training_steps_are_told_to_the_optimizer(results):

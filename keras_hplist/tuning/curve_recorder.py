@@ -30,8 +30,9 @@ class CurveRecorder(keras.callbacks.Callback):
     earlier fits as they were. Read them with `keras_hplist.History.read(path)`.
 
     The curve counts steps (batches) from the start of the fit. Its train loss is the `loss` of the
-    train step, the mean over the batches since the last point, during training; at step 0 that of
-    the first batch, before its update. Its valid loss is `val_loss` at the end of each epoch, and
+    train step, the mean over the batches since the last point, during training, in which they count
+    by their samples (with a train step of your own all alike); at step 0 that of the first batch,
+    before its update. Its valid loss is `val_loss` at the end of each epoch, and
     the loss on `validation_data` wherever that is evaluated besides. NaN stands for not measured.
 
     Args:
@@ -95,8 +96,8 @@ class CurveRecorder(keras.callbacks.Callback):
         """Start the clock and take the point before training."""
         self._started = time.perf_counter()
         self._points: dict[int, dict[str, float]] = {}
-        self._steps = self._last_point = self._unmeasured = 0
-        self._total = 0.0  # loss of the unmeasured steps, those since the last point
+        self._steps = self._last_point = 0
+        self._unmeasured = self._total = 0.0  # weight and loss of the steps since the last point
         self._losses = BatchLosses(self.model, self.params)
         self._finite = {"train": True, "valid": True}
         if self.initial:
@@ -108,11 +109,11 @@ class CurveRecorder(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         """Count, and take a point where one falls due."""
-        steps, loss = self._losses.after(batch, logs)
+        steps, loss, weight = self._losses.after(batch, logs)
         self._steps += steps
         if loss is not None:
-            self._unmeasured += steps
-            self._total += loss * steps
+            self._unmeasured += weight
+            self._total += loss * weight
             if self._steps == 1 and self.initial:
                 self._note(0, train=loss)
             if self._finite["train"] and not math.isfinite(loss):
@@ -180,7 +181,7 @@ class CurveRecorder(keras.callbacks.Callback):
         """Note the mean loss since the last point."""
         if self._unmeasured:
             self._note(self._steps, train=self._total / self._unmeasured)
-        self._last_point, self._unmeasured, self._total = self._steps, 0, 0.0
+        self._last_point, self._unmeasured, self._total = self._steps, 0.0, 0.0
 
     def _measure_valid(self) -> None:
         if self.validation_data is not None:

@@ -6,6 +6,8 @@ from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from keras_hplist.checks import checked_count, checked_share
 from keras_hplist.lists.hyperparameter_list import ListLike, checked_list
 from keras_hplist.optimizers import RuleOptimizer
@@ -102,7 +104,7 @@ class RaceList(TrainingSteps):
             )
         self.winner, self.results = None, []
         self._field: list[_Runner] = []
-        self._race: Generator[None, tuple[int, float], None] | None = None
+        self._race: Generator[None, tuple[int, float, float], None] | None = None
         self._losses = BatchLosses(self.model, self.params)
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
@@ -179,7 +181,7 @@ class RaceList(TrainingSteps):
         self._last_logs = logs or {}
         if self._race is None:
             return
-        steps, loss = self._losses.after(batch, logs)
+        steps, loss, weight = self._losses.after(batch, logs)
         if loss is None and self.validation_data is None:
             raise SetupError(
                 f"The train step reports {', '.join(logs or {}) or 'nothing'}, and no 'loss', by "
@@ -188,7 +190,7 @@ class RaceList(TrainingSteps):
             )
         try:
             # Where only the validation data judge, a heat takes all its steps.
-            self._race.send((steps, 0.0 if loss is None else loss))
+            self._race.send((steps, 0.0 if loss is None else loss, weight))
         except StopIteration:
             self._race = None
 
@@ -220,8 +222,8 @@ class RaceList(TrainingSteps):
     def _needs_steps(self, optimizer: RuleOptimizer) -> bool:
         return True  # the race takes a part of them
 
-    def _run(self) -> Generator[None, tuple[int, float], None]:
-        """The race; it is sent the number of steps done and their mean loss, again and again."""
+    def _run(self) -> Generator[None, tuple[int, float, float], None]:
+        """The race; it is sent the steps done, their mean loss and its weight, again and again."""
         optimizer = inner_optimizer(self.model)
         steps_done = optimizer_steps(optimizer)
         left = optimizer.training_steps - (steps_done - optimizer.schedule_start)
@@ -237,10 +239,10 @@ class RaceList(TrainingSteps):
             self._field = runners = runners[:field]
             for runner in runners:
                 self._start(runner, steps_done, horizon)
-                losses: list[float] = []
-                while len(losses) < heat and all(map(math.isfinite, losses[-1:])):
-                    steps, loss = yield
-                    losses += [loss] * steps
+                losses: list[tuple[float, float]] = []
+                while len(losses) < heat and all(math.isfinite(loss) for loss, _ in losses[-1:]):
+                    steps, loss, weight = yield
+                    losses += [(loss, weight / steps)] * steps
                 used += len(losses)
                 self._stop(runner, losses)
                 self.results.append(
@@ -281,11 +283,11 @@ class RaceList(TrainingSteps):
         # Not now: this may be the end of the epoch, when Keras logs the means and resets them.
         self._means_end = self._losses.batches > 0
 
-    def _stop(self, runner: _Runner, losses: list[float]) -> None:
+    def _stop(self, runner: _Runner, losses: list[tuple[float, float]]) -> None:
         runner.state = ModelState.of(self.model)
         runner.steps += len(losses)
-        second_half = losses[len(losses) // 2 :]
-        loss = sum(second_half) / len(second_half)
+        second_half, weights = zip(*losses[len(losses) // 2 :])
+        loss = float(np.average(second_half, weights=weights))
         if math.isfinite(loss) and self.validation_data is not None:
             loss = self._valid_loss()
         runner.loss = loss if math.isfinite(loss) else math.inf

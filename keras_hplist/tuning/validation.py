@@ -83,6 +83,6 @@ class _Reports(keras.callbacks.Callback):
         """Over all batches; None if none was reported."""
         if not self._losses:
             return None
-        if is_running_mean(self.model, "test_step", self._losses[-1]):
+        if is_running_mean(self.model, self._losses[-1]):
             return self._losses[-1]
         return sum(self._losses) / len(self._losses)
