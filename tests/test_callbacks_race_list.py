@@ -364,6 +364,24 @@ def test_a_fit_that_is_restored_after_its_race_ends_as_if_uninterrupted(tmp_path
         raced("within")
 
 
+def test_a_list_over_a_part_of_its_familys_hyperparameters_does_not_race_again(tmp_path):
+    """What it does not set is no matter to whose fit goes on."""
+    rates = khl.spaces.SearchSpace("rates", (khl.spaces.get("adam1p").rows[0],), family="nadamw")
+    list_ = khl.HyperparameterList([{"learning_rate": r} for r in (1e-5, 0.05)], rates)
+
+    def raced(*callbacks):
+        race = khl.callbacks.RaceList(list_, 2, fraction=0.6)
+        backup = keras.callbacks.BackupAndRestore(tmp_path)
+        model = compiled_model(list_)
+        model.fit(X, Y, epochs=10, verbose=0, callbacks=[backup, race, *callbacks])
+        return race
+
+    with pytest.raises(KeyboardInterrupt):
+        raced(Dies(8))
+    resumed = raced()
+    assert (resumed.winner, resumed.results) == (1, [])
+
+
 @pytest.mark.parametrize("entries", [2, 3])
 def test_no_epoch_of_unknown_length_is_logged_as_zero(entries):
     """Where a heat ends with an epoch, whose end nobody foresees, its means are logged first."""

@@ -153,7 +153,8 @@ class RaceList(TrainingSteps):
         ranks = (
             rank
             for rank in range(self.entries)
-            if values.keys() - self._shared(rank, values).keys() <= {"learning_rate"}
+            if self.hyperparameter_list[rank].keys() - self._shared(rank, values).keys()
+            <= {"learning_rate"}
         )
         return max(ranks, key=nearness, default=None)
 
