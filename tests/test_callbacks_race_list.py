@@ -382,6 +382,17 @@ def test_a_list_over_a_part_of_its_familys_hyperparameters_does_not_race_again(t
     assert (resumed.winner, resumed.results) == (1, [])
 
 
+def test_a_raced_fit_can_be_extended_by_far():
+    """The race that the whole would have had tells nothing of the one that was."""
+    model, race = compiled_model(), khl.callbacks.RaceList(RATE_LIST[2:], entries=2)
+    fit(model, race, epochs=10)
+    assert race.winner == 0
+    winners = int(model.optimizer.iterations)
+    fit(model, race, epochs=100, initial_epoch=10)
+    assert (race.winner, race.results) == (0, [])
+    assert model.optimizer.training_steps == winners + 90
+
+
 @pytest.mark.parametrize("entries", [2, 3])
 def test_no_epoch_of_unknown_length_is_logged_as_zero(entries):
     """Where a heat ends with an epoch, whose end nobody foresees, its means are logged first."""

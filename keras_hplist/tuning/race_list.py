@@ -125,18 +125,21 @@ class RaceList(TrainingSteps):
         optimizer = inner_optimizer(self.model)
         values = optimizer.hyperparameters
         rank, steps_done = self._rank_of(values), optimizer_steps(optimizer)
-        if rank is None or not steps_done:
+        planned = optimizer.training_steps
+        if rank is None or not steps_done or planned is None:
             return None
-        per_epoch = self.params.get("steps") or 0
-        heats = self._heats(self.training_steps or self.params["epochs"] * per_epoch)
-        raced = sum(field * heat for field, heat in heats)
-        # Diverged entries may have shortened the race, but the steps of the winner in it.
         own = steps_done - optimizer.schedule_start
-        if epoch * per_epoch < raced and own < sum(heat for _, heat in heats):
+        fit = self.training_steps or self.params["epochs"] * (self.params.get("steps") or 0)
+        # The race was planned for this fit, or for a shorter one that this one extends.
+        winners = min(
+            sum(heat for _, heat in self._heats(steps)) for steps in (fit, self._fit_of(planned))
+        )
+        if own < winners:
             raise SetupError(
                 f"The fit goes on at epoch {epoch} with entry {rank} after {own} steps of it, from "
-                f"within a race of {raced} steps; the states of the other entries are lost. Train "
-                "from the beginning: delete the backup, or leave initial_epoch out."
+                f"within a race in which the winner takes {winners}; the states of the other "
+                "entries are lost. Train from the beginning: delete the backup, or leave "
+                "initial_epoch out."
             )
         # The exact numbers, of which the saved variables have seven digits.
         optimizer.set_hyperparameters(self._shared(rank, values))
@@ -229,6 +232,8 @@ class RaceList(TrainingSteps):
         steps_done = optimizer_steps(optimizer)
         left = optimizer.training_steps - (steps_done - optimizer.schedule_start)
         heats = self._heats(left)
+        if not heats[0][1]:
+            raise self._too_short(left)
         raced = sum(field * heat for field, heat in heats)
         horizon = left - raced + sum(heat for _, heat in heats)
         if not self.model.optimizer.built:
@@ -258,23 +263,38 @@ class RaceList(TrainingSteps):
             warnings.warn("All entries diverged in the race; the fit ends.", stacklevel=2)
             self.model.stop_training = True
 
-    def _heats(self, left: int) -> list[tuple[int, int]]:
-        """How many entries run in each round, and for how many steps each."""
+    def _fields(self) -> list[int]:
+        """How many entries run in each round."""
         fields = [self.entries]
         while fields[-1] > 2:
             fields.append(math.ceil(fields[-1] / 2))
+        return fields
+
+    def _heats(self, left: int) -> list[tuple[int, int]]:
+        """How many entries run in each round, and for how many steps each; 0 if it is too short."""
+        fields, execution = self._fields(), self._execution(left)
         budget = int(self.fraction * left) // len(fields)
-        # Entries change between executions only, so a heat has at least as many steps as one.
-        execution = min(self.model.steps_per_execution, self.params.get("steps") or left)
-        if budget < self.entries * execution:
-            least = math.ceil(self.entries * execution * len(fields) / self.fraction)
-            several = f" with steps_per_execution={execution}" if execution > 1 else ""
-            raise SetupError(
-                f"The fit has {left} steps; a race of {self.entries} entries for a fraction of "
-                f"{self.fraction} of them needs at least {least}{several}. Train for longer, or "
-                "race fewer entries, or for a larger fraction."
-            )
         return [(field, budget // field // execution * execution) for field in fields]
+
+    def _execution(self, left: int) -> int:
+        """The steps of a whole execution; entries change only between these."""
+        return min(self.model.steps_per_execution, self.params.get("steps") or left)
+
+    def _fit_of(self, planned: int) -> int:
+        """The steps of the fit whose race has left so many for the winner's schedule."""
+        fields = self._fields()
+        others = sum(1 - 1 / field for field in fields) / len(fields)
+        return round(planned / (1 - self.fraction * others))
+
+    def _too_short(self, left: int) -> SetupError:
+        execution = self._execution(left)
+        least = math.ceil(self.entries * execution * len(self._fields()) / self.fraction)
+        several = f" with steps_per_execution={execution}" if execution > 1 else ""
+        return SetupError(
+            f"The fit has {left} steps; a race of {self.entries} entries for a fraction of "
+            f"{self.fraction} of them needs at least {least}{several}. Train for longer, or "
+            "race fewer entries, or for a larger fraction."
+        )
 
     def _start(self, runner: _Runner, schedule_start: int, horizon: int) -> None:
         runner.state.put_into(self.model)
