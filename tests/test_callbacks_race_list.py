@@ -292,6 +292,18 @@ def test_a_fit_that_ends_before_the_race_keeps_the_best_entry_and_says_so():
     assert model.optimizer.hyperparameters == RATE_LIST[2]
 
 
+def test_a_fit_that_ends_before_the_race_leaves_the_averaged_weights():
+    """As every fit does with `use_ema`."""
+    optimizer = khl.get_optimizer(RATE_LIST, 0, use_ema=True, ema_momentum=0.9)
+    model = compiled_model()
+    model.compile(optimizer, "mse", run_eagerly=True)
+    race = khl.callbacks.RaceList(RATE_LIST, entries=4, training_steps=400)
+    with pytest.warns(UserWarning, match="before the race was over"):
+        fit(model, race, epochs=50)
+    for weight, mean in zip(model.trainable_weights, optimizer._model_variables_moving_average):
+        np.testing.assert_array_equal(weight.numpy(), mean.numpy())
+
+
 def test_the_log_of_an_epoch_at_whose_end_the_race_ends_is_a_loss():
     """Keras's running means are not reset before it has logged them."""
     race = khl.callbacks.RaceList(RATE_LIST[2:], entries=2, fraction=0.25)

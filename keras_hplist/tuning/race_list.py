@@ -213,6 +213,8 @@ class RaceList(TrainingSteps):
         done = "No entry has a finite loss"
         if math.isfinite(best.loss):
             best.state.put_into(self.model)
+            # Keras has just done this to the entry that ran last: it makes averages the weights.
+            self.model.optimizer.finalize_variable_values(self.model.trainable_weights)
             self.winner = best.rank
             done = (
                 f"The model is that of entry {best.rank}, the best so far, after {best.steps} steps"
