@@ -376,6 +376,20 @@ def test_a_fit_that_is_restored_after_its_race_ends_as_if_uninterrupted(tmp_path
         raced("within")
 
 
+@pytest.mark.parametrize("race_first", [True, False])
+def test_the_callback_that_plans_a_fit_does_not_plan_the_first_heat(race_first):
+    """Beside a race, TrainingSteps makes no difference, wherever it stands."""
+
+    def raced(*others):
+        race = khl.callbacks.RaceList(NADAMW_LIST, entries=2, fraction=0.6)
+        callbacks = [race, *others] if race_first else [*others, race]
+        model = compiled_model(NADAMW_LIST)
+        model.fit(X, Y, batch_size=32, epochs=20, callbacks=callbacks, verbose=0)
+        return race.results, model.optimizer.training_steps
+
+    assert raced(khl.callbacks.TrainingSteps()) == raced()
+
+
 def test_a_list_over_a_part_of_its_familys_hyperparameters_does_not_race_again(tmp_path):
     """What it does not set is no matter to whose fit goes on."""
     rates = khl.spaces.SearchSpace("rates", (khl.spaces.get("adam1p").rows[0],), family="nadamw")

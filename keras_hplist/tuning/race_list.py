@@ -108,7 +108,7 @@ class RaceList(TrainingSteps):
         self._losses = BatchLosses(self.model, self.params)
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Plan the race when the first epoch begins, or when its first batch tells the shapes."""
+        """Plan the fit when its first epoch begins: the race, or the winner of an earlier one."""
         first = not self._planned
         if first and epoch:
             self.winner = self._former_winner(epoch)
@@ -117,8 +117,7 @@ class RaceList(TrainingSteps):
         super().on_epoch_begin(epoch, logs)
         self._losses.begin_epoch()
         self._means_end = False
-        if first and self.winner is None:
-            when_built(self.model, self._begin)
+        self._due = first and self.winner is None
 
     def _former_winner(self, epoch: int) -> int | None:
         """The rank of the entry that this fit goes on with; None if there was no race yet."""
@@ -171,7 +170,10 @@ class RaceList(TrainingSteps):
         }
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        """Begin Keras's running means anew for the entry that runs next."""
+        """Begin the race, or Keras's running means anew for the entry that runs next."""
+        if self._due:  # now that other callbacks, such as TrainingSteps, have begun the epoch
+            self._due = False
+            when_built(self.model, self._begin)
         if self._means_end:
             begin_means(self.model, self._losses.batches)
             self._means_end = False
