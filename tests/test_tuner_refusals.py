@@ -47,6 +47,15 @@ def test_models_that_train_with_an_optimizer_of_their_own_are_refused(tmp_path):
         search(tuner(build, directory=tmp_path, max_trials=2))
 
 
+def test_a_race_inside_a_trial_is_refused(tmp_path):
+    """Its score would stand under another entry than that which won."""
+    race = khl.callbacks.RaceList(RATE_LIST, entries=2)
+    built = tuner(directory=tmp_path, max_trials=1)
+    with pytest.raises(SetupError, match=r"RaceList.*Leave it out of search"):
+        search(built, epochs=6, callbacks=[race])
+    assert not built.curves.exists()
+
+
 def own_list():
     """A list over a user's own space, in which `width` hangs on `wide`."""
     hp = keras_tuner.HyperParameters()

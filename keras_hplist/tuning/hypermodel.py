@@ -14,6 +14,7 @@ from keras_hplist.spaces import SearchSpace
 from keras_hplist.spaces.bookkeeping import TRAINING_STEPS
 from keras_hplist.tuning.errors import SetupError
 from keras_hplist.tuning.model_state import inner_optimizer
+from keras_hplist.tuning.race_list import RaceList
 from keras_hplist.tuning.training_steps import TrainingSteps
 
 # What an optimizer does apart from its update rule; a swap keeps it.
@@ -130,8 +131,19 @@ class OptimizerHyperModel(keras_tuner.HyperModel):
     def fit(
         self, hp: keras_tuner.HyperParameters, model: keras.Model, *args: Any, **kwargs: Any
     ) -> Any:
-        """Train with the user's `fit`, adding a `TrainingSteps` callback where none is given."""
+        """Train with the user's `fit`, adding a `TrainingSteps` callback where none is given.
+
+        Raises:
+            SetupError: if a `RaceList` is among the callbacks, and the space swaps the optimizer.
+        """
         callbacks = list(kwargs.pop("callbacks", None) or [])
+        if self.swaps_optimizer and any(isinstance(each, RaceList) for each in callbacks):
+            raise SetupError(
+                "RaceList is among the callbacks of a search over the same hyperparameters: a "
+                "trial's score would stand under those of its own entry, and not under the "
+                "winner's, with which it was trained. Leave it out of search(), which tries the "
+                "entries one after the other, or race in a plain model.fit."
+            )
         needed = isinstance(inner_optimizer(model), RuleOptimizer)
         if needed and not any(isinstance(callback, TrainingSteps) for callback in callbacks):
             callbacks.insert(0, TrainingSteps(hp.values.get(TRAINING_STEPS)))
