@@ -218,8 +218,9 @@ def test_a_field_without_a_finisher_ends_the_fit():
     wild = khl.HyperparameterList([{"learning_rate": r} for r in (9.0, 10.0)], "adam1p")
     model = compiled_model(wild)
     with pytest.warns(UserWarning, match="diverged"):
-        history = fit(model, khl.callbacks.RaceList(wild, entries=2))
+        history = fit(model, race := khl.callbacks.RaceList(wild, entries=2))
     assert len(history.epoch) < 60
+    assert race.winner is None
 
 
 @pytest.mark.parametrize(

@@ -58,8 +58,9 @@ class RaceList(TrainingSteps):
         training_steps: the number of steps of the fit, stated by hand; None to work it out.
 
     Attributes:
-        winner: the rank of the best entry; None before the race is over. In a fit that goes on, of
-            entries that differ in their learning rates alone, the one that is nearest in it.
+        winner: the rank of the best entry; None before the race is over, and if all diverge. In a
+            fit that goes on, of entries that differ in their learning rates alone, the one that is
+            nearest in it.
         results: after the fit, a dict for each heat: `round`, `rank`, `steps` (of the entry so
             far) and `loss` (inf if it diverged). Empty if the race was in an earlier fit.
 
@@ -262,8 +263,9 @@ class RaceList(TrainingSteps):
             runners.sort(key=lambda runner: runner.loss)  # stable: of equals the first in the list
         winner = runners[0]
         self._start(winner, steps_done, winner.steps + left - used)
-        self.winner = winner.rank
-        if not math.isfinite(winner.loss):
+        if math.isfinite(winner.loss):
+            self.winner = winner.rank
+        else:
             warnings.warn("All entries diverged in the race; the fit ends.", stacklevel=2)
             self.model.stop_training = True
 
