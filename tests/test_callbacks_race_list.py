@@ -235,6 +235,9 @@ def test_a_field_without_a_finisher_ends_the_fit():
         {"fraction": "a"},
         {"fraction": None},
         {"validation_arguments": 5},
+        {"validation_arguments": {"verbose": 0}},
+        {"validation_arguments": {"sample_weight": Y}},
+        {"validation_data": iter([(X, Y)])},
     ],
     ids=str,
 )

@@ -44,7 +44,7 @@ class CurveRecorder(keras.callbacks.Callback):
         validation_data: what to give to `model.evaluate` for the points that are not the end of an
             epoch: `(x, y)`, `(x, y, sample_weight)` or a dataset that can be iterated repeatedly.
             None: no such evaluation.
-        validation_arguments: further arguments of `model.evaluate`, such as `batch_size`, `steps`.
+        validation_arguments: `batch_size`, `steps` or `callbacks` for `model.evaluate`.
         values: the configuration; default: the hyperparameters of the model's optimizer.
         space: its search space, or the name of a published one or, beside `values`, of one of your
             own; default: that of the optimizer's family.
@@ -87,7 +87,9 @@ class CurveRecorder(keras.callbacks.Callback):
             batch_size = checked_count("batch_size", batch_size, 1, or_else="None")
         self.path, self.task, self.every, self.initial = path, task, every, initial
         self.validation_data = validation_data
-        self.validation_arguments = checked_validation_arguments(validation_arguments)
+        self.validation_arguments = checked_validation_arguments(
+            validation_arguments, validation_data
+        )
         self.values, self.space, self.seed = values, space, seed
         self.family, self.batch_size, self.source = family, batch_size, source
         self._started: float | None = None

@@ -52,9 +52,10 @@ class RaceList(TrainingSteps):
             `keras_hplist.get_optimizer("nadamw", 0)`.
         entries: how many entries race, at least 2.
         fraction: the part of the fit's steps that the race takes, above 0 and below 1.
-        validation_data: what to give to `model.evaluate` after a heat, whose `loss` then judges it.
-            None: a heat is judged by the mean training loss of its second half.
-        validation_arguments: further arguments of `model.evaluate`, such as `batch_size`.
+        validation_data: what to give to `model.evaluate` after a heat, whose `loss` then judges it:
+            `(x, y)`, `(x, y, sample_weight)` or a dataset that can be iterated repeatedly. None: a
+            heat is judged by the mean training loss of its second half.
+        validation_arguments: `batch_size`, `steps` or `callbacks` for `model.evaluate`.
         training_steps: the number of steps of the fit, stated by hand; None to work it out.
 
     Attributes:
@@ -89,7 +90,9 @@ class RaceList(TrainingSteps):
         self.hyperparameter_list, self.entries = hyperparameter_list, entries
         self.fraction = checked_share("fraction", fraction)
         self.validation_data = validation_data
-        self.validation_arguments = checked_validation_arguments(validation_arguments)
+        self.validation_arguments = checked_validation_arguments(
+            validation_arguments, validation_data
+        )
         self.winner: int | None = None
         self.results: list[dict[str, Any]] = []
 

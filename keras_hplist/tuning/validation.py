@@ -10,19 +10,41 @@ from keras_hplist.errors import InvalidValueError
 from keras_hplist.tuning.batch_losses import is_running_mean
 from keras_hplist.tuning.model_state import rnn_states, synchronize
 
+# Of model.evaluate; the others say what the data are, or how the loss comes back.
+_ARGUMENTS = ("batch_size", "steps", "callbacks")
 
-def checked_validation_arguments(given: Any) -> dict[str, Any]:
+
+def checked_validation_arguments(given: Any, data: Any) -> dict[str, Any]:
     """The arguments of `model.evaluate` that were given; none for None.
 
+    Args:
+        given: as a user gave them.
+        data: the validation data that they are for.
+
     Raises:
-        InvalidValueError: if it is no mapping.
+        InvalidValueError: if it is no mapping or has other names than `batch_size`, `steps` and
+            `callbacks`, or if the data are an iterator and there is no `steps`.
     """
-    if given is None or isinstance(given, Mapping):
-        return dict(given or {})
-    raise InvalidValueError(
-        f"validation_arguments is {given!r}; give a dict of arguments of model.evaluate, such as "
-        "{'batch_size': 128}."
-    )
+    if not isinstance(given, Mapping | None):
+        raise InvalidValueError(
+            f"validation_arguments is {given!r}; give a dict of arguments of model.evaluate, such "
+            "as {'batch_size': 128}."
+        )
+    arguments = dict(given or {})
+    for name in arguments:
+        if name not in _ARGUMENTS:
+            raise InvalidValueError(
+                f"validation_arguments has {name!r}; it takes those of model.evaluate that are "
+                f"named {', '.join(_ARGUMENTS)}. Sample weights are a part of the data: "
+                "validation_data=(x, y, sample_weight)."
+            )
+    if isinstance(data, Iterator) and arguments.get("steps") is None:
+        raise InvalidValueError(
+            f"validation_data is {data!r}, which can be iterated only once, and it is evaluated "
+            "again and again. Give arrays, a tf.data.Dataset or a keras.utils.PyDataset or, if it "
+            "never ends, validation_arguments={'steps': ...}."
+        )
+    return arguments
 
 
 def evaluate_apart(model: keras.Model, data: Any, arguments: Mapping[str, Any]) -> float | None:
