@@ -253,6 +253,24 @@ def test_unknown_lists_are_refused():
         khl.callbacks.RaceList("nosuchlist")
 
 
+@pytest.mark.parametrize(("family", "beyond"), [("", "learning_rate, "), ("adam1p", "")])
+def test_lists_that_set_more_than_an_optimizer_are_refused(family, beyond):
+    """At once: one model cannot have two rates of dropout."""
+    rows = [
+        {"name": "learning_rate", "type": "number", "low": 1e-3, "high": 1.0},
+        {"name": "dropout", "type": "number", "low": 0.0, "high": 1.0},
+    ]
+    space = khl.spaces.SearchSpace.from_config(
+        {"name": "mine", "family": family, "hyperparameters": rows}
+    )
+    entries = [{"learning_rate": 0.1, "dropout": share} for share in (0.1, 0.2)]
+    list_ = khl.HyperparameterList(entries, space, name="both")
+    with pytest.raises(InvalidValueError, match=f"'both' cannot race: .*'mine', {beyond}dropout"):
+        khl.callbacks.RaceList(list_, entries=2)
+    with pytest.raises(InvalidValueError, match=r"'mine'.*build_model"):
+        khl.get_optimizer(list_, 0)
+
+
 def test_models_of_another_family_are_refused():
     """The list's values must have a place in the model's optimizer."""
     with pytest.raises(SetupError, match="adam1p"):

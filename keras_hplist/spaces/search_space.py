@@ -79,6 +79,12 @@ class SearchSpace:
         """Names of the hyperparameters, in order."""
         return tuple(dict.fromkeys(row.name for row in self.rows if not row.hidden))
 
+    @property
+    def beyond_family(self) -> tuple[str, ...]:
+        """Names that are none of the family's hyperparameters; without a family all."""
+        known = PUBLISHED[self.family].names if self.family else ()
+        return tuple(name for name in self.names if name not in known)
+
     def free_name(self, name: str) -> str:
         """What to call a column beside the hyperparameters: `name`, or `name_` if one has it."""
         while name in self.names:
@@ -193,13 +199,12 @@ class SearchSpace:
 
         Raises:
             InvalidValueError: if a name is missing, not in the space or among the arguments too, if
-                a value is not in its domain, or if the space is a user's own and so has no
-                optimizer.
+                a value is not in its domain, or if the space has more than its family, or none.
         """
-        if not self.family:
+        if beyond := ", ".join(self.beyond_family):
             raise InvalidValueError(
-                f"Search space {self.name!r} describes no optimizer of this package; read its "
-                f"values in your build_model(hp)."
+                f"Search space {self.name!r} of family {self.family!r} is for no optimizer: none "
+                f"takes {beyond}. Read its values in build_model(hp), and leave the family out."
             )
         values = self._by_name(values)
         if set(values) != set(self.names):

@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 
 from keras_hplist.checks import checked_count, checked_share
-from keras_hplist.lists.hyperparameter_list import ListLike, checked_list
+from keras_hplist.errors import InvalidValueError
+from keras_hplist.lists.hyperparameter_list import HyperparameterList, ListLike, checked_list
 from keras_hplist.optimizers import RuleOptimizer
+from keras_hplist.spaces.search_space import FAMILIES
 from keras_hplist.tuning.batch_losses import BatchLosses, begin_means
 from keras_hplist.tuning.errors import SetupError
 from keras_hplist.tuning.model_state import ModelState, inner_optimizer
@@ -25,6 +27,20 @@ class _Runner:
     state: ModelState
     steps: int = 0
     loss: float = math.inf
+
+
+def _checked_racers(given: ListLike) -> HyperparameterList:
+    hyperparameter_list = checked_list(given)
+    space = hyperparameter_list.space
+    if space.beyond_family:
+        raise InvalidValueError(
+            f"The list {hyperparameter_list.name!r} cannot race: of its search space "
+            f"{space.name!r}, {', '.join(space.beyond_family)} is not set in an optimizer. A race "
+            "changes its optimizer in one model, so it takes a list whose search space has a "
+            f"family ({', '.join(FAMILIES)}) and hyperparameters of that alone. Others can be "
+            "tried with HyperparameterListTuner, from a space without a family."
+        )
+    return hyperparameter_list
 
 
 class RaceList(TrainingSteps):
@@ -47,9 +63,9 @@ class RaceList(TrainingSteps):
     on, since the states of the other entries are lost with the process.
 
     Args:
-        hyperparameter_list: a list, the name of a shipped one, or the path of a list file. The
-            model must be compiled with an optimizer of its family, such as
-            `keras_hplist.get_optimizer("nadamw", 0)`.
+        hyperparameter_list: a list, the name of a shipped one, or the path of a list file. Its
+            search space has a family, and no hyperparameters but the family's. The model must be
+            compiled with an optimizer of it, such as `keras_hplist.get_optimizer("nadamw", 0)`.
         entries: how many entries race, at least 2.
         fraction: the part of the fit's steps that the race takes, above 0 and below 1.
         validation_data: what to give to `model.evaluate` after a heat, whose `loss` then judges it:
@@ -85,7 +101,7 @@ class RaceList(TrainingSteps):
     ) -> None:
         """Check the arguments."""
         super().__init__(training_steps)
-        hyperparameter_list = checked_list(hyperparameter_list)
+        hyperparameter_list = _checked_racers(hyperparameter_list)
         entries = checked_count("entries", entries, 2, len(hyperparameter_list))
         self.hyperparameter_list, self.entries = hyperparameter_list, entries
         self.fraction = checked_share("fraction", fraction)
@@ -103,7 +119,7 @@ class RaceList(TrainingSteps):
         if family != space.family:
             raise SetupError(
                 f"The list {self.hyperparameter_list.name!r} is for optimizers of the family "
-                f"{space.family or space.name!r}; this model was compiled with one of {family!r}. "
+                f"{space.family!r}; this model was compiled with one of {family!r}. "
                 "Compile it with keras_hplist.get_optimizer(the same list, 0)."
             )
         self.winner, self.results = None, []
