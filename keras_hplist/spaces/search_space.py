@@ -202,9 +202,11 @@ class SearchSpace:
                 a value is not in its domain, or if the space has more than its family, or none.
         """
         if beyond := ", ".join(self.beyond_family):
+            of = f" of family {self.family!r}" if self.family else ""
+            out = ", and leave the family out" if self.family else ""
             raise InvalidValueError(
-                f"Search space {self.name!r} of family {self.family!r} is for no optimizer: none "
-                f"takes {beyond}. Read its values in build_model(hp), and leave the family out."
+                f"Search space {self.name!r}{of} is for no optimizer of this package: none takes "
+                f"{beyond}. Read its values in build_model(hp){out}."
             )
         values = self._by_name(values)
         if set(values) != set(self.names):
