@@ -236,8 +236,8 @@ def test_a_field_without_a_finisher_ends_the_fit():
         {"fraction": None},
         {"validation_arguments": 5},
         {"validation_arguments": {"verbose": 0}},
-        {"validation_arguments": {"sample_weight": Y}},
-        {"validation_data": iter([(X, Y)])},
+        pytest.param({"validation_arguments": {"sample_weight": Y}}, id="sample_weight"),
+        pytest.param({"validation_data": iter([(X, Y)])}, id="iterator"),
     ],
     ids=str,
 )
