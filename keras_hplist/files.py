@@ -46,9 +46,8 @@ def write_atomically(
     if path.is_dir():
         raise InvalidValueError(f"{str(path)!r} is a folder; name a file in it.")
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = (
-        path.parent / f".{uuid.uuid4().hex}.tmp"
-    )  # short: the file's name may be the longest
+    # A short name, since that of the file may be as long as the file system allows.
+    temporary = path.parent / f".{uuid.uuid4().hex}.tmp"
     try:
         with open(temporary, "xb") as file:
             write(file)

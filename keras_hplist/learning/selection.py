@@ -128,12 +128,13 @@ def best_for_budget(
     Raises:
         InvalidValueError: as `greedy`.
     """
-    whole = greedy(scores, length, weights)
+    scores = checked_scores(scores)
+    length = checked_length(length, scores.shape[1])
+    chosen = greedy(scores, min(budget, length), weights).order
     weights = checked_weights(weights, len(scores))
     weights = weights / weights.sum()
     start = start_scores(scores)
     filled = np.fmin(scores, start[:, None])
-    chosen = whole.order[:budget].copy()
     improved = True
     while improved:
         improved = False
@@ -146,9 +147,9 @@ def best_for_budget(
                 chosen[place] = int(j.argmin())
                 improved = True
     first = greedy(filled[:, chosen], weights=weights)
-    order = greedy(scores, length, weights, first=chosen[first.order].tolist())
-    passes = np.concatenate([first.passes, order.passes[len(chosen) :]])
-    return Selection(order.order, order.gains, passes)
+    whole = greedy(scores, length, weights, first=chosen[first.order].tolist())
+    passes = np.concatenate([first.passes, whole.passes[len(chosen) :]])
+    return Selection(whole.order, whole.gains, passes)
 
 
 def reductions(scores: np.ndarray, order: np.ndarray, weights: np.ndarray) -> np.ndarray:

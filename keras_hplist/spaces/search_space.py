@@ -202,11 +202,9 @@ class SearchSpace:
                 a value is not in its domain, or if the space has more than its family, or none.
         """
         if beyond := ", ".join(self.beyond_family):
-            of = f" of family {self.family!r}" if self.family else ""
-            out = ", and leave the family out" if self.family else ""
             raise InvalidValueError(
-                f"Search space {self.name!r}{of} is for no optimizer of this package: none takes "
-                f"{beyond}. Read its values in build_model(hp){out}."
+                f"Search space {self.name!r} is for no optimizer of this package: none takes "
+                f"{beyond}. Read its values in build_model(hp), from a space without a family."
             )
         values = self._by_name(values)
         if set(values) != set(self.names):
