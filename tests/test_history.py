@@ -293,6 +293,12 @@ def test_reading_nothing_says_so(tmp_path):
         History.read(tmp_path)
 
 
+def test_a_folder_may_be_called_as_a_file_is(tmp_path):
+    """As other programs call the folder of a table in parts."""
+    history(run()).write(tmp_path / "runs.parquet" / "part-0.parquet")
+    assert History.read(tmp_path).fingerprint == history(run()).fingerprint
+
+
 def test_hidden_files_are_no_part_of_a_history(tmp_path):
     """As the caches of a report inside the folder; the folder itself may be a hidden one."""
     folder = tmp_path / ".runs"

@@ -123,6 +123,15 @@ def test_what_becomes_active_gets_its_default():
     assert set(restrict(stepped, {"two": False}, clip=True)[1]) == {*stepped[0]}
 
 
+def test_a_choice_of_numbers_moves_to_the_nearest_one_within_bounds():
+    """And is refused, with what is allowed, where there is none."""
+    entry = {"units": 2, "dropout": 0.1, "depth": 1, "two": True, "more": 8, "most": 2}
+    stepped = HyperparameterList([entry], STEPPED)
+    assert restrict(stepped, {"more": (1, 6)}, clip=True)[0] == entry | {"more": 4}
+    with pytest.raises(InvalidValueError, match=r"'more' must be one of 2, 4, 8.*got 6"):
+        restrict(stepped, {"more": (5, 6)}, clip=True)
+
+
 def test_restrict_refuses_what_cannot_be_met(tmp_path):
     """Unknown hyperparameters, malformed bounds, conditions that nothing meets."""
     with pytest.raises(UnknownNameError, match=r"'rat'.*'rate'"):

@@ -107,6 +107,20 @@ def test_running_and_deleted_runs_are_dropped(store):
     ]
 
 
+def test_a_task_is_called_as_its_parameter_is_written(tmp_path):
+    """Also if that is all digits."""
+    uri = f"sqlite:///{tmp_path / 'ml.db'}"
+    client = mlflow.tracking.MlflowClient(tracking_uri=uri)
+    run = client.create_run(client.create_experiment("patients")).info.run_id
+    for name, value in {"patient": "007", "lr": 0.1}.items():
+        client.log_param(run, name, value)
+    client.log_metric(run, "val_loss", 1.0)
+    client.set_terminated(run)
+    history = read_mlflow(uri, task_key="patient")
+    assert history.tasks == ["007"]
+    assert list(history.values().values()) == [{"lr": 0.1}]
+
+
 @pytest.mark.parametrize("experiments", [["no steps"], None])
 def test_values_without_steps_are_numbered_by_time(store, experiments):
     """From 1, whatever else is read, though MLflow logs step 0; the report says so."""

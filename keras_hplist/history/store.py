@@ -115,7 +115,9 @@ class History:
 
     @classmethod
     def _read(cls, root: Path, skip_damaged: bool) -> Self:
-        files = sorted(visible(root, "**/*.parquet")) if root.is_dir() else [root]
+        files = [root]
+        if root.is_dir():  # a folder may be called so as well
+            files = sorted(f for f in visible(root, "**/*.parquet") if not f.is_dir())
         if not files:
             raise FileFormatError(f"The folder {root} holds no .parquet file.")
         report, tables = ReadReport([str(root)]), []

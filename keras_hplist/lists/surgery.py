@@ -9,7 +9,7 @@ from keras_hplist.checks import checked_count, checked_name
 from keras_hplist.errors import InvalidValueError
 from keras_hplist.lists.hyperparameter_list import HyperparameterList, ListLike, checked_list
 from keras_hplist.spaces import Hyperparameter, SearchSpace, configuration_id
-from keras_hplist.spaces.distributions import Number, Value
+from keras_hplist.spaces.distributions import Choice, Number, Value
 from keras_hplist.spaces.hyperparameter import configured_rows
 
 if TYPE_CHECKING:
@@ -196,7 +196,7 @@ def _moved(row: Hyperparameter, value: Value, allowed: Condition | None) -> Valu
     if isinstance(allowed, tuple) and not isinstance(value, str):
         low, high = _bounds(allowed)
         bound = low if value < low else high
-        if isinstance(row.distribution, Number):
+        if isinstance(row.distribution, Number | Choice):
             return row.distribution.nearest(bound, low, high)
         return bound
     if isinstance(allowed, bool | int | float | str):

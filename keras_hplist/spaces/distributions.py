@@ -246,6 +246,21 @@ class Choice:
             return self.values[bisect.bisect_right(self.thresholds, u)]
         return self.values[min(int(u * len(self.values)), len(self.values) - 1)]
 
+    def nearest(self, number: float, low: float = -math.inf, high: float = math.inf) -> Value:
+        """The one of the values, all numbers, that is nearest to a number.
+
+        Args:
+            number: any.
+            low: the result is at least this.
+            high: the result is at most this.
+
+        Returns:
+            The number itself if no value lies between `low` and `high`.
+        """
+        values: tuple[Any, ...] = self.values
+        inside = (value for value in values if low <= value <= high)
+        return min(inside, key=lambda value: abs(value - number), default=number)
+
     def check(self, value: Any) -> Value:
         """The one of the values that `value` equals.
 

@@ -59,6 +59,7 @@ def read_mlflow(
     place = Path(os.fspath(path).removeprefix("sqlite:///"))
     if not place.exists():
         raise FileNotFoundError(f"There is no MLflow store at {place}.")
+    named = options.get("task_key")  # whose value is a name, be it all digits
     found = set()
     runs = list(_folder(place, builder) if place.is_dir() else _database(place))
     numbered = {
@@ -86,7 +87,10 @@ def read_mlflow(
                 name=run.name,
                 place=run.place,
                 task=place_of(place, run.experiment),
-                values={name: parse_value(text) for name, text in run.values.items()},
+                values={
+                    name: text if name == named else parse_value(text)
+                    for name, text in run.values.items()
+                },
                 metrics=metrics,
                 logged=run.logged,
                 state=STATES[run.status.lower()],
