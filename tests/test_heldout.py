@@ -14,6 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from keras_hplist import HyperparameterList
+
 FOLDER = Path(__file__).resolve().parents[1] / "benchmarks" / "heldout"
 CHEAP = "word_factorization"
 METHODS = ["default_adam", "default_sgd_momentum"]
@@ -212,6 +214,40 @@ def test_results_by_hand(heldout):
     assert compared.losses(other, 2, timed=True).item() == 1.0  # nothing has finished yet
     pair = compared.against(ours, 3, other, 1)
     assert pair.win_rate == 0.5 and pair.difference.mean == pytest.approx(0.0)
+
+
+def test_races_stand_beside_whole_trials(heldout, tmp_path):
+    """Normalised on the scale of the trials; a race whose loss is not finite counts 1."""
+    comparison, methods, race = (heldout(name) for name in ("comparison", "methods", "race"))
+    listed = methods.Method("list_nadamw", "list nadamw", ("entry",) * 3)
+    trials = [np.array([[1, 2.0, 0.9, 0.8], [1, 2.0, 0.5, 0.6], [1, 2.0, 0.7, 0.1]])]
+    by_seed = {("list_nadamw", CHEAP, seed): trials for seed in range(2)}
+    compared = comparison.Comparison((CHEAP,), 2, (listed,), by_seed, {CHEAP: (0.2, 1.2, 2.0)})
+    races = [
+        race.Race(tmp_path, CHEAP, seed, HyperparameterList.load("nadamw"), 4, 0.2)
+        for seed in range(2)
+    ]
+    for each, test in zip(races, (0.3, None), strict=True):
+        assert each.result is None
+        each.file.parent.mkdir(parents=True, exist_ok=True)
+        each.file.write_text(json.dumps({"winner": 1, "test": test}))
+    *rows, last = race.table(compared, races).splitlines()
+    assert "| list nadamw: the best of 1 | 0.600 [0.600, 0.600] |" in rows[2]
+    assert "| list nadamw: a race of 4 for 0.2 of the steps | 0.550 [0.550, 0.550] |" in last
+    assert last.endswith("| 50% |")
+
+
+@pytest.mark.slow
+def test_a_race_is_run_and_kept(heldout, tmp_path, monkeypatch):
+    """One fit of the problem's steps, from the seed's weights; the same again gives the same."""
+    problems, race = heldout("problems"), heldout("race")
+    short = dataclasses.replace(problems.get(CHEAP), training_steps=48)
+    monkeypatch.setitem(problems.PROBLEMS, CHEAP, short)
+    unit = race.Race(tmp_path, CHEAP, 0, HyperparameterList.load("nadamw"), 2, 0.3)
+    assert unit.work() == 1
+    first = unit.result
+    assert first["winner"] in (0, 1) and math.isfinite(first["test"])
+    assert unit.work() == 1 and unit.result == first
 
 
 @pytest.mark.slow

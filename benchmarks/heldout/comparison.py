@@ -106,14 +106,14 @@ class Comparison:
 
     def mean(self, method: Method, budget: float, timed: bool = False) -> Estimate:
         """The mean normalised loss within a budget."""
-        return _estimate(self.losses(method, budget, timed).mean(axis=(1, 2)))
+        return estimate(self.losses(method, budget, timed).mean(axis=(1, 2)))
 
     def against(self, first: Method, budget: float, second: Method, other: float) -> Pair:
         """Compare two methods, each at its own budget."""
         a, b = self.losses(first, budget), self.losses(second, other)
         gaps = a.mean(axis=(1, 2)) - b.mean(axis=(1, 2))
         return Pair(
-            _estimate(gaps),
+            estimate(gaps),
             float(((a < b) + 0.5 * (a == b)).mean()),
             wilcoxon_p(gaps),
         )
@@ -219,7 +219,7 @@ def _after(trials: Trials, column: int, limit: float, otherwise: float) -> float
     return float(within[np.argmin(within[:, 2]), 3]) if len(within) else otherwise
 
 
-def _estimate(values: NDArray[np.float64]) -> Estimate:
+def estimate(values: NDArray[np.float64]) -> Estimate:
     """The mean over problems, and percentiles of means over problems drawn with replacement."""
     drawn = np.random.default_rng(0).integers(0, len(values), (BOOTSTRAPS, len(values)))
     low, high = np.percentile(values[drawn].mean(axis=1), [2.5, 97.5])

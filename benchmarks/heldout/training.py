@@ -151,7 +151,7 @@ class _Stepper:
         def train(order: tf.Tensor) -> tf.Tensor:
             total = tf.constant(0.0)
             for rows in order:
-                x, y = _gather(data, rows)
+                x, y = gather(data, rows)
                 with tf.GradientTape() as tape:
                     loss = model.compute_loss(x, y, model(x, training=True), training=True)
                 gradients = tape.gradient(loss, [weight.value for weight in weights])
@@ -185,7 +185,8 @@ class _Stepper:
             weight.assign(value)
 
 
-def _gather(part: problems.Part, rows: tf.Tensor) -> problems.Part:
+def gather(part: problems.Part, rows: tf.Tensor) -> problems.Part:
+    """The examples in some rows."""
     return keras.tree.map_structure(lambda array: tf.gather(array, rows), part)
 
 

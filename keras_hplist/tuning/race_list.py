@@ -29,6 +29,14 @@ class _Runner:
     loss: float = math.inf
 
 
+def field_sizes(entries: int) -> list[int]:
+    """How many entries run in each round of a race: the worse half drops out."""
+    sizes = [entries]
+    while sizes[-1] > 2:
+        sizes.append(math.ceil(sizes[-1] / 2))
+    return sizes
+
+
 def _checked_racers(given: ListLike) -> HyperparameterList:
     hyperparameter_list = checked_list(given)
     space = hyperparameter_list.space
@@ -62,6 +70,8 @@ class RaceList(TrainingSteps):
     callback such as `ReduceLROnPlateau` has left it. One that was interrupted in the race cannot go
     on, since the states of the other entries are lost with the process.
 
+    What a race gains, and where it does not, stands in `docs/results.md`.
+
     Args:
         hyperparameter_list: a list, the name of a shipped one, or the path of a list file. Its
             search space has a family, and no hyperparameters but the family's. The model must be
@@ -92,7 +102,7 @@ class RaceList(TrainingSteps):
     def __init__(
         self,
         hyperparameter_list: ListLike,
-        entries: int = 8,
+        entries: int = 4,
         *,
         fraction: float = 0.3,
         validation_data: Any = None,
@@ -288,16 +298,9 @@ class RaceList(TrainingSteps):
             warnings.warn("All entries diverged in the race; the fit ends.", stacklevel=2)
             self.model.stop_training = True
 
-    def _fields(self) -> list[int]:
-        """How many entries run in each round."""
-        fields = [self.entries]
-        while fields[-1] > 2:
-            fields.append(math.ceil(fields[-1] / 2))
-        return fields
-
     def _heats(self, left: int) -> list[tuple[int, int]]:
         """How many entries run in each round, and for how many steps each; 0 if it is too short."""
-        fields, execution = self._fields(), self._execution(left)
+        fields, execution = field_sizes(self.entries), self._execution(left)
         budget = int(self.fraction * left) // len(fields)
         return [(field, budget // field // execution * execution) for field in fields]
 
@@ -307,13 +310,13 @@ class RaceList(TrainingSteps):
 
     def _fit_of(self, planned: int) -> int:
         """The steps of the fit whose race has left so many for the winner's schedule."""
-        fields = self._fields()
+        fields = field_sizes(self.entries)
         others = sum(1 - 1 / field for field in fields) / len(fields)
         return round(planned / (1 - self.fraction * others))
 
     def _too_short(self, left: int) -> SetupError:
         execution = self._execution(left)
-        least = math.ceil(self.entries * execution * len(self._fields()) / self.fraction)
+        least = math.ceil(self.entries * execution * len(field_sizes(self.entries)) / self.fraction)
         several = f" with steps_per_execution={execution}" if execution > 1 else ""
         return SetupError(
             f"The fit has {left} steps; a race of {self.entries} entries for a fraction of "
