@@ -72,7 +72,7 @@ def when_to_stop(findings: Findings) -> list[str]:
         rows[f"tasks that gained more than {standing.NOTICEABLE}"] = share
     shown = min(gains.index, key=lambda further: abs(further - _MORE))
     return [
-        f"On suite tasks left out of the choice, {trials(shown)} more after {trials(tried)} "
+        f"On tasks left out of the choice, {trials(shown)} more after {trials(tried)} "
         f"lowered the best score by {gains['score'].loc[shown]:.4f} in the mean. That is an "
         "estimate: the mean of other problems, not a forecast for this one. A score counts "
         f"{standing.counted(hplist)}. Stop where this is not worth the time.",
@@ -98,7 +98,7 @@ def _start_of_a_list(findings: Findings, hplist: HyperparameterList) -> list[str
     told = [f"{curve[k]:.3f} after {trials(k)}" for k in (1, 5, 10) if k in curve]
     if told:
         parts.append(
-            "What to expect of it here is not known. On suite tasks that were left out of its "
+            "What to expect of it here is not known. On tasks that were left out of its "
             f"choice, the mean score of the best entry was {', '.join(told)} (0: best known, 1: no "
             "better than before training)."
         )

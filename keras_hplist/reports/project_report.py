@@ -70,7 +70,7 @@ def write(
     sections = [
         Section("Where the search stands", _standing(findings, files)),
         Section("Learning curves", _curves(findings, files)),
-        Section("Which suite tasks the problem resembles", _likeness(findings, files)),
+        Section("Which tasks the problem resembles", _likeness(findings, files)),
         Section("What to try next", what_next(findings)),
         Section("When to stop", when_to_stop(findings)),
         Section("Trials", _trial_table(findings, files)),
@@ -126,7 +126,7 @@ def _beside_expectation(
     )
     if expected.empty:
         return [f"{sentence} The list {hplist.name!r} does not say what its entries are worth."]
-    caption = f"Best score so far, and that of the list {hplist.name!r} on its suite tasks"
+    caption = f"Best score so far, and that of the list {hplist.name!r} on its tasks"
     if evidence is None or not evidence.held_out.size:
         sentence += (
             " The list tells the mean over its tasks only, and measures it by the best of all "
@@ -154,9 +154,9 @@ def _ahead(ahead: float | None, tasks: int, k: int, count: int) -> str:
         )
     after = "as many trials" if count <= k else f"the first {trials(k)}"
     return (
-        f" On {round(ahead * tasks)} of {tasks} suite tasks, each left out of the choice of the "
-        f"list that was tried on it, the best score after {after} was higher: you are ahead of "
-        f"{ahead:.0%} of tasks."
+        f" On {round(ahead * tasks)} of the {tasks} tasks that the list was learned from, each of "
+        f"them left out of the choice of what was tried on it, the best score after {after} was "
+        f"higher: you are ahead of {ahead:.0%} of tasks."
     )
 
 
@@ -208,7 +208,7 @@ def _likeness(findings: Findings, files: ReportFiles) -> list[str]:
         f"apart. That is {verdict}.",
         table(
             rows,
-            "The nearest suite tasks. Distance: root of the mean squared difference of the scores "
+            "The nearest tasks. Distance: root of the mean squared difference of the scores "
             "of the entries tried, each task in units of its best and its start. A search in "
             "the order 'adaptive' weighs tasks by the trials' objectives, without the start, and "
             "may lean on others.",
