@@ -32,6 +32,17 @@ SHORT = (200, 400)
 Floats = NDArray[np.float64]
 
 
+def rounds(entries: int, fraction: float) -> list[tuple[int, float]]:
+    """How many entries run in each round, and how far each then is: a fraction of the training."""
+    sizes = field_sizes(entries)
+    ends = np.cumsum([fraction / len(sizes) / size for size in sizes])
+    return list(zip(sizes, ends.tolist(), strict=True))
+
+
+TIMES = sorted({time for race in RACES for _, time in rounds(*race)})
+"""When entries drop out."""
+
+
 @dataclass(frozen=True)
 class Replay:
     """Trainings of the tasks that a list is not learned from.
@@ -39,15 +50,13 @@ class Replay:
     Attributes:
         entries: int64 (task, entry), the configurations in list order, for each task those of the
             list without its family.
-        valid: float64 (task, configuration, time), losses; inf where diverged.
-        times: float64 (time,), as fractions of the training.
+        valid: float32 (task, configuration, time), losses at `TIMES`; inf where diverged.
         tests: float64 (task, configuration), normalised scores on test.
         families: of the tasks.
     """
 
     entries: NDArray[np.int64]
-    valid: Floats
-    times: Floats
+    valid: NDArray[np.float32]
     tests: Floats
     families: Sequence[str]
 
@@ -58,7 +67,7 @@ class Replay:
         matrix, candidates = recipe.learner.prepare(recipe.history)
         assert candidates.values is not None
         values = [candidates.values[label] for label in matrix.configurations]
-        curves = history.curves("valid")
+        curves = history.curves("valid", TIMES)
         at = [curves.configurations.index(label) for label in matrix.configurations]
         tests = clone(recipe.learner).set_params(split="test").score(history).to_frame()
         kept = [number for number, task in enumerate(curves.tasks) if task in tests.index]
@@ -70,7 +79,6 @@ class Replay:
         return cls(
             np.array([orders[family] for family in families]),
             curves.values[kept][:, at, 0],
-            curves.times,
             tests[list(matrix.configurations)].to_numpy(),
             families,
         )
@@ -81,23 +89,12 @@ class Replay:
 
     def raced(self, entries: int, fraction: float) -> Floats:
         """The score of the winner of a race on each task."""
-        sizes = field_sizes(entries)
-        field, done = self.entries[:, :entries], 0.0
-        for size in sizes:
-            done += fraction / len(sizes) / size
+        field = self.entries[:, :entries]
+        for size, time in rounds(entries, fraction):
             field = field[:, :size]
-            losses = np.take_along_axis(self.losses_at(done), field, axis=1)
+            losses = np.take_along_axis(self.valid[..., TIMES.index(time)], field, axis=1)
             field = np.take_along_axis(field, losses.argsort(axis=1, kind="stable"), axis=1)
         return np.take_along_axis(self.tests, field[:, :1], axis=1)[:, 0]
-
-    def losses_at(self, time: float) -> Floats:
-        """Validation losses at a time, between two recorded ones on the line through these."""
-        after = int(np.searchsorted(self.times, time))
-        first, second = self.times[after - 1 : after + 1]
-        share = (time - first) / (second - first)
-        with np.errstate(invalid="ignore"):
-            losses = (1 - share) * self.valid[..., after - 1] + share * self.valid[..., after]
-        return np.where(np.isfinite(losses), losses, np.inf)
 
     def mean(self, scores: Floats) -> float:
         """The mean over tasks, families equal."""

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import problems
 from methods import Method
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from store import Record, Runs, best_point, read_search, search_file
 
 from keras_hplist.errors import InvalidValueError
@@ -94,15 +94,20 @@ class Comparison:
         """
         rows = []
         for problem in self.problems:
-            best, constant, seconds = self.scales[problem]
+            _, constant, seconds = self.scales[problem]
             column, limit = (1, budget * seconds) if timed else (0, budget)
             found = [
                 [_after(order, column, limit, constant) for order in orders]
                 for seed in range(self.seeds)
                 for orders in [self.trials[method.name, problem, seed]]
             ]
-            rows.append(np.clip((np.array(found) - best) / (constant - best), 0.0, 1.0))
+            rows.append(self.normalised(problem, found))
         return np.array(rows)
+
+    def normalised(self, problem: str, losses: ArrayLike) -> NDArray[np.float64]:
+        """Losses on test in the problem's scale: from 0, the lowest of any run, to 1."""
+        best, constant, _ = self.scales[problem]
+        return np.clip((np.array(losses) - best) / (constant - best), 0.0, 1.0)
 
     def mean(self, method: Method, budget: float, timed: bool = False) -> Estimate:
         """The mean normalised loss within a budget."""
@@ -114,7 +119,7 @@ class Comparison:
         gaps = a.mean(axis=(1, 2)) - b.mean(axis=(1, 2))
         return Pair(
             estimate(gaps),
-            float(((a < b) + 0.5 * (a == b)).mean()),
+            win_rate(a, b),
             wilcoxon_p(gaps),
         )
 
@@ -217,6 +222,11 @@ def _after(trials: Trials, column: int, limit: float, otherwise: float) -> float
     """The loss on test of the trial best on valid among those that end within a limit."""
     within = trials[np.cumsum(trials[:, column]) <= limit + 1e-9]
     return float(within[np.argmin(within[:, 2]), 3]) if len(within) else otherwise
+
+
+def win_rate(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
+    """The share of losses in which the first is lower; ties half."""
+    return float(((first < second) + 0.5 * (first == second)).mean())
 
 
 def estimate(values: NDArray[np.float64]) -> Estimate:

@@ -28,7 +28,7 @@ import methods
 import numpy as np
 import problems
 from numpy.typing import NDArray
-from run import chosen_problems
+from run import add_problems, chosen_problems
 from worker import work
 
 from keras_hplist import HyperparameterList
@@ -86,18 +86,13 @@ def raced(race: Race) -> tuple[int | None, float]:
     """The rank of the winner, and its loss on test where that on valid was lowest."""
     import keras
     import tensorflow as tf
-    from training import POINTS, batches, gather
+    from training import POINTS, batches, gather, whole_batches
 
     from keras_hplist import callbacks, get_optimizer
 
     problem = problems.get(race.problem)
-    size, steps = problem.batch_size, problem.training_steps
-
-    def whole_batches(part: problems.Part) -> problems.Part:
-        count = problems.size(part) // size * size
-        return keras.tree.map_structure(lambda array: array[:count], part)
-
-    train, valid, test = problem.data.train, *map(whole_batches, problem.data[1:])
+    size, steps, train = problem.batch_size, problem.training_steps, problem.data.train
+    valid, test = (whole_batches(part, size) for part in (problem.data.valid, problem.data.test))
     arrays = keras.tree.map_structure(tf.constant, train)
     order = batches(problems.size(train), size, steps, race.seed)
     seen = tf.data.Dataset.from_tensor_slices(order).map(functools.partial(gather, arrays))
@@ -157,8 +152,8 @@ def table(compared: comparison.Comparison, races: list[Race]) -> str:
     rows |= {kind: _losses(compared, races, kind) for kind in kinds}
     for name, losses in rows.items():
         cells = [comparison.estimate(losses.mean(axis=1)[part]).text for part in parts.values()]
-        wins = ((losses < tried[1]) + 0.5 * (losses == tried[1])).mean()
-        cells.append("" if losses is tried[1] else f"{wins:.0%}")
+        wins = f"{comparison.win_rate(losses, tried[1]):.0%}"
+        cells.append("" if losses is tried[1] else wins)
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
@@ -168,11 +163,16 @@ def _losses(compared: comparison.Comparison, races: list[Race], kind: str) -> ND
     results = {(race.problem, race.seed): race.result for race in races if race.kind == kind}
     rows = []
     for problem in compared.problems:
-        best, constant, _ = compared.scales[problem]
         tests = [(results[problem, seed] or {}).get("test") for seed in range(compared.seeds)]
-        rows.append([constant if test is None else test for test in tests])
-        rows[-1] = np.clip((np.array(rows[-1]) - best) / (constant - best), 0.0, 1.0)
+        tests = [math.inf if test is None else test for test in tests]
+        rows.append(compared.normalised(problem, tests))
     return np.array(rows)
+
+
+def racers(text: str) -> tuple[int, float]:
+    """The number of entries and the fraction in N/FRACTION."""
+    entries, _, fraction = text.partition("/")
+    return int(entries), float(fraction)
 
 
 def main() -> int:
@@ -181,13 +181,13 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("out", type=Path, help="folder of the runs")
-    parser.add_argument("--problems", nargs="+", metavar="NAME", help="default: all")
-    parser.add_argument("--seeds", type=int, default=3, help="number of seeds (default 3)")
+    add_problems(parser)
     parser.add_argument("--list", default="nadamw", help="shipped list or list file")
     parser.add_argument(
         "--races",
         nargs="+",
-        default=["4/0.3"],
+        type=racers,
+        default=[(4, 0.3)],
         metavar="N/FRACTION",
         help="entries, and the part of the steps that the race takes (default 4/0.3)",
     )
@@ -202,17 +202,17 @@ def main() -> int:
         available = methods.available([options.list], None)
         beside = methods.choose(available, [options.beside or f"list_{hplist.name}"])
         races = [
-            Race(options.out, problem.name, seed, hplist, int(entries), float(fraction))
+            Race(options.out, problem.name, seed, hplist, entries, fraction)
             for seed in range(options.seeds)
             for problem in chosen
-            for entries, _, fraction in (race.partition("/") for race in options.races)
+            for entries, fraction in options.races
         ]
         if failed := make(races, options.jobs):
             print(f"{failed} races failed.", file=sys.stderr)
             return 1
         compared, _ = comparison.read(options.out, chosen, beside, options.seeds)
         print(table(compared, races))
-    except (HPListError, FileNotFoundError, ValueError) as error:
+    except (HPListError, FileNotFoundError) as error:
         print(f"Error: {error}", file=sys.stderr)
         return 2
     return 0

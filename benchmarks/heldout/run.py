@@ -35,11 +35,16 @@ OPT_LIST = "reference-data/nadamw_opt_list_published.json"
 SHARED = Path(os.environ.get("KERAS_HPLIST_SHARED", Path(__file__).resolve().parents[3] / "shared"))
 
 
+def add_problems(parser: argparse.ArgumentParser) -> None:
+    """The options that say on what methods are compared."""
+    parser.add_argument("--problems", nargs="+", metavar="NAME", help="default: all")
+    parser.add_argument("--seeds", type=int, default=3, help="number of seeds (default 3)")
+
+
 def add_choices(parser: argparse.ArgumentParser) -> None:
     """The options that say what is compared."""
-    parser.add_argument("--problems", nargs="+", metavar="NAME", help="default: all")
+    add_problems(parser)
     parser.add_argument("--methods", nargs="+", metavar="NAME", help="default: all")
-    parser.add_argument("--seeds", type=int, default=3, help="number of seeds (default 3)")
     parser.add_argument(
         "--lists",
         nargs="+",

@@ -32,8 +32,8 @@ class Trainer:
         self.model.compute_loss(x, y, self.model(x))  # so that Keras makes its metrics here
         self._train = keras.tree.map_structure(tf.constant, problem.data.train)
         self._held_out = {
-            "valid": self._whole_batches(problem.data.valid),
-            "test": self._whole_batches(problem.data.test),
+            name: keras.tree.map_structure(tf.constant, whole_batches(part, problem.batch_size))
+            for name, part in (("valid", problem.data.valid), ("test", problem.data.test))
         }
         self._initial: dict[int, list[NDArray]] = {}
         self._steppers: dict[str, _Stepper] = {}
@@ -86,11 +86,6 @@ class Trainer:
             "source": "benchmarks/heldout",
             "versions": versions("keras_hplist", "keras", "tensorflow", "numpy"),
         }
-
-    def _whole_batches(self, part: problems.Part) -> problems.Part:
-        """So much of a part that the mean over its batches is the mean over its examples."""
-        whole = problems.size(part) // self.problem.batch_size * self.problem.batch_size
-        return keras.tree.map_structure(lambda array: tf.constant(array[:whole]), part)
 
     def _measure(self, stepper: "_Stepper", curves: dict[str, list[float]]) -> None:
         with stepper.evaluating():
@@ -183,6 +178,12 @@ class _Stepper:
         yield
         for weight, value in zip(weights, kept):
             weight.assign(value)
+
+
+def whole_batches(part: problems.Part, batch_size: int) -> problems.Part:
+    """So much of a part that the mean over its batches is the mean over its examples."""
+    whole = problems.size(part) // batch_size * batch_size
+    return keras.tree.map_structure(lambda array: array[:whole], part)
 
 
 def gather(part: problems.Part, rows: tf.Tensor) -> problems.Part:
