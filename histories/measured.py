@@ -4,7 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 import keras_hplist as khl
+from keras_hplist.history.schema import KEY
 from keras_hplist.spaces.search_space import configuration_id
 from keras_hplist.training.folder import Folder
 
@@ -24,8 +27,15 @@ def folders(space: str, steps: int) -> list[Path]:
 
 
 def suite(space: str, steps: int) -> khl.History:
-    """All runs of a search space with so many training steps."""
-    return khl.History.concat(khl.History.read(path) for path in folders(space, steps))
+    """All runs of a search space with so many training steps.
+
+    A run that two collections hold is the first one's: populations of other sizes sum in another
+    order, so that its losses differ in the last digits, and its seconds anyway.
+    """
+    histories = [khl.History.read(path) for path in folders(space, steps)]
+    table = pa.concat_tables(history.table for history in histories)
+    repeated = table.select(list(KEY)).to_pandas().duplicated()
+    return khl.History(table.filter(pa.array(~repeated.to_numpy())))
 
 
 def longest(
