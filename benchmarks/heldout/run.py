@@ -38,7 +38,15 @@ SHARED = Path(os.environ.get("KERAS_HPLIST_SHARED", Path(__file__).resolve().par
 def add_problems(parser: argparse.ArgumentParser) -> None:
     """The options that say on what methods are compared."""
     parser.add_argument("--problems", nargs="+", metavar="NAME", help="default: all")
-    parser.add_argument("--seeds", type=int, default=3, help="number of seeds (default 3)")
+    parser.add_argument("--seeds", type=at_least_one, default=3, help="number (default 3)")
+
+
+def at_least_one(text: str) -> int:
+    """A whole number from 1."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"it is {text}; give a whole number from 1.")
+    return number
 
 
 def add_choices(parser: argparse.ArgumentParser) -> None:
@@ -158,8 +166,6 @@ def main() -> int:
     parser.add_argument("--pack", action="store_true", help="only join each problem's files to one")
     options = parser.parse_args()
     try:
-        if options.seeds < 1:
-            parser.error(f"--seeds is {options.seeds}; it must be at least 1.")
         if options.pack:
             for problem in chosen_problems(options):
                 Runs(options.out, problem.name).pack()
