@@ -3,9 +3,10 @@
     python histories/variants.py        # Markdown, for docs/results.md
 
 Shorter trainings, other weights of the families, another scale of the scores, and an order that
-depends on the losses of the trials so far; and learning rates beside the half orders of magnitude.
-All are judged on the trainings that the shipped list learns from. A result is the test score where
-the validation score is lowest, or J on validation and training.
+depends on the losses of the trials so far, judged on the trainings that the shipped list learns
+from; and after 200 steps more draws of the space, and learning rates beside the half orders of
+magnitude. A result is the test score where the validation score is lowest, or J on validation and
+training.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -21,6 +22,7 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 
 import keras_hplist as khl
+from keras_hplist import spaces
 from keras_hplist.learning import best_after, greedy
 from keras_hplist.learning.adaptive import next_column
 from keras_hplist.learning.selection import from_median
@@ -32,6 +34,7 @@ CARRIED = 50
 """So many entries of a list carry their scores."""
 
 SHORT = (200, 400)
+DRAWS = (32, 128, 512)
 WORST = 1.5
 SYNTHETIC = ("quadratic_family", "losg_tasks_family")
 """Families without a network or data."""
@@ -164,7 +167,21 @@ def main() -> None:
     for label, judged in (("modern", modern), ("networks of the suite", networks)):
         for name, (known, importance, learn) in variants.items():
             print_rows(label, name, follow(judges, judged, known, importance, learn))
+    compare_draws()
     compare_rates()
+
+
+def compare_draws() -> None:
+    """The same of lists that are chosen from fewer and from more draws of the space."""
+    space = spaces.get("nadamw")
+    draws = [space.draw(seed) for seed in range(max(DRAWS))]
+    judges = Measured.judges(measured.complete(measured.suite("nadamw", min(SHORT)), draws))
+    families = judges["both"].families
+    equal = dict.fromkeys(families.unique(), 1.0)
+    for count in DRAWS:
+        known = judges["both"].without(draws[count:])
+        results = follow(judges, list(equal), known, equal, listed)
+        print_rows(f"nadamw, {len(families)} tasks, 200 steps", f"{count} draws", results)
 
 
 def compare_rates() -> None:

@@ -310,6 +310,22 @@ def material() -> Material:
     return Material(history=khl.History.from_records([*own, *grid]))
 
 
+def run_by_some(rates: int, common: int) -> Material:
+    """Eighty tasks with so many configurations in common; 42 of them ran all."""
+    runs = populations.runs(tasks=80, rates=rates, points=3, space="nadamw")
+    few = [run for row, run in enumerate(runs) if row // rates < 42 or row % rates < common]
+    return Material(history=khl.History.from_records(few))
+
+
+def test_what_only_some_tasks_ran_is_left_to_s9():
+    """If nearly all ran as many configurations as are drawn; S9 has the tasks that ran all."""
+    material = run_by_some(rates=130, common=100)
+    assert resampled.main_scores(material).values.shape == (80, 100)
+    frame = figure_s9.from_material(material)
+    assert set(frame["tasks"]) == {42} and set(frame["configurations"]) == {130}
+    assert resampled.main_scores(run_by_some(rates=12, common=8)).values.shape == (80, 12)
+
+
 @pytest.mark.parametrize("size", [pytest.param((7.0, 4.2), marks=pytest.mark.slow), (4.4, 4.2)])
 @pytest.mark.parametrize("number", ["2", "3", "S2", "S3", "S5", "S9"])
 def test_each_is_drawn_from_a_history_without_collisions(number, size, material):

@@ -88,6 +88,7 @@ def from_material(material: Material) -> pd.DataFrame:
     if not others:
         raise NotApplicable(f"It compares other search spaces with {ADAM!r}, and there is none.")
     drawn = [space for space in _SPACES if space in others] or others[: len(_SPACES)]
-    scores = resampled.scores_by_space(material, [*drawn, ADAM])
-    rates = resampled.half_orders(material, scores.pop(ADAM, None))
+    found = resampled.scores_by_space(material, [*drawn, ADAM])
+    rates = resampled.half_orders(material, found.pop(ADAM, None))
+    scores = {space: resampled.run_everywhere(matrix) for space, matrix in found.items()}
     return compute(scores, rates)

@@ -69,4 +69,4 @@ def from_material(material: Material) -> pd.DataFrame:
     scores = resampled.scores_by_space(material, spaces)
     if len(scores) < len(spaces):
         raise NotApplicable(f"Too few tasks have runs of both {NADAMW!r} and {ADAM!r}.")
-    return compute(scores)
+    return compute({space: resampled.run_everywhere(found) for space, found in scores.items()})

@@ -30,6 +30,7 @@ ADAM, NADAMW = "adam1p", "nadamw"
 
 _FEW_TASKS = 4
 _ENOUGH = 40  # tasks that search spaces share, however many one of them has
+_NEARLY_ALL = 0.9  # of the tasks, or of the configurations
 
 
 class Resampling(NamedTuple):
@@ -233,6 +234,8 @@ def main_space(material: Material) -> str:
 def main_scores(material: Material, **settings: Any) -> ScoreMatrix:
     """The scores of the main search space, if lists can be learned and judged on them.
 
+    Configurations that few tasks ran are left out where they may be, see `run_everywhere`.
+
     Args:
         material: of any kind.
         **settings: as `Material.scores`.
@@ -244,7 +247,23 @@ def main_scores(material: Material, **settings: Any) -> ScoreMatrix:
     space = main_space(material)
     matrix = material.scores(space, **settings)
     _require(space, matrix)
-    return matrix
+    return run_everywhere(matrix)
+
+
+def run_everywhere(matrix: ScoreMatrix) -> ScoreMatrix:
+    """The configurations that nearly all tasks ran, if they are enough to draw; else all.
+
+    Where more were run on cheap tasks only, what is missing is not missing at random: a list that
+    passes it over on the dear ones is not the list that these would have had.
+    """
+    common = (~np.isnan(matrix.upper)).mean(axis=0) >= _NEARLY_ALL
+    return matrix.columns(common) if common.sum() >= TRIALS else matrix
+
+
+def that_ran_all(matrix: ScoreMatrix) -> ScoreMatrix:
+    """The tasks that ran nearly all configurations, if they are enough to judge by; else all."""
+    whole = (~np.isnan(matrix.upper)).mean(axis=1) >= _NEARLY_ALL
+    return matrix.rows(whole) if whole.sum() >= _ENOUGH else matrix
 
 
 def scores_by_space(material: Material, spaces: Sequence[str]) -> dict[str, ScoreMatrix]:
