@@ -233,6 +233,9 @@ def test_s9_chooses_from_some_of_the_configurations():
     alike = figure_s9.compute(matrix(np.full((8, 4), 0.5)), None, (1, 2), FIVE)
     assert "as many drawn at random, without a choice, come within 5%" in figure_s9.caption(alike)
     assert "Stars" not in figure_s9.caption(figure_s9.compute(matrix(values), None, (1,), FIVE))
+    good = np.where(np.arange(9) == 7 + np.arange(8)[:, None] % 2, 0.1, 0.9)  # takes the last two
+    pair = figure_s9.compute(matrix(good), None, (1, 2), FIVE)
+    assert "For k = 2, no smaller number drawn at random comes within" in figure_s9.caption(pair)
 
 
 def test_s5_learns_at_a_short_horizon_and_tries_at_the_full_one():

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 TITLE = "Lists learned from more and more tasks"
 
 _SIZES = (1, 3, 10, 30, 100, 300)
-_APART = 1.2  # times a round size are all tasks, where both are shown
 _TOLD = 5  # trials, of which the caption tells
 
 
@@ -50,7 +49,7 @@ def compute(
         resampled.list_learner(trials),
         **resampling._asdict(),
         weights="equal",
-        n_train=[size for size in _SIZES if size < most / _APART] + [most],
+        n_train=resampled.sizes_up_to(most, _SIZES),
     )
     method, size = (found.index.get_level_values(level) for level in ("method", "n_train"))
     return resampling.describe(

@@ -61,7 +61,7 @@ def compute(
         resampled.list_learner(max(lengths)),
         **resampling._asdict(),
         weights="equal",
-        n_configurations=[size for size in _SIZES if size < most] + [most],
+        n_configurations=resampled.sizes_up_to(most, _SIZES),
     )
     levels = ["method", "k", "n_configurations"]
     lists = found[found.index.isin([LIST], level="method")].reorder_levels(levels)
@@ -102,15 +102,16 @@ def caption(frame: pd.DataFrame) -> str:
     k = max((k for k in chosen.index if k <= most_told), default=chosen.index[0])
     by_size = part(lists, k=k)["median"]
     near = by_size.index[by_size <= _NEAR * by_size[most]][0]
+    if near == most:
+        needed = "no smaller number drawn at random comes"
+    elif near > k:
+        needed = f"{near:,} configurations drawn at random suffice to come"
+    else:
+        needed = "as many drawn at random, without a choice, come"
     parts = [
         captions.setting(frame),
         f"Chosen from all {most:,} configurations, lists reach {told} trials. For k = {k}, "
-        + (
-            f"{near:,} configurations drawn at random suffice to"
-            if near > k
-            else "as many drawn at random, without a choice,"
-        )
-        + f" come within {_NEAR - 1:.0%} of that.",
+        f"{needed} within {_NEAR - 1:.0%} of that.",
     ]
     if RATES in frame.index.unique("method"):
         rates = part(frame, method=RATES)

@@ -31,6 +31,7 @@ ADAM, NADAMW = "adam1p", "nadamw"
 _FEW_TASKS = 4
 _ENOUGH = 40  # tasks that search spaces share, however many one of them has
 _NEARLY_ALL = 0.9  # of the tasks, or of the configurations
+_APART = 1.2  # times a round size are all, where both are drawn
 
 
 class Resampling(NamedTuple):
@@ -73,6 +74,11 @@ class Resampling(NamedTuple):
 
 RESAMPLING = Resampling()
 """That of all figures."""
+
+
+def sizes_up_to(most: int, sizes: Sequence[int]) -> list[int]:
+    """The sizes that are drawn: some, and all; those next to all are left out."""
+    return [size for size in sizes if size < most / _APART] + [most]
 
 
 def list_learner(trials: int) -> ListLearner:
