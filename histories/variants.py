@@ -175,30 +175,38 @@ def compare_draws() -> None:
     """The same of lists that are chosen from fewer and from more draws of the space."""
     space = spaces.get("nadamw")
     draws = [space.draw(seed) for seed in range(max(DRAWS))]
-    judges = Measured.judges(measured.complete(measured.suite("nadamw", min(SHORT)), draws))
-    families = judges["both"].families
-    equal = dict.fromkeys(families.unique(), 1.0)
-    for count in DRAWS:
-        known = judges["both"].without(draws[count:])
-        results = follow(judges, list(equal), known, equal, listed)
-        print_rows(f"nadamw, {len(families)} tasks, 200 steps", f"{count} draws", results)
+    history = measured.complete(measured.suite("nadamw", min(SHORT)), draws)
+    compare("nadamw", history, listed, {f"{count} draws": draws[count:] for count in DRAWS})
 
 
 def compare_rates() -> None:
     """The same of `adam1p`, from the half orders of magnitude and from draws beside them."""
     history = measured.complete(measured.suite("adam1p", 200))
-    judges = Measured.judges(history, "adam1p")
-    known = judges["both"]
-    equal = dict.fromkeys(known.families.unique(), 1.0)
     grid = learn_lists.RECIPES["adam1p"].candidates
-    draws = [values for values in history.values().values() if values not in grid]
-    for name, unknown in (("half orders", draws), ("draws", grid), ("both", [])):
-        chosen = known.without(unknown, "adam1p")
-        print_rows(
-            f"adam1p, {len(known.families)} tasks",
-            f"{name} ({known.scores.shape[1] - len(unknown)})",
-            follow(judges, list(equal), chosen, equal, linear),
-        )
+    known = history.values().values()
+    draws = [values for values in known if values not in grid]
+    without = {
+        f"half orders ({len(known) - len(draws)})": draws,
+        f"draws ({len(draws)})": grid,
+        f"both ({len(known)})": [],
+    }
+    compare("adam1p", history, linear, without)
+
+
+def compare(
+    name: str,
+    history: khl.History,
+    learn: Learner,
+    without: Mapping[str, Sequence[Mapping[str, Any]]],
+) -> None:
+    """Print what lists reach that are chosen without some configurations, by what is left."""
+    judges = Measured.judges(history, name)
+    families = judges["both"].families
+    equal = dict.fromkeys(families.unique(), 1.0)
+    for label, unknown in without.items():
+        known = judges["both"].without(unknown, name)
+        results = follow(judges, list(equal), known, equal, learn)
+        print_rows(f"{name}, {len(families)} tasks", label, results)
 
 
 def print_rows(label: str, name: str, results: tuple[Scores, Scores]) -> None:
